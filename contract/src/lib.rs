@@ -1,1 +1,26 @@
+//! What the launcher and the worker agree on: the trigger, the register, and the names of everything in AWS.
+//!
+//! Types here prove what they hold: a [`Branch`] exists only if [`Branch::parse`] accepted it. No I/O, no clock, no
+//! environment. Errors name the key and the rule, never a value: register documents and messages may hold secrets.
 
+pub mod credentials;
+pub mod deployed;
+mod document;
+mod git_url;
+mod name;
+pub mod outcome;
+pub mod parameter;
+mod printable;
+pub mod register;
+mod trigger;
+pub mod variable;
+
+pub use credentials::Credentials;
+pub use deployed::Deployed;
+pub use document::DocumentError;
+pub use git_url::{GitUrl, Scheme};
+pub use name::{Branch, CommitId, ConfigPath, NameError, ProjectName};
+pub use outcome::{Outcome, Report};
+pub use printable::printable;
+pub use register::Project;
+pub use trigger::{Trigger, TriggerError};

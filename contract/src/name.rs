@@ -1,0 +1,254 @@
+//! Names that come from outside: project, branch, commit and config path. Each grammar is checked by code over the whole
+//! string, because a regular expression's `$` also matches before a final newline.
+
+use std::fmt;
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// A name that breaks its grammar. Says which name and which rule; never the text, which is an attacker's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{what} {rule}")]
+pub struct NameError {
+    /// What was to be named: `project`, `branch`, `commit` or `config path`.
+    pub what: &'static str,
+    /// The rule that was broken, as the end of a sentence.
+    pub rule: &'static str,
+}
+
+/// Declares a string type that can only be made by its `parse`.
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $type(String);
+
+        impl $type {
+            /// Accepts `text` only if the whole of it follows the grammar.
+            ///
+            /// # Errors
+            /// Names the first rule that `text` breaks.
+            pub fn parse(text: &str) -> Result<Self, NameError> {
+                match $check(text) {
+                    Ok(()) => Ok(Self(text.to_owned())),
+                    Err(rule) => Err(NameError { what: $what, rule }),
+                }
+            }
+
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// A registered project: `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`. So no path, no SSM version or label selector (`:`), no ARN,
+    /// and never `_default`.
+    ProjectName, "project", check_project
+}
+name! {
+    /// A branch: at most 12 segments `[A-Za-z0-9_][A-Za-z0-9._-]*` joined by `/`, at most 200 bytes; a subset of what
+    /// `git check-ref-format --branch` accepts, and a valid end of an SSM parameter name.
+    Branch, "branch", check_branch
+}
+name! {
+    /// A full commit id, SHA-1 or SHA-256: 40 or 64 lower-case hexadecimal digits.
+    CommitId, "commit", check_commit
+}
+name! {
+    /// The one path segment under which SSM parameters live, and the prefix of every name that iwomp gives in an account:
+    /// `[A-Za-z0-9][A-Za-z0-9_-]{0,31}`, not starting with `aws` or `ssm`, which SSM reserves.
+    ConfigPath, "config path", check_config_path
+}
+
+impl CommitId {
+    /// The first 12 digits, for people to read.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        &self.0[..12]
+    }
+}
+
+const MAX_PROJECT_BYTES: usize = 63;
+const MAX_BRANCH_BYTES: usize = 200;
+/// SSM allows 15 levels in a parameter name; `/<config path>-deployed/<project>/` takes two, one is kept in reserve.
+const MAX_BRANCH_SEGMENTS: usize = 12;
+const MAX_CONFIG_PATH_BYTES: usize = 32;
+
+fn check_project(text: &str) -> Result<(), &'static str> {
+    word(text, MAX_PROJECT_BYTES)
+        .then_some(())
+        .ok_or("must be 1 to 63 of A-Z a-z 0-9 _ - and start with a letter or digit")
+}
+
+fn check_config_path(text: &str) -> Result<(), &'static str> {
+    if !word(text, MAX_CONFIG_PATH_BYTES) {
+        return Err("must be 1 to 32 of A-Z a-z 0-9 _ - and start with a letter or digit");
+    }
+    let start = text.get(..3).unwrap_or_default().to_ascii_lowercase();
+    if start == "aws" || start == "ssm" {
+        return Err("must not start with aws or ssm, which SSM reserves");
+    }
+    Ok(())
+}
+
+fn word(text: &str, max_bytes: usize) -> bool {
+    text.len() <= max_bytes
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn check_branch(text: &str) -> Result<(), &'static str> {
+    if text.len() > MAX_BRANCH_BYTES {
+        return Err("must be at most 200 bytes long");
+    }
+    if text == "HEAD" || text.starts_with("refs/") {
+        return Err("must be the short name of a branch, not HEAD and not a full ref");
+    }
+    if is_hex_id(text.as_bytes(), u8::is_ascii_hexdigit) {
+        return Err("must not look like a commit id");
+    }
+    if text.split('/').count() > MAX_BRANCH_SEGMENTS {
+        return Err("must have at most 12 segments");
+    }
+    text.split('/').try_for_each(check_branch_segment)
+}
+
+fn check_branch_segment(segment: &str) -> Result<(), &'static str> {
+    let starts_well = segment.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let all_allowed = segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if !starts_well || !all_allowed {
+        return Err("must be segments of A-Z a-z 0-9 . _ - joined by /, each starting with a letter, digit or _");
+    }
+    if segment.contains("..") || segment.ends_with('.') || segment.ends_with(".lock") {
+        return Err("must not contain .. and no segment may end in . or .lock");
+    }
+    Ok(())
+}
+
+fn check_commit(text: &str) -> Result<(), &'static str> {
+    is_hex_id(text.as_bytes(), |b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        .then_some(())
+        .ok_or("must be 40 or 64 lower-case hexadecimal digits")
+}
+
+fn is_hex_id(text: &[u8], is_digit: impl Fn(&u8) -> bool) -> bool {
+    matches!(text.len(), 40 | 64) && text.iter().all(is_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_a_plain_word() {
+        for good in ["demo", "a", "0", "Web_App-2", &"x".repeat(63)] {
+            assert!(ProjectName::parse(good).is_ok(), "{good}");
+        }
+        let too_long = "x".repeat(64);
+        for bad in [
+            "",
+            "_default",
+            "-x",
+            "demo:1",
+            "demo:prod",
+            "a/b",
+            "..",
+            "demo\n",
+            "demo ",
+            "arn:aws:ssm",
+            "démo",
+            "a.b",
+            &too_long,
+        ] {
+            assert!(ProjectName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_branch_is_a_short_plain_name() {
+        for good in ["main", "release/1.2", "feature/a_b-c", "_x", "1", "v1.0.0", "a/b/c/d/e/f/g/h/i/j/k/l"] {
+            assert!(Branch::parse(good).is_ok(), "{good}");
+        }
+        let too_long = "x".repeat(201);
+        let (sha1, sha256) = ("A".repeat(40), "0".repeat(64));
+        for bad in [
+            "",
+            "/",
+            "/main",
+            "main/",
+            "a//b",
+            "-main",
+            "a/-b",
+            ".main",
+            "a/.b",
+            "a..b",
+            "main.",
+            "a./b",
+            "main.lock",
+            "a.lock/b",
+            "HEAD",
+            "refs/heads/main",
+            "main\n",
+            "$(touch${IFS}x)",
+            "a;b",
+            "a b",
+            "a\"b",
+            "a'b",
+            "mäin",
+            "@",
+            "a@{1}",
+            "a~1",
+            "a^",
+            "a:b",
+            "+a",
+            "--upload-pack=x",
+            "a/b/c/d/e/f/g/h/i/j/k/l/m",
+            "a\\b",
+            "a*",
+            &too_long,
+            &sha1,
+            &sha256,
+        ] {
+            assert!(Branch::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_commit_is_a_full_lower_case_id() {
+        let good = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(CommitId::parse(good).unwrap().short(), "0123456789ab");
+        assert!(CommitId::parse(&"a".repeat(64)).is_ok());
+        for bad in
+            ["", "HEAD", &good[..39], &format!("{good}\n"), &good.to_uppercase(), &"g".repeat(40), &"a".repeat(63)]
+        {
+            assert!(CommitId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_config_path_is_one_segment_that_ssm_does_not_reserve() {
+        for good in ["iwomp-in-aws", "x", "team_A"] {
+            assert!(ConfigPath::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a/b", "/a", "awsome", "AWS-x", "ssm", "a:b", &"x".repeat(33)] {
+            assert!(ConfigPath::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_text() {
+        let error = Branch::parse("evil\x1b[31m").unwrap_err().to_string();
+        assert!(error.starts_with("branch must be segments"), "{error}");
+        assert!(!error.contains("evil"));
+    }
+}

@@ -1,0 +1,47 @@
+//! Names in AWS, all derived from the config path, so that launcher, worker and Terraform cannot disagree.
+
+use crate::{Branch, ConfigPath, ProjectName};
+
+/// The register entry of a project: `/<config path>/<project>`.
+#[must_use]
+pub fn register(config_path: &ConfigPath, project: &ProjectName) -> String {
+    format!("/{config_path}/{project}")
+}
+
+/// What is laid under every register entry: `/<config path>/_default`. No [`ProjectName`] can be `_default`.
+#[must_use]
+pub fn default(config_path: &ConfigPath) -> String {
+    format!("/{config_path}/_default")
+}
+
+/// The Git credentials of a project, a `SecureString`: `/<config path>-credentials/<project>`.
+#[must_use]
+pub fn credentials(config_path: &ConfigPath, project: &ProjectName) -> String {
+    format!("/{config_path}-credentials/{project}")
+}
+
+/// What is live of a branch: `/<config path>-deployed/<project>/<branch>`, see [`crate::Deployed`].
+#[must_use]
+pub fn deployed(config_path: &ConfigPath, project: &ProjectName, branch: &Branch) -> String {
+    format!("/{config_path}-deployed/{project}/{branch}")
+}
+
+/// The CodeBuild project of a registered project: `<config path>-<project>`.
+#[must_use]
+pub fn build_project(config_path: &ConfigPath, project: &ProjectName) -> String {
+    format!("{config_path}-{project}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_fits_into_ssm() {
+        let config_path = ConfigPath::parse(&"c".repeat(32)).unwrap();
+        let project = ProjectName::parse(&"p".repeat(63)).unwrap();
+        let branch = Branch::parse(&["b"; 12].join("/")).unwrap();
+        assert_eq!(deployed(&config_path, &project, &branch).matches('/').count(), 14); // SSM allows 15 levels
+        assert!(build_project(&config_path, &project).len() <= 255); // CodeBuild's limit
+    }
+}

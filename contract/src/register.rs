@@ -1,0 +1,333 @@
+//! The register entry: what is deployed, with which command, from which branches. Who writes it owns the deploy role.
+
+use std::path::Path;
+
+use crate::credentials;
+use crate::document::{Object, strings};
+use crate::{Branch, Credentials, DocumentError, GitUrl};
+
+const KEYS: [&str; 9] = [
+    "gitUrl",
+    "command",
+    "deployDir",
+    "branches",
+    "authToken",
+    "basicUsername",
+    "basicPassword",
+    "authScheme",
+    "caBundle",
+];
+/// What an entry may hold only if the parameter is encrypted. An SSH key never stands here: it has no place in the article.
+const SECRET_KEYS: [&str; 2] = ["authToken", "basicPassword"];
+
+/// How a parameter is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// SSM `String`: every reader of parameters, plans and consoles sees it, so no secret may stand in it.
+    Plain,
+    /// SSM `SecureString`, decrypted.
+    Encrypted,
+}
+
+/// The text of a register parameter.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    pub text: &'a str,
+    pub storage: Storage,
+}
+
+/// A register entry with `_default` laid under it.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub git_url: GitUrl,
+    pub command: Command,
+    pub deploy_dir: DeployDir,
+    pub branches: Branches,
+    pub auth_scheme: AuthScheme,
+    /// PEM certificates to trust for `gitUrl`, and no others.
+    pub ca_bundle: Option<String>,
+    /// The user name to send with the token of the credentials parameter, where the host wants a certain one.
+    pub token_username: Option<String>,
+    /// Credentials in the entry itself, as the original article had them; a credentials parameter goes before them.
+    pub credentials: Option<Credentials>,
+}
+
+/// What is run in the checkout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// One executable, started with the branch as its only argument.
+    Executable(String),
+    /// An exact argument vector, not empty; nothing is appended.
+    Vector(Vec<String>),
+}
+
+/// How a token is sent over HTTPS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AuthScheme {
+    /// As the password of HTTP basic authentication; what the large hosts want.
+    #[default]
+    Basic,
+    /// As `Authorization: Bearer`.
+    Bearer,
+}
+
+impl Project {
+    /// Reads a register entry and what lies under it.
+    ///
+    /// # Errors
+    /// Names the key and the rule, never a value. A rule that is absent or malformed is an error, never "all".
+    pub fn read(entry: Document<'_>, default: Option<Document<'_>>) -> Result<Self, DocumentError> {
+        let mut object = read_document(entry)?;
+        if let Some(default) = default {
+            object.lay_under(read_document(default)?);
+        }
+        let holds_secret = SECRET_KEYS.into_iter().any(|key| object.has(key));
+        Ok(Self {
+            git_url: GitUrl::parse(&object.require_string("gitUrl")?)?,
+            command: Command::take(&mut object)?,
+            deploy_dir: DeployDir::parse(object.take_string("deployDir")?.as_deref().unwrap_or("."))?,
+            branches: Branches::take(&mut object)?,
+            auth_scheme: AuthScheme::take(&mut object)?,
+            ca_bundle: take_ca_bundle(&mut object)?,
+            token_username: if holds_secret { None } else { credentials::take_username(&mut object)? },
+            credentials: Credentials::take(&mut object)?,
+        })
+    }
+}
+
+fn read_document(document: Document<'_>) -> Result<Object, DocumentError> {
+    let object = Object::read(document.text, &KEYS)?;
+    let secret = SECRET_KEYS.into_iter().find(|key| object.has(key));
+    match (document.storage, secret) {
+        (Storage::Plain, Some(key)) => Err(DocumentError::Invalid {
+            key,
+            rule: "is a secret in a String parameter, which many can read: withdraw it, and keep the new one in the credentials parameter",
+        }),
+        _ => Ok(object),
+    }
+}
+
+impl Command {
+    fn take(object: &mut Object) -> Result<Self, DocumentError> {
+        const KEY: &str = "command";
+        let command = match object.take(KEY).ok_or(DocumentError::MissingKey(KEY))? {
+            serde_json::Value::String(executable) => Self::Executable(executable),
+            value => Self::Vector(strings(KEY, value)?),
+        };
+        let words = match &command {
+            Self::Executable(executable) => std::slice::from_ref(executable),
+            Self::Vector(words) => words.as_slice(),
+        };
+        if words.first().is_none_or(String::is_empty) || words.iter().any(|word| word.contains('\0')) {
+            return Err(DocumentError::Invalid { key: KEY, rule: "must name an executable and hold no NUL" });
+        }
+        Ok(command)
+    }
+}
+
+impl AuthScheme {
+    fn take(object: &mut Object) -> Result<Self, DocumentError> {
+        const KEY: &str = "authScheme";
+        match object.take_string(KEY)?.as_deref() {
+            None => Ok(Self::default()),
+            Some("basic") => Ok(Self::Basic),
+            Some("bearer") => Ok(Self::Bearer),
+            Some(_) => Err(DocumentError::Invalid { key: KEY, rule: "must be basic or bearer" }),
+        }
+    }
+}
+
+fn take_ca_bundle(object: &mut Object) -> Result<Option<String>, DocumentError> {
+    const KEY: &str = "caBundle";
+    match object.take_string(KEY)? {
+        Some(pem) if !pem.contains("-----BEGIN CERTIFICATE-----") => {
+            Err(DocumentError::Invalid { key: KEY, rule: "must be certificates in PEM form" })
+        }
+        bundle => Ok(bundle),
+    }
+}
+
+/// A directory of the checkout, relative to its root. That no symbolic link leads out of it is for the worker to check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployDir(String);
+
+impl DeployDir {
+    fn parse(text: &str) -> Result<Self, DocumentError> {
+        let leaves = text.starts_with('/') || text.split('/').any(|segment| segment == "..");
+        if text.is_empty() || leaves || text.contains('\0') {
+            return Err(DocumentError::Invalid {
+                key: "deployDir",
+                rule: "must be a directory inside the checkout: relative, not empty, no ..",
+            });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+/// The branches that may be deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branches(Vec<BranchPattern>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum BranchPattern {
+    Exact(Branch),
+    /// Everything below a prefix, which is kept with its final `/`.
+    Below(String),
+}
+
+impl Branches {
+    /// Absent, the register allows these two, as the original article's examples do.
+    const DEFAULT: [&str; 2] = ["main", "master"];
+
+    fn take(object: &mut Object) -> Result<Self, DocumentError> {
+        const KEY: &str = "branches";
+        let patterns = match object.take(KEY) {
+            None => Self::DEFAULT.map(str::to_owned).to_vec(),
+            Some(value) => strings(KEY, value)?,
+        };
+        if patterns.is_empty() {
+            return Err(DocumentError::Invalid { key: KEY, rule: "must name at least one branch" });
+        }
+        patterns
+            .iter()
+            .map(|text| BranchPattern::parse(text))
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or(DocumentError::Invalid { key: KEY, rule: "must hold exact branch names or prefixes that end in /*" })
+    }
+
+    #[must_use]
+    pub fn allow(&self, branch: &Branch) -> bool {
+        self.0.iter().any(|pattern| match pattern {
+            BranchPattern::Exact(name) => name == branch,
+            BranchPattern::Below(prefix) => branch.as_str().starts_with(prefix),
+        })
+    }
+}
+
+impl BranchPattern {
+    fn parse(text: &str) -> Option<Self> {
+        match text.strip_suffix("/*") {
+            Some(prefix) => Branch::parse(prefix).ok().map(|prefix| Self::Below(format!("{prefix}/"))),
+            None => Branch::parse(text).ok().map(Self::Exact),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh"}"#;
+
+    fn plain(text: &str) -> Document<'_> {
+        Document { text, storage: Storage::Plain }
+    }
+
+    fn encrypted(text: &str) -> Document<'_> {
+        Document { text, storage: Storage::Encrypted }
+    }
+
+    fn read(text: &str) -> Result<Project, DocumentError> {
+        Project::read(plain(text), None)
+    }
+
+    fn with(more: &str) -> Result<Project, DocumentError> {
+        read(&format!("{},{more}}}", &MINIMAL[..MINIMAL.len() - 1]))
+    }
+
+    fn branch(text: &str) -> Branch {
+        Branch::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_articles_entry_is_read_and_allows_main_and_master() {
+        let project = read(MINIMAL).unwrap();
+        assert_eq!(project.git_url.as_str(), "https://git.example/demo.git");
+        assert_eq!(project.command, Command::Executable("deploy.sh".into()));
+        assert_eq!(project.deploy_dir.as_path(), Path::new("."));
+        assert!(project.branches.allow(&branch("main")) && project.branches.allow(&branch("master")));
+        assert!(!project.branches.allow(&branch("feature")));
+    }
+
+    #[test]
+    fn an_article_entry_with_a_token_is_read_from_a_secure_string_only() {
+        let text = format!("{},\"authToken\":\"canary-77\"}}", &MINIMAL[..MINIMAL.len() - 1]);
+        assert!(matches!(Project::read(encrypted(&text), None).unwrap().credentials, Some(Credentials::Token { .. })));
+        let error = read(&text).unwrap_err().to_string();
+        assert!(error.starts_with("\"authToken\" is a secret in a String parameter"), "{error}");
+        assert!(!error.contains("canary-77"));
+    }
+
+    #[test]
+    fn the_default_lies_under_the_entry_key_by_key() {
+        let default = r#"{"command":["make","deploy"],"deployDir":"infra","branches":["prod"]}"#;
+        let entry = r#"{"gitUrl":"https://git.example/demo.git","branches":["main"]}"#;
+        let project = Project::read(plain(entry), Some(plain(default))).unwrap();
+        assert_eq!(project.command, Command::Vector(vec!["make".into(), "deploy".into()]));
+        assert_eq!(project.deploy_dir.as_path(), Path::new("infra"));
+        assert!(project.branches.allow(&branch("main")) && !project.branches.allow(&branch("prod")));
+    }
+
+    #[test]
+    fn a_branch_rule_is_an_exact_name_or_a_prefix() {
+        let branches = with(r#""branches":["main","release/*"]"#).unwrap().branches;
+        for allowed in ["main", "release/1", "release/1/2"] {
+            assert!(branches.allow(&branch(allowed)), "{allowed}");
+        }
+        for refused in ["master", "main2", "main/x", "release", "releases/1", "Main"] {
+            assert!(!branches.allow(&branch(refused)), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_rule_is_an_error_and_never_all() {
+        for more in [
+            r#""branches":[]"#,
+            r#""branches":null"#,
+            r#""branches":"main""#,
+            r#""branches":["*"]"#,
+            r#""branches":["/*"]"#,
+            r#""branches":["rel*"]"#,
+            r#""branches":["a/*/b"]"#,
+            r#""branches":[1]"#,
+            r#""branches":["main\n"]"#,
+            r#""branchs":["main"]"#,
+            r#""deployDir":"""#,
+            r#""deployDir":"/etc""#,
+            r#""deployDir":"a/../../b""#,
+            r#""deployDir":1"#,
+            r#""authScheme":"digest""#,
+            r#""caBundle":"x""#,
+            r#""gitUrl":"https://git.example/other""#,
+        ] {
+            assert!(with(more).is_err(), "{more}");
+        }
+    }
+
+    #[test]
+    fn a_user_name_alone_is_for_the_token_of_the_credentials_parameter() {
+        let project = with(r#""basicUsername":"deployer""#).unwrap();
+        assert_eq!(project.token_username.as_deref(), Some("deployer"));
+        assert!(project.credentials.is_none());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert_eq!(read(r#"{"command":"x"}"#).unwrap_err().to_string(), "lacks the key \"gitUrl\"");
+        assert_eq!(read(r#"{"gitUrl":"https://git.example/r"}"#).unwrap_err().to_string(), "lacks the key \"command\"");
+    }
+
+    #[test]
+    fn a_command_names_an_executable() {
+        for command in [r#""""#, "[]", r#"[""]"#, "null", "{}", "[1]", r#""a\u0000""#, r#"["a","b\u0000"]"#] {
+            let text = format!(r#"{{"gitUrl":"https://git.example/r","command":{command}}}"#);
+            assert!(read(&text).is_err(), "{command}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The trigger: the message that CI publishes, and the only thing that a holder of the CI credential can say.
+
+use thiserror::Error;
+
+use crate::document::Object;
+use crate::{Branch, CommitId, DocumentError, NameError, ProjectName};
+
+/// Longest message that is read at all, in bytes. The longest honest one is some 400.
+pub const MAX_TRIGGER_BYTES: usize = 2048;
+
+/// A request to deploy a branch of a registered project. Everything in it comes from outside and is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    pub project: ProjectName,
+    pub branch: Branch,
+    /// Given: exactly this commit is to be deployed. Absent: the head of the branch.
+    pub commit: Option<CommitId>,
+}
+
+/// Why a message is no trigger. Such a message is refused for good: no retry can mend it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TriggerError {
+    #[error("message is longer than {MAX_TRIGGER_BYTES} bytes")]
+    TooLong,
+    #[error("message {0}")]
+    Document(#[from] DocumentError),
+    #[error("{0}")]
+    Name(#[from] NameError),
+}
+
+impl Trigger {
+    /// Reads the text of an SNS message: a JSON object with `project`, `branch` and, if pinned, `commit`.
+    ///
+    /// # Errors
+    /// Says which rule is broken; never repeats a value of the message.
+    pub fn parse(message: &str) -> Result<Self, TriggerError> {
+        if message.len() > MAX_TRIGGER_BYTES {
+            return Err(TriggerError::TooLong);
+        }
+        let mut object = Object::read(message, &["project", "branch", "commit"])?;
+        Ok(Self {
+            project: ProjectName::parse(&object.require_string("project")?)?,
+            branch: Branch::parse(&object.require_string("branch")?)?,
+            commit: object.take_string("commit")?.as_deref().map(CommitId::parse).transpose()?,
+        })
+    }
+}
+
+impl TriggerError {
+    /// One word for logs and metrics.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Document(DocumentError::NotAnObject) => "not_an_object",
+            Self::Document(DocumentError::Malformed { .. }) => "malformed_json",
+            Self::Document(DocumentError::RepeatedKey(_)) => "repeated_key",
+            Self::Document(DocumentError::UnknownKey { .. }) => "unknown_key",
+            Self::Document(DocumentError::MissingKey(_)) => "missing_key",
+            Self::Document(DocumentError::Invalid { .. }) => "wrong_type",
+            Self::Name(_) => "bad_name",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(message: &str) -> &'static str {
+        Trigger::parse(message).unwrap_err().class()
+    }
+
+    #[test]
+    fn the_articles_message_is_read() {
+        let trigger = Trigger::parse(r#"{"project": "demo", "branch": "main"}"#).unwrap();
+        assert_eq!((trigger.project.as_str(), trigger.branch.as_str(), trigger.commit), ("demo", "main", None));
+    }
+
+    #[test]
+    fn a_commit_pins_the_trigger() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let message = format!("{{\"project\":\"demo\",\"branch\":\"main\",\"commit\":\"{commit}\"}}\n");
+        assert_eq!(Trigger::parse(&message).unwrap().commit.unwrap().as_str(), commit);
+    }
+
+    #[test]
+    fn every_other_message_is_refused_with_its_class() {
+        for (message, expected) in [
+            ("", "not_an_object"),
+            ("demo", "not_an_object"),
+            (r#"["demo","main"]"#, "not_an_object"),
+            (r#"{"project":"demo","branch":"main""#, "malformed_json"),
+            (r#"{"project":"demo"}"#, "missing_key"),
+            (r#"{"branch":"main"}"#, "missing_key"),
+            (r#"{"project":"demo","branch":"main","branch":"evil"}"#, "repeated_key"),
+            (r#"{"project":"demo","branch":"main","image":"evil"}"#, "unknown_key"),
+            (r#"{"project":"demo","branch":["main"]}"#, "wrong_type"),
+            (r#"{"project":"demo","branch":"main","commit":null}"#, "wrong_type"),
+            (r#"{"project":"demo:1","branch":"main"}"#, "bad_name"),
+            (r#"{"project":"_default","branch":"main"}"#, "bad_name"),
+            (r#"{"project":"demo","branch":"--upload-pack=x"}"#, "bad_name"),
+            (r#"{"project":"demo","branch":"main","commit":""}"#, "bad_name"),
+            (r#"{"project":"demo","branch":"main","commit":"HEAD"}"#, "bad_name"),
+        ] {
+            assert_eq!(class(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_not_even_parsed() {
+        let message = format!(r#"{{"project":"demo","branch":"main"}}{}"#, " ".repeat(MAX_TRIGGER_BYTES));
+        assert_eq!(class(&message), "too_long");
+    }
+}
