@@ -1,0 +1,101 @@
+//! One delivery of a trigger: an SQS message whose body is the envelope that SNS made.
+
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::sns::SnsMessage;
+use aws_lambda_events::sqs::SqsMessage;
+
+use crate::verdict::Stop;
+
+/// How long after its publication a first delivery can be no repetition. CodeBuild keeps an idempotency token for five
+/// minutes; after that, and after every redrive, only the build history tells whether the trigger was started already.
+const FRESH: Duration = Duration::from_secs(4 * 60);
+
+#[derive(Debug)]
+pub struct Delivery {
+    /// The message id that SNS gave; the same on every delivery.
+    pub trigger_id: String,
+    pub published: SystemTime,
+    /// What CI wrote. Not trusted.
+    pub message: String,
+    tries: u32,
+}
+
+impl Delivery {
+    /// Opens the envelope. Only a notification from `topic_arn` is a trigger.
+    pub fn open(record: &SqsMessage, topic_arn: &str) -> Result<Self, Stop> {
+        let foreign = |reason| Stop::refused("foreign_envelope", reason);
+        let body = record.body.as_deref().unwrap_or_default();
+        let envelope: SnsMessage =
+            serde_json::from_str(body).map_err(|_| foreign("queue message is no SNS notification"))?;
+        if envelope.sns_message_type != "Notification" || envelope.topic_arn != topic_arn {
+            return Err(foreign("queue message is no notification from the trigger topic"));
+        }
+        if !is_message_id(&envelope.message_id) {
+            return Err(foreign("SNS message id is not one"));
+        }
+        let tries = record.attributes.get("ApproximateReceiveCount");
+        Ok(Self {
+            trigger_id: envelope.message_id,
+            published: envelope.timestamp.into(),
+            message: envelope.message,
+            tries: tries.and_then(|count| count.parse().ok()).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Whether this delivery is surely the first one that reaches CodeBuild.
+    pub fn is_fresh(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(self.published).unwrap_or_default();
+        self.tries <= 1 && age < FRESH
+    }
+}
+
+/// SNS message ids are UUIDs. They become an idempotency token and an environment variable of the build.
+fn is_message_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handler::tests::{TOPIC_ARN, TRIGGER_ID, record};
+
+    #[test]
+    fn an_envelope_of_our_topic_is_opened() {
+        let delivery = Delivery::open(&record("hello", 1), TOPIC_ARN).unwrap();
+        assert_eq!((delivery.message.as_str(), delivery.trigger_id.as_str()), ("hello", TRIGGER_ID));
+    }
+
+    #[test]
+    fn everything_else_is_foreign() {
+        let good = record("hello", 1);
+        let replaced = |from: &str, to: &str| {
+            let mut record = good.clone();
+            record.body = record.body.map(|body| body.replace(from, to));
+            record
+        };
+        let mut empty = good.clone();
+        empty.body = None;
+        for record in [
+            empty,
+            replaced("Notification", "SubscriptionConfirmation"),
+            replaced(TOPIC_ARN, "arn:aws:sns:eu-central-1:123456789012:other"),
+            replaced(TRIGGER_ID, "x\\nGITCOMMIT=1"),
+            replaced("\"Message\"", "\"message\""),
+            replaced("{", "["),
+        ] {
+            let stop = Delivery::open(&record, TOPIC_ARN).unwrap_err();
+            assert!(matches!(stop, Stop::Refused { class: "foreign_envelope", .. }), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_fresh_only_on_its_first_try_and_while_it_is_young() {
+        let young = |delivery: &Delivery| delivery.published + Duration::from_secs(1);
+        let first = Delivery::open(&record("", 1), TOPIC_ARN).unwrap();
+        assert!(first.is_fresh(young(&first)));
+        assert!(!first.is_fresh(first.published + FRESH));
+        let second = Delivery::open(&record("", 2), TOPIC_ARN).unwrap();
+        assert!(!second.is_fresh(young(&second)));
+    }
+}
