@@ -1,0 +1,266 @@
+"""Runs one build: the phases of its buildspec, in a process that holds nothing but the project role's credentials.
+
+A build sees a cleared environment, an empty directory and, as its end, the end of everything it started: the keeper
+stands in for the container. It reports what happens to the build's record and to its log, and decides nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from iwomp_local import keeper
+from iwomp_local.standin import buildspec
+from iwomp_local.standin.build_log import BuildLog
+
+Record = dict[str, Any]
+KEEPER = Path(keeper.__file__).resolve()
+SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
+# Output may still be in the pipe when the keeper is gone; nobody can write to it any more.
+DRAIN_SECONDS = 5.0
+ENDING_PHASES = ("UPLOAD_ARTIFACTS", "FINALIZING")
+EXECUTION_ERROR = "COMMAND_EXECUTION_ERROR"
+
+
+class BuildFailed(Exception):
+    """A build cannot go on; `code` and the text are the phase context that CodeBuild would show."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class BuildRun:
+    """One build under way. `execute` blocks until it is over; `stop` may be called from another thread."""
+
+    record: Record
+    timeout_seconds: float
+    directory: Path
+    path: str
+    endpoint: str
+    region: str
+    credentials: Callable[[], dict[str, str]]  # of the project's role; raises BuildFailed if it may not be assumed
+    client: Callable[[str, dict[str, str]], Any]  # (service, credentials) -> AWS client
+    on_end: Callable[[Record], None]
+    _log: BuildLog | None = field(default=None, init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _verdict: str | None = field(default=None, init=False)  # STOPPED or TIMED_OUT, once decided from outside
+    _last_failed: str = field(default="", init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    ended: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def execute(self) -> None:
+        timer = threading.Timer(self.timeout_seconds, self._end_early, args=("TIMED_OUT",))
+        timer.daemon = True
+        timer.start()
+        succeeded = False
+        try:
+            succeeded = self._run()
+        except BuildFailed as failure:
+            self._fail_phase(failure)
+        finally:
+            timer.cancel()
+            shutil.rmtree(self.directory, ignore_errors=True)
+            self._finish(succeeded)
+
+    def stop(self) -> None:
+        """Ends the build in order and returns when it is over."""
+        self._end_early("STOPPED")
+        self.ended.wait(keeper.GRACE_SECONDS * 2 + DRAIN_SECONDS)
+
+    def _end_early(self, verdict: str) -> None:
+        with self._lock:
+            if self._verdict is None:
+                self._verdict = verdict
+            if self._process is not None:
+                self._process.terminate()  # the keeper asks the command to end, waits, then kills
+
+    def _run(self) -> bool:
+        self._begin_phase("PROVISIONING")
+        credentials = self.credentials()
+        self._log = self._open_log(credentials)
+        self._begin_phase("DOWNLOAD_SOURCE")
+        spec = self._buildspec()
+        environment = self._environment(spec, credentials)
+        succeeded = True
+        for phase in spec.phases:
+            # As at AWS: after a failure only post_build still runs, and only if the failure was in build.
+            if not succeeded and not (phase.name == "post_build" and self._last_failed == "BUILD"):
+                continue
+            if self._verdict is not None:
+                return False
+            succeeded = self._run_phase(spec, phase, environment) and succeeded
+        return succeeded
+
+    def _open_log(self, credentials: dict[str, str]) -> BuildLog | None:
+        logs = self.record["logs"]
+        if "groupName" not in logs:
+            return None
+        log = BuildLog(self.client("logs", credentials), logs["groupName"], logs["streamName"])
+        try:
+            log.open()
+        except ClientError as error:
+            raise BuildFailed(
+                "ACCESS_DENIED",
+                f"Service role {self.record['serviceRole']} does not allow AWS CodeBuild to create Amazon CloudWatch "
+                f"Logs log streams for build {self.record['arn']}. Error message: {error.response['Error']['Message']}",
+            ) from error
+        return log
+
+    def _buildspec(self) -> buildspec.Buildspec:
+        try:
+            return buildspec.parse(self.record["source"]["buildspec"])
+        except buildspec.BuildspecError as error:
+            code, _, message = str(error).partition(": ")
+            raise BuildFailed(code, message) from error
+
+    def _environment(self, spec: buildspec.Buildspec, credentials: dict[str, str]) -> dict[str, str]:
+        """Everything that the build's processes find in their environment."""
+        record = self.record
+        places = {name: self.directory / name for name in ("src", "home", "tmp")}
+        for place in places.values():
+            place.mkdir(parents=True)
+        declared = dict(spec.variables)
+        wanted = dict(spec.parameters)
+        for variable in record["environment"].get("environmentVariables", []):
+            target = wanted if variable.get("type") == "PARAMETER_STORE" else declared
+            target[variable["name"]] = variable["value"]
+        declared |= {name: self._parameter(value, credentials) for name, value in wanted.items()}
+        return {
+            "PATH": os.pathsep.join((self.path, *SYSTEM_PATH)),
+            "HOME": str(places["home"]),
+            "TMPDIR": str(places["tmp"]),
+            "PWD": str(places["src"]),
+            "CI": "true",
+            "LANG": "C.UTF-8",
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EXECUTION_ENV": "AWS_ECS_EC2",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "CODEBUILD_BUILD_ID": record["id"],
+            "CODEBUILD_BUILD_ARN": record["arn"],
+            "CODEBUILD_BUILD_NUMBER": str(record["buildNumber"]),
+            "CODEBUILD_BUILD_IMAGE": record["environment"].get("image", ""),
+            "CODEBUILD_BUILD_SUCCEEDING": "1",
+            "CODEBUILD_INITIATOR": record["initiator"],
+            "CODEBUILD_LOG_PATH": record["logs"].get("streamName", ""),
+            "CODEBUILD_SRC_DIR": str(places["src"]),
+            "CODEBUILD_START_TIME": str(int(record["startTime"] * 1000)),
+            **declared,
+            **credentials,
+        }
+
+    def _parameter(self, name: str, credentials: dict[str, str]) -> str:
+        try:
+            answer = self.client("ssm", credentials).get_parameter(Name=name, WithDecryption=True)
+        except (ClientError, BotoCoreError) as error:
+            raise BuildFailed("CLIENT_ERROR", f"cannot read parameter {name} of the environment: {error}") from error
+        return str(answer["Parameter"]["Value"])
+
+    def _run_phase(self, spec: buildspec.Buildspec, phase: buildspec.Phase, environment: dict[str, str]) -> bool:
+        name = phase.name.upper()
+        self._begin_phase(name)
+        command = [sys.executable, "-I", "-S", str(KEEPER)]
+        if (user := self._user(phase.run_as)) is not None:
+            command += ["--user", user]
+            for place in (self.directory, *(self.directory / part for part in ("src", "home", "tmp"))):
+                shutil.chown(place, user)
+        with self._lock:
+            if self._verdict is not None:
+                return False
+            self._process = subprocess.Popen(
+                [*command, "--", spec.shell, "-c", phase.script()],
+                cwd=self.directory / "src",
+                env=environment,
+                stdin=subprocess.PIPE,  # held open: the keeper ends the build if we are gone
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        pump = threading.Thread(target=self._pump, args=(self._process,), daemon=True)
+        pump.start()
+        status = self._process.wait()
+        pump.join(DRAIN_SECONDS)
+        with self._lock:
+            self._process = None
+        succeeded = status == 0 and self._verdict is None
+        if status != 0:
+            environment["CODEBUILD_BUILD_SUCCEEDING"] = "0"
+            self._last_failed = name
+        if succeeded:
+            self._end_phase("SUCCEEDED")
+        else:
+            reason = f"Error while executing command: {'; '.join(phase.commands)}. Reason: exit status {status}"
+            self._end_phase(self._verdict or "FAILED", EXECUTION_ERROR, reason)
+        return succeeded
+
+    def _user(self, name: str | None) -> str | None:
+        """The user to run as. At AWS the image has it; here the machine may not, or we may not become it."""
+        if name is None or os.geteuid() != 0:
+            return None
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            return None
+        return name
+
+    def _pump(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 (it was asked for)
+        with process.stdout as output:
+            for line in output:
+                self._say(line.decode(errors="replace").rstrip("\r\n"))
+
+    def _say(self, line: str) -> None:
+        if self._log is not None:
+            self._log.line(line)
+
+    def _begin_phase(self, name: str) -> None:
+        self._end_phase("SUCCEEDED")
+        self.record["phases"].append({"phaseType": name, "startTime": now()})
+        self.record["currentPhase"] = name
+
+    def _end_phase(self, status: str, code: str = "", message: str = "") -> None:
+        phase = self.record["phases"][-1]
+        if "phaseStatus" in phase:
+            return
+        phase["phaseStatus"] = status
+        phase["endTime"] = now()
+        phase["durationInSeconds"] = int(phase["endTime"] - phase["startTime"])
+        phase["contexts"] = [{"statusCode": code, "message": message}]
+        if self._log is not None:
+            self._log.container(f"Phase complete: {phase['phaseType']} State: {status}")
+            self._log.container(f"Phase context status code: {code} Message: {message}")
+
+    def _fail_phase(self, failure: BuildFailed) -> None:
+        self._end_phase("FAILED", failure.code, str(failure))
+
+    def _finish(self, succeeded: bool) -> None:
+        status = self._verdict or ("SUCCEEDED" if succeeded else "FAILED")
+        if self.record["phases"][-1].get("phaseStatus") is None:
+            self._end_phase(status)
+        for name in ENDING_PHASES:
+            self._begin_phase(name)
+        self._end_phase("SUCCEEDED")
+        if self._log is not None:
+            self._log.close()
+        self.record["phases"].append({"phaseType": "COMPLETED", "startTime": now()})
+        self.record.update(currentPhase="COMPLETED", buildComplete=True, endTime=now(), buildStatus=status)
+        self.ended.set()
+        self.on_end(self.record)
+
+
+def now() -> float:
+    """Seconds since 1970, to the millisecond, as CodeBuild reports times."""
+    return round(time.time(), 3)
