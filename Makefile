@@ -1,0 +1,106 @@
+# The index of commands. `make` alone lists them. Cargo and Terraform know what is stale; make does not try.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# Tools that a fresh machine lacks go here, at the versions of local/requirements.txt.
+VENV := .tools/venv
+TOOLS := $(VENV)/complete
+# The demo, the tests and a stack that stays build and run for this machine; a deployment for what terraform.tfvars says.
+HOST := $(shell rustc --version --verbose | sed -n 's/^host: //p')
+ARCHITECTURE ?= x86_64
+export ARCHITECTURE
+LAMBDA_TARGET := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu.2.34
+# A folder that holds the AWS provider, for machines that cannot reach the Terraform registry.
+PROVIDER := registry.terraform.io/hashicorp/aws
+PLUGIN_HOMES := $(HOME)/.terraform.d/plugins /usr/local/share/terraform/plugins /usr/share/terraform/plugins /opt/*
+TF_PLUGIN_DIR ?= $(patsubst %/$(PROVIDER),%,$(firstword $(wildcard $(addsuffix /$(PROVIDER),$(PLUGIN_HOMES)))))
+TERRAFORM := terraform -chdir=terraform
+TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
+
+IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
+export TF_PLUGIN_DIR
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help demo up down test check fmt build zip image deploy destroy trigger logs status secret redrive
+
+help: ## This list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+# On this machine
+
+demo: build ## The whole pipeline on this machine, from publish to the changed infrastructure
+	$(IWOMP) demo
+
+up: build ## A local stack that stays, to try things on; the targets under "in use" talk to it
+	$(IWOMP) up
+
+down: $(TOOLS) ## End the local stack
+	$(IWOMP) down
+
+# Development
+
+test: check build ## All tests: Rust, Terraform, and end to end on the local AWS
+	cargo test --workspace --locked
+	cd local && ../$(VENV)/bin/python -m pytest
+
+check: $(TOOLS) ## Formats, lints, Terraform's own tests; changes nothing
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cd local && ruff format --check . && ruff check . && mypy iwomp_local tests
+	terraform fmt -check -recursive terraform
+	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM) test
+
+fmt: $(TOOLS) ## Format everything
+	cargo fmt --all
+	cd local && ruff format . && ruff check --fix .
+	terraform fmt -recursive terraform
+
+# One target folder and one profile for the zip and the worker: their dependencies are compiled once.
+build: $(TOOLS) ## The launcher's zip and the worker, for this machine
+	cargo lambda build --release --package launcher --target $(HOST) --skip-target-check --compiler cargo --output-format zip --locked
+	cargo build --release --package worker --target $(HOST) --locked
+
+image: ## The deployer image, with docker, podman or buildah
+	worker/image.sh build
+
+# In an AWS account, with the credentials of the environment
+
+DEPLOY_VARIABLES = -var "image_tag=$$(worker/image.sh tag)" -var "architecture=$(ARCHITECTURE)"
+
+# Linked by zig against the C library of Lambda's provided.al2023, whatever this machine's own is.
+zip: $(TOOLS) ## The launcher's zip, for Lambda: [ARCHITECTURE=arm64]
+	cargo lambda build --release --package launcher --target $(LAMBDA_TARGET) --skip-target-check --output-format zip --locked
+
+deploy: zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next
+	$(TERRAFORM_INIT)
+	$(TERRAFORM) apply $(DEPLOY_VARIABLES) $(TF_ARGS)
+	worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)"
+	$(IWOMP) next-steps
+
+destroy: ## Take everything down again
+	$(TERRAFORM) destroy $(DEPLOY_VARIABLES) $(TF_ARGS)
+
+# In use: the local stack while one is up, else the account that terraform/ was applied to
+
+trigger: $(TOOLS) ## Publish a trigger: PROJECT= BRANCH= [COMMIT=]
+	$(IWOMP) trigger "$${PROJECT-}" "$${BRANCH-}" $${COMMIT:+--commit "$$COMMIT"}
+
+logs: $(TOOLS) ## The newest build's log, followed while it runs: PROJECT=
+	$(IWOMP) logs "$${PROJECT-}"
+
+status: $(TOOLS) ## What is live, what ran, what waits
+	$(IWOMP) status
+
+secret: $(TOOLS) ## Store a project's Git credentials, from standard input or FILE=: PROJECT=
+	$(IWOMP) secret "$${PROJECT-}" $${FILE:+--file "$$FILE"}
+
+redrive: $(TOOLS) ## Send the dead-letter queue through the same checks again
+	$(IWOMP) redrive
+
+$(TOOLS): local/requirements.txt
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
