@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# The deployer image: its tag, its build, its way into the account's ECR repository.
+#
+#   worker/image.sh tag                  [NAME=VALUE ...]   print the tag
+#   worker/image.sh build                [NAME=VALUE ...]   build iwomp:TAG on this machine
+#   worker/image.sh push REPOSITORY_URL  [NAME=VALUE ...]   build and push, unless the repository has that tag
+#   worker/image.sh tool                                    print the container tool that these use
+#
+# NAME=VALUE are build arguments of worker/Dockerfile. From the environment: ARCHITECTURE (x86_64, the default, or arm64,
+# as Terraform's variable), CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, the
+# AWS region and credentials.
+set -euo pipefail
+
+main() {
+  cd "$(dirname "${BASH_SOURCE[0]}")/.."
+  case ${ARCHITECTURE:-x86_64} in
+    x86_64) platform=linux/amd64 ;;
+    arm64) platform=linux/arm64 ;;
+    *) fail "ARCHITECTURE is x86_64 or arm64, not $ARCHITECTURE" ;;
+  esac
+  sha256=(sha256sum)
+  command -v sha256sum >/dev/null || sha256=(shasum -a 256) # macOS
+
+  case ${1:-} in
+    tag) tag "${@:2}" ;;
+    build) build "${@:2}" ;;
+    push)
+      [[ ${2:-} == */* ]] || fail "push needs the repository's URL: terraform output -raw repository_url"
+      push "${@:2}"
+      ;;
+    tool) container_tool ;;
+    *) fail "usage: worker/image.sh tag | build | push REPOSITORY_URL | tool  [NAME=VALUE ...]" ;;
+  esac
+}
+
+# The tag is the hash of all that decides what is in the image: what the build context admits, the Dockerfile, the
+# platform and the build arguments. The same tag is thus the same content, and an immutable repository never has to
+# take one twice.
+tag() {
+  local admitted
+  admitted=$(sed -n 's/^!//p' .dockerignore)
+  {
+    printf '%s\n' "$platform" "$@"
+    # shellcheck disable=SC2086 # a list of paths
+    find worker/Dockerfile $admitted -type f -print0 | LC_ALL=C sort -z | xargs -0 "${sha256[@]}"
+  } | "${sha256[@]}" | cut -c 1-16
+}
+
+build() {
+  local tool image argument arguments=()
+  tool=$(container_tool)
+  image=iwomp:$(tag "$@")
+  for argument in "$@"; do
+    arguments+=(--build-arg "$argument")
+  done
+  echo "building $image with $tool for $platform" >&2
+  # No provenance attestation: it would turn the image into an index with a second, unscannable entry.
+  BUILDX_NO_DEFAULT_ATTESTATIONS=1 "$tool" build --platform "$platform" --file worker/Dockerfile --tag "$image" \
+    ${arguments[@]+"${arguments[@]}"} . >&2
+  echo "$image"
+}
+
+push() {
+  local url=$1 tag tool image present
+  shift
+  tag=$(tag "$@")
+  # Asks for a count instead of parsing an error, so that a refused or failed call ends the script.
+  present=$(aws ecr batch-get-image --repository-name "${url#*/}" --image-ids "imageTag=$tag" \
+    --query 'length(images)' --output text)
+  if [[ $present != 0 ]]; then
+    echo "$url:$tag is there already" >&2
+    return
+  fi
+  tool=$(container_tool)
+  image=$(build "$@")
+  # The login lasts twelve hours and podman and docker write it to disk: give it back, whatever happens.
+  # shellcheck disable=SC2064 # these values, not those at exit
+  trap "'$tool' logout '${url%%/*}' >/dev/null" EXIT
+  aws ecr get-login-password | "$tool" login --username AWS --password-stdin "${url%%/*}" >&2
+  "$tool" tag "$image" "$url:$tag"
+  "$tool" push "$url:$tag" >&2
+  echo "pushed $url:$tag" >&2
+}
+
+# A client whose engine does not answer is passed over: a docker command without its daemon is a common sight.
+container_tool() {
+  local tool
+  for tool in ${CONTAINER_TOOL:-docker podman buildah}; do
+    case $tool in
+      docker) docker version >/dev/null 2>&1 || continue ;;
+      podman | buildah) "$tool" info >/dev/null 2>&1 || continue ;;
+      *) fail "CONTAINER_TOOL is docker, podman or buildah, not $tool" ;;
+    esac
+    echo "$tool"
+    return
+  done
+  fail "no working container tool: install docker (and start it), podman or buildah"
+}
+
+fail() {
+  echo "worker/image.sh: $*" >&2
+  exit 1
+}
+
+main "$@"
