@@ -1,0 +1,29 @@
+"""The local certificate authority: what a self-hosted Git behind a private CA looks like to the pipeline."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import trustme
+
+
+class Authority:
+    """Makes certificates for `localhost`. Its own certificate is what a register entry names as `caBundle`."""
+
+    def __init__(self) -> None:
+        self._authority = trustme.CA(organization_name="iwomp local")
+
+    @property
+    def bundle(self) -> str:
+        """The PEM certificate to trust."""
+        return self._authority.cert_pem.bytes().decode()
+
+    def write_bundle(self, path: Path) -> Path:
+        path.write_text(self.bundle)
+        return path
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("localhost").configure_cert(context)
+        return context
