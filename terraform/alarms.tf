@@ -1,0 +1,57 @@
+# Descriptions are what somebody reads who was woken up: what happened, and what to type.
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  alarm_name        = "${var.config_path}-dead-letters"
+  alarm_description = <<-TEXT
+    A deployment was asked for and not started, after ${var.max_tries} tries ${var.retry_seconds} seconds apart.
+    1. Why: the lines with "outcome":"busy" or "failed" in ${module.launcher.log_group}.
+    2. Mend it, then send the triggers through the same checks again: make redrive
+    Doing nothing loses them ${local.retention_seconds / 86400} days after they were published.
+  TEXT
+
+  namespace   = "AWS/SQS"
+  metric_name = "ApproximateNumberOfMessagesVisible"
+  dimensions  = { QueueName = aws_sqs_queue.dead_letters.name }
+
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # SQS stops reporting a queue that nobody uses.
+  treat_missing_data = "notBreaching"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}
+
+# Dead letters come max_tries × retry_seconds after the first failure, by default half a day: too late to learn that
+# the launcher cannot start anything at all.
+resource "aws_cloudwatch_metric_alarm" "waiting" {
+  alarm_name        = "${var.config_path}-waiting"
+  alarm_description = <<-TEXT
+    A trigger has waited longer than two of the longest builds may take: it is stuck, or a project has too much to do.
+    1. Why: the lines with "outcome":"busy" or "failed" in ${module.launcher.log_group}; none at all: is the launcher
+       throttled, or its event source mapping disabled?
+    2. Nothing is lost yet. The trigger is tried again every ${var.retry_seconds} seconds.
+  TEXT
+
+  namespace   = "AWS/SQS"
+  metric_name = "ApproximateAgeOfOldestMessage"
+  dimensions  = { QueueName = aws_sqs_queue.triggers.name }
+
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 2 * 60 * max(local.shortest_waiting_minutes, [for project in values(var.projects) : project.timeout_minutes]...)
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm_actions
+  ok_actions    = var.alarm_actions
+}
+
+locals {
+  # With quick builds only, a short throttling would already raise the alarm.
+  shortest_waiting_minutes = 30
+}

@@ -1,0 +1,87 @@
+resource "aws_codebuild_project" "this" {
+  name         = local.full_name
+  description  = "Deploys ${var.name}"
+  service_role = aws_iam_role.this.arn
+
+  # The lock of a deployment: a second StartBuild is an error, so two builds of a project cannot overlap and no lock can be
+  # left behind. Unset, CodeBuild runs as many as the account allows.
+  concurrent_build_limit = 1
+  build_timeout          = var.timeout_minutes
+  # A build queues only while the account's own limit is reached. The default of 8 hours would start deployments that nobody
+  # waits for any more.
+  queued_timeout = 30
+
+  # The worker fetches the repository itself: a source credential of CodeBuild's can be read from inside any build.
+  source {
+    type      = "NO_SOURCE"
+    buildspec = local.buildspec
+  }
+
+  artifacts {
+    type = "NO_ARTIFACTS"
+  }
+
+  environment {
+    type         = { x86_64 = "LINUX_CONTAINER", arm64 = "ARM_CONTAINER" }[var.architecture]
+    compute_type = var.compute_type
+    image        = var.image
+    # The build's role pulls the image, except for CodeBuild's own images, which only CodeBuild itself can.
+    image_pull_credentials_type = startswith(var.image, "aws/codebuild/") ? "CODEBUILD" : "SERVICE_ROLE"
+
+    environment_variable {
+      name  = "CONFIGPATH"
+      value = var.config_path
+    }
+
+    # Two minutes less than CodeBuild's limit: the worker ends the command in order and says so before CodeBuild kills both.
+    environment_variable {
+      name  = "TIMELIMITSECONDS"
+      value = tostring(var.timeout_minutes * 60 - 120)
+    }
+  }
+
+  logs_config {
+    cloudwatch_logs {
+      group_name = aws_cloudwatch_log_group.this.name
+    }
+  }
+
+  # CodeBuild tries to assume the role when the project is made, and the first build needs all of its rights.
+  depends_on = [aws_iam_role_policy.worker, aws_iam_role_policy.fence]
+}
+
+locals {
+  # Here and not in the repository: who may push there must not choose what runs before the checks of the worker.
+  buildspec = <<-YAML
+    version: 0.2
+    run-as: deployer
+    phases:
+      build:
+        commands:
+          - iwomp-worker
+  YAML
+}
+
+# Before the project: CodeBuild would make the group itself in the first build, for ever and outside of Terraform.
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/codebuild/${local.full_name}"
+  retention_in_days = var.log_retention_days
+}
+
+# The worker writes one JSON line an outcome. This counts builds; the launcher counts triggers, in the same namespace.
+resource "aws_cloudwatch_log_metric_filter" "outcomes" {
+  name           = "outcomes"
+  log_group_name = aws_cloudwatch_log_group.this.name
+  pattern        = "{ ($.outcome = \"*\") && ($.project = \"${var.name}\") }"
+
+  metric_transformation {
+    namespace = "iwomp"
+    name      = "Builds"
+    value     = "1"
+    unit      = "Count"
+    dimensions = {
+      outcome = "$.outcome"
+      project = "$.project"
+    }
+  }
+}

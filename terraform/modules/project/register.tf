@@ -1,0 +1,43 @@
+locals {
+  # The keys of the contract, and only those that are set: launcher and worker refuse unknown keys and null values. Two
+  # expressions for `command`, because a Terraform value cannot be now a string and now a list.
+  register = merge(
+    {
+      for key, value in {
+        gitUrl     = var.git_url
+        command    = var.command
+        deployDir  = var.deploy_dir
+        branches   = var.branches
+        authScheme = var.auth_scheme
+        caBundle   = var.ca_bundle
+      } : key => value if value != null
+    },
+    { for key, value in { command = var.command_vector } : key => value if value != null },
+  )
+}
+
+resource "aws_ssm_parameter" "register" {
+  count = var.external_register ? 0 : 1
+
+  name        = local.register_parameter
+  description = "What ${var.config_path} deploys for ${var.name}. Managed by Terraform."
+  type        = "String"
+  # `value` would be hidden in plans, where a reviewer has to see what will run with the deploy role. No secret is in it.
+  insecure_value = jsonencode(local.register)
+  # Grows to an advanced parameter only where a caBundle makes it larger than 4 KB; those cost a little.
+  tier = "Intelligent-Tiering"
+}
+
+resource "aws_ssm_parameter" "credentials" {
+  count = var.credentials_version == null ? 0 : 1
+
+  name        = local.credentials_parameter
+  description = "Git credentials of ${var.name}. Managed by Terraform."
+  type        = "SecureString"
+  # Not the default key, aws/ssm, which every principal of the account may use.
+  key_id = var.key_arn
+  # Write-only: `value` would keep the credentials in the state.
+  value_wo         = var.credentials
+  value_wo_version = var.credentials_version
+  tier             = "Intelligent-Tiering"
+}

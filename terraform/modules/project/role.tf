@@ -1,0 +1,165 @@
+# A build has exactly these rights, the policies that its project's entry names, and the fence below around the pipeline.
+
+resource "aws_iam_role" "this" {
+  name                 = local.role_name
+  description          = "Deploys ${var.name}"
+  permissions_boundary = var.permissions_boundary
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "BuildsOfThisProject"
+      Effect    = "Allow"
+      Principal = { Service = "codebuild.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      # Without these any CodeBuild project that somebody can point at this role could take it.
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = var.account.id }
+        ArnEquals    = { "aws:SourceArn" = local.build_project_arn }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "worker" {
+  name   = "worker"
+  role   = aws_iam_role.this.id
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.worker_statements })
+}
+
+resource "aws_iam_role_policy" "fence" {
+  name   = "fence"
+  role   = aws_iam_role.this.id
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.fence_statements })
+}
+
+resource "aws_iam_role_policy" "project" {
+  count = var.policy_json == null ? 0 : 1
+
+  name   = "project"
+  role   = aws_iam_role.this.id
+  policy = var.policy_json
+}
+
+resource "aws_iam_role_policy_attachment" "project" {
+  # By position, because the ARN of a policy made in the same run is not known yet and could not be a key.
+  for_each = { for position, arn in var.policy_arns : position => arn }
+
+  role       = aws_iam_role.this.name
+  policy_arn = each.value
+}
+
+locals {
+  # What the worker reads decrypted: its own register entry (it may be a SecureString), what lies under it, its credentials.
+  own_parameter_arns = [
+    "${local.parameter_arn_prefix}${local.register_parameter}",
+    "${local.parameter_arn_prefix}${local.default_parameter}",
+    "${local.parameter_arn_prefix}${local.credentials_parameter}",
+  ]
+
+  worker_statements = concat(
+    [
+      {
+        Sid      = "ReadOwnEntry"
+        Effect   = "Allow"
+        Action   = ["ssm:GetParameter", "ssm:GetParameters"]
+        Resource = local.own_parameter_arns
+      },
+      {
+        Sid      = "KeepWhatIsLive"
+        Effect   = "Allow"
+        Action   = ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"]
+        Resource = "${local.parameter_arn_prefix}${local.deployed_parameters}" # one a branch
+      },
+      {
+        Sid       = "DecryptOwnEntry"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = var.key_arn
+        Condition = { StringEquals = { "kms:EncryptionContext:PARAMETER_ARN" = local.own_parameter_arns } }
+      },
+      {
+        Sid      = "WriteLog"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/codebuild/${local.full_name}:*" # its streams
+      },
+    ],
+    # Only for an image in ECR, of whichever account.
+    [for image in local.ecr_images : {
+      Sid      = "PullImage"
+      Effect   = "Allow"
+      Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+      Resource = "${local.arn_prefix}:ecr:${image.region}:${image.account}:repository/${image.repository}"
+    }],
+    [for image in local.ecr_images : {
+      Sid      = "LogInToRegistry"
+      Effect   = "Allow"
+      Action   = "ecr:GetAuthorizationToken"
+      Resource = "*" # the action knows no resource; the token opens what PullImage allows
+    }],
+  )
+
+  ecr_images = regexall(
+    "^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<repository>[^:@]+)[:@]",
+    var.image,
+  )
+
+  pipeline_builds   = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${var.config_path}-*"
+  pipeline_roles    = "${local.arn_prefix}:iam::${var.account.id}:role/${var.config_path}-*"
+  pipeline_register = "${local.parameter_arn_prefix}/${var.config_path}/*"
+  pipeline_secrets  = "${local.parameter_arn_prefix}/${var.config_path}-credentials/*"
+
+  # Deploy roles tend to be broad, and a broad one could otherwise take every other project's role by way of the pipeline
+  # itself: a build with a buildspec of its own, a changed register entry, another image under a known tag. It is for the
+  # same reason that the pipeline cannot deploy itself.
+  fence_statements = [
+    {
+      Sid      = "LeaveBuildsAlone"
+      Effect   = "Deny"
+      Action   = "codebuild:*"
+      Resource = local.pipeline_builds
+    },
+    {
+      Sid    = "LeaveRolesAlone"
+      Effect = "Deny"
+      Action = [
+        "iam:Attach*",
+        "iam:Create*",
+        "iam:Delete*",
+        "iam:Detach*",
+        "iam:PassRole",
+        "iam:Put*",
+        "iam:Tag*",
+        "iam:Untag*",
+        "iam:Update*",
+      ]
+      Resource = local.pipeline_roles
+    },
+    {
+      Sid      = "LeaveRegisterAlone"
+      Effect   = "Deny"
+      Action   = ["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter"]
+      Resource = [local.pipeline_register, local.pipeline_secrets]
+    },
+    {
+      Sid       = "LeaveKeyAlone"
+      Effect    = "Deny"
+      NotAction = "kms:Decrypt"
+      Resource  = var.key_arn
+    },
+    {
+      Sid       = "DecryptNothingOfOthers"
+      Effect    = "Deny"
+      Action    = "kms:Decrypt"
+      Resource  = var.key_arn
+      Condition = { StringNotEquals = { "kms:EncryptionContext:PARAMETER_ARN" = local.own_parameter_arns } }
+    },
+    {
+      Sid       = "LeaveImagesAlone"
+      Effect    = "Deny"
+      NotAction = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+      Resource  = var.repository_arn
+    },
+  ]
+}

@@ -1,0 +1,282 @@
+variable "name" {
+  description = "Name of the project, as CI sends it."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", var.name))
+    error_message = "A project's name must be 1 to 63 of A-Z a-z 0-9 _ - and start with a letter or digit."
+  }
+}
+
+variable "account" {
+  description = "Where everything is: account id, partition and region."
+  type        = object({ id = string, partition = string, region = string })
+  nullable    = false
+}
+
+variable "config_path" {
+  description = "Name of the pipeline."
+  type        = string
+  nullable    = false
+}
+
+# --- the register entry ---
+
+variable "git_url" {
+  description = "Repository to deploy: https://host/path, ssh://git@host/path or git@host:path. Required, unless the register is external."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.git_url == null ? true : anytrue([for pattern in local.git_url_patterns : can(regex(pattern, var.git_url))])
+    error_message = "Project ${var.name}: git_url must be https://host/path, ssh://user@host/path or user@host:path, with a DNS name as host and no password, query or fragment."
+  }
+
+  validation {
+    condition     = var.git_url == null ? true : length(var.git_url) <= 1024 && !can(regex("[/:]\\.{1,2}(/|$)", var.git_url)) && !can(regex("^https://[^/]*:443/", var.git_url))
+    error_message = "Project ${var.name}: git_url must be in normal form (no default port, no . or .. segment) and at most 1024 characters long."
+  }
+}
+
+locals {
+  # The last label of a host starts with a letter: 127.1 and 0x7f.1 are addresses to a resolver.
+  host_pattern = "([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+  user_pattern = "[A-Za-z0-9_][A-Za-z0-9._-]*"
+  path_pattern = "([A-Za-z0-9._~+-]|%20)([A-Za-z0-9/._~+-]|%20)*"
+
+  git_url_patterns = [
+    "^https://${local.host_pattern}(:[1-9][0-9]{0,4})?/+${local.path_pattern}$",
+    "^ssh://(${local.user_pattern}@)?${local.host_pattern}(:[1-9][0-9]{0,4})?/+${local.path_pattern}$",
+    "^${local.user_pattern}@${local.host_pattern}:/*${local.path_pattern}$",
+  ]
+}
+
+variable "command" {
+  description = "Executable in deploy_dir, or on the worker's path, that deploys; it gets the branch as its only argument. Either this or command_vector."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.command == null ? true : var.command != ""
+    error_message = "Project ${var.name}: command must name an executable."
+  }
+}
+
+variable "command_vector" {
+  description = "Program and arguments, run exactly so: no shell, nothing appended."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.command_vector == null ? true : join("", slice(concat(var.command_vector, [""]), 0, 1)) != ""
+    error_message = "Project ${var.name}: command_vector must start with an executable."
+  }
+}
+
+variable "deploy_dir" {
+  description = "Directory of the checkout to run in. Null: the root."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.deploy_dir == null ? true : var.deploy_dir != "" && !startswith(var.deploy_dir, "/") && !contains(split("/", var.deploy_dir), "..")
+    error_message = "Project ${var.name}: deploy_dir must be a directory inside the checkout: relative, not empty, no ..."
+  }
+}
+
+variable "branches" {
+  description = "Branches that may be deployed: exact names, or prefixes that end in /*. Null: main and master."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.branches == null ? true : length(var.branches) > 0
+    error_message = "Project ${var.name}: branches must name at least one branch."
+  }
+
+  validation {
+    condition = var.branches == null ? true : alltrue([
+      for branch in [for pattern in var.branches : trimsuffix(pattern, "/*")] : alltrue([
+        can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,11}$", branch)),
+        length(branch) <= 200,
+        !can(regex("\\.\\.|(\\.|\\.lock)(/|$)", branch)),
+        !can(regex("^(HEAD|refs/.*|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$", branch)),
+      ])
+    ])
+    error_message = "Project ${var.name}: branches must hold exact branch names or prefixes that end in /*. A name is at most 12 segments of A-Z a-z 0-9 . _ - joined by /, at most 200 characters, no .., no segment that starts with . or - or ends in . or .lock; not HEAD, not refs/..., not a commit id."
+  }
+}
+
+variable "auth_scheme" {
+  description = "How a token is sent over HTTPS: basic (as a password) or bearer. Null: by host."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.auth_scheme == null ? true : contains(["basic", "bearer"], var.auth_scheme)
+    error_message = "Project ${var.name}: auth_scheme must be basic or bearer."
+  }
+}
+
+variable "ca_bundle" {
+  description = "PEM certificates to trust for git_url, for a Git server behind a private CA. Null: the image's."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ca_bundle == null ? true : strcontains(var.ca_bundle, "-----BEGIN CERTIFICATE-----")
+    error_message = "Project ${var.name}: ca_bundle must be certificates in PEM form."
+  }
+}
+
+variable "external_register" {
+  description = "The register entry is managed elsewhere, by hand or by another Terraform: make everything but it."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  # Here and not beside each field, because two variables whose validations name each other are a cycle to Terraform.
+  validation {
+    condition     = var.external_register || var.git_url != null
+    error_message = "Project ${var.name}: git_url is required, unless external_register is set."
+  }
+
+  validation {
+    condition     = var.external_register || (var.command == null) != (var.command_vector == null)
+    error_message = "Project ${var.name}: exactly one of command and command_vector is required, unless external_register is set."
+  }
+
+  validation {
+    condition = !var.external_register || alltrue([
+      var.git_url == null,
+      var.command == null,
+      var.command_vector == null,
+      var.deploy_dir == null,
+      var.branches == null,
+      var.auth_scheme == null,
+      var.ca_bundle == null,
+    ])
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme and ca_bundle belong into the parameter; set here they would do nothing."
+  }
+}
+
+# --- credentials ---
+
+variable "credentials_version" {
+  description = "Raise it to write `credentials` again. Null: the parameter is not managed here, but by `make secret` or by hand."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.credentials_version == null ? true : var.credentials_version >= 1 && var.credentials_version == floor(var.credentials_version)
+    error_message = "Project ${var.name}: credentials_version must be a whole number, from 1."
+  }
+}
+
+variable "credentials" {
+  description = "Git credentials as the JSON document of the contract, never kept in state or plan."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "key_arn" {
+  description = "Key that encrypts the credentials."
+  type        = string
+  nullable    = false
+}
+
+# --- the build ---
+
+variable "image" {
+  description = "Image with the worker in it, by tag or digest."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9][A-Za-z0-9._/-]*(:[0-9]+/[A-Za-z0-9._/-]+)?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$", var.image))
+    error_message = "Project ${var.name}: image must be registry/repository:tag or registry/repository@sha256:digest; without either it would be whatever is latest."
+  }
+}
+
+variable "repository_arn" {
+  description = "The pipeline's own image repository, which no build may change."
+  type        = string
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor of the build: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "Must be x86_64 or arm64."
+  }
+}
+
+variable "compute_type" {
+  description = "Size of the build's machine, as CodeBuild names it."
+  type        = string
+  default     = "BUILD_GENERAL1_SMALL"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^BUILD_GENERAL1_(SMALL|MEDIUM|LARGE|XLARGE|2XLARGE)$", var.compute_type))
+    error_message = "Project ${var.name}: compute_type must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE."
+  }
+}
+
+variable "timeout_minutes" {
+  description = "How long a deployment may take; the command gets two minutes less."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.timeout_minutes >= 5 && var.timeout_minutes <= 480 && var.timeout_minutes == floor(var.timeout_minutes)
+    error_message = "Project ${var.name}: timeout_minutes must be a whole number from 5 to 480."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the build logs are kept."
+  type        = number
+  default     = 90
+  nullable    = false
+}
+
+# --- the role ---
+
+variable "policy_arns" {
+  description = "Managed policies that the deployment needs."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.policy_arns : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "Project ${var.name}: policy_arns must be ARNs of managed policies: arn:aws:iam::123456789012:policy/name."
+  }
+}
+
+variable "policy_json" {
+  description = "A policy document with what else the deployment needs, put inline into the role."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.policy_json == null ? true : can(jsondecode(var.policy_json).Statement)
+    error_message = "Project ${var.name}: policy_json must be a JSON policy document with a Statement."
+  }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of a policy that bounds the role, or null. It must allow what role.tf grants."
+  type        = string
+  default     = null
+}

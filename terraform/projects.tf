@@ -1,0 +1,33 @@
+# One module a project, not one resource a kind crossed with all projects: at hundreds of projects a plan then costs half.
+module "project" {
+  source   = "./modules/project"
+  for_each = var.projects
+
+  name        = each.key
+  account     = local.account
+  config_path = var.config_path
+
+  git_url           = each.value.git_url
+  command           = each.value.command
+  command_vector    = each.value.command_vector
+  deploy_dir        = each.value.deploy_dir
+  branches          = each.value.branches
+  auth_scheme       = each.value.auth_scheme
+  ca_bundle         = each.value.ca_bundle
+  external_register = each.value.external_register
+
+  credentials         = lookup(var.credentials, each.key, null)
+  credentials_version = each.value.credentials_version
+  key_arn             = aws_kms_key.this.arn
+
+  image           = coalesce(each.value.image, local.worker_image)
+  repository_arn  = "arn:${local.account.partition}:ecr:${local.arn_suffix}:repository/${lower(var.config_path)}"
+  architecture    = var.architecture
+  compute_type    = each.value.compute_type
+  timeout_minutes = each.value.timeout_minutes
+
+  policy_arns          = each.value.policy_arns
+  policy_json          = each.value.policy_json
+  permissions_boundary = var.permissions_boundary
+  log_retention_days   = var.log_retention_days
+}

@@ -1,0 +1,214 @@
+variable "config_path" {
+  description = "Name of this pipeline: the first segment of its parameters' names and the prefix of everything else it makes. Changing it makes a second pipeline and destroys the first."
+  type        = string
+  default     = "iwomp-in-aws"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$", var.config_path)) && length(var.config_path) <= 32
+    error_message = "Must be at most 32 of A-Z a-z 0-9, in words joined by a single _ or - (what SSM, IAM and ECR all take)."
+  }
+
+  validation {
+    condition     = !can(regex("^(?i)(aws|ssm)", var.config_path))
+    error_message = "Must not start with aws or ssm in any case: SSM reserves such parameter names."
+  }
+}
+
+variable "architecture" {
+  description = "Processor of launcher and builds: x86_64 or arm64. The launcher's zip and the image must be built for it."
+  type        = string
+  default     = "x86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "Must be x86_64 or arm64."
+  }
+}
+
+variable "launcher_zip" {
+  description = "Path of the launcher's zip. Null: where `make build` leaves it in this repository."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.launcher_zip == null ? true : endswith(var.launcher_zip, ".zip")
+    error_message = "Must be the path of a .zip file with a `bootstrap` in it."
+  }
+}
+
+variable "image_tag" {
+  description = "Tag or digest (sha256:...) of the worker's image in the pipeline's own ECR repository, run by every project that names no image. `make deploy` sets it."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$", var.image_tag))
+    error_message = "Must be an image tag, or a digest: sha256: and 64 lower-case hexadecimal digits."
+  }
+}
+
+variable "projects" {
+  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are those of modules/project."
+  type = map(object({
+    git_url           = optional(string)
+    command           = optional(string)
+    command_vector    = optional(list(string))
+    deploy_dir        = optional(string)
+    branches          = optional(list(string))
+    auth_scheme       = optional(string)
+    ca_bundle         = optional(string)
+    external_register = optional(bool, false)
+
+    credentials_version = optional(number)
+
+    image           = optional(string)
+    compute_type    = optional(string, "BUILD_GENERAL1_SMALL")
+    timeout_minutes = optional(number, 60)
+
+    policy_arns = optional(list(string), [])
+    policy_json = optional(string)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(distinct([for name in keys(var.projects) : lower(name)])) == length(var.projects)
+    error_message = "Two project names differ in case only: IAM would take their roles for one."
+  }
+
+  validation {
+    condition     = !contains([for name in keys(var.projects) : lower(name)], "launcher")
+    error_message = "No project can be called launcher: its role would have the name of the launcher's."
+  }
+}
+
+variable "credentials" {
+  description = "Git credentials by project, each a JSON document with authToken, or basicUsername and basicPassword, or sshPrivateKey and knownHosts. Needed on every plan and apply for the projects that have a credentials_version, and for no others; never kept in state or plan. Set it by TF_VAR_credentials."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = toset(keys(var.credentials)) == toset([for name, project in var.projects : name if project.credentials_version != null])
+    error_message = "Must hold a document for each project with a credentials_version, and for no other. The provider wants it on every plan, though it writes it only when credentials_version changes."
+  }
+
+  validation {
+    condition = alltrue([
+      for document in values(var.credentials) : contains(
+        ["authToken", "authToken,basicUsername", "basicPassword,basicUsername", "knownHosts,sshPrivateKey"],
+        can(keys(jsondecode(document))) ? join(",", sort(keys(jsondecode(document)))) : "no JSON object",
+      )
+    ])
+    error_message = "Each must be a JSON object with the keys authToken (basicUsername beside it if the host wants a certain one), or basicUsername and basicPassword, or sshPrivateKey and knownHosts."
+  }
+}
+
+variable "credential_keeper_arns" {
+  description = "Roles or users that may decrypt credentials beside the builds: those that run Terraform with a credentials_version, since the provider reads every parameter back, decrypted. They can read the credentials of all projects."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.credential_keeper_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "Must be ARNs of IAM roles or users, without wildcards: arn:aws:iam::123456789012:role/name."
+  }
+
+  validation {
+    condition     = length(var.credential_keeper_arns) > 0 || alltrue([for project in values(var.projects) : project.credentials_version == null])
+    error_message = "A project has a credentials_version, so the role that runs Terraform must be named here: the provider could not read back what it wrote. Or leave credentials_version out and use `make secret`."
+  }
+}
+
+variable "publisher_arns" {
+  description = "IAM roles or users that the topic's own policy lets publish. Needed for other accounts only; in this one, attach the output `publisher_policy` to the CI's identity."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.publisher_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "Must be ARNs of IAM roles or users, without wildcards: an account or a `*` would let in everybody there."
+  }
+}
+
+variable "retry_seconds" {
+  description = "Delay until a trigger that had to wait is tried again."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.retry_seconds == floor(var.retry_seconds) && var.retry_seconds >= 20 && var.retry_seconds <= 43200
+    error_message = "Must be a whole number from 20 (the launcher runs for up to 15 seconds) to 43200 (SQS's limit)."
+  }
+}
+
+variable "max_tries" {
+  description = "How often a trigger is tried before it becomes a dead letter and raises the alarm. With the defaults: for 12 hours."
+  type        = number
+  default     = 720
+  nullable    = false
+
+  validation {
+    condition     = var.max_tries == floor(var.max_tries) && var.max_tries >= 1 && var.max_tries <= 1000
+    error_message = "Must be a whole number from 1 to 1000."
+  }
+
+  validation {
+    condition     = var.max_tries * var.retry_seconds <= 604800
+    error_message = "max_tries times retry_seconds must not exceed 7 days: SQS deletes a message after 14 days, dead or alive, and a dead letter needs time to be seen."
+  }
+}
+
+variable "launcher_concurrency" {
+  description = "How many launchers may run at once. Two is AWS's minimum and enough for hundreds of projects."
+  type        = number
+  default     = 2
+  nullable    = false
+
+  validation {
+    condition     = var.launcher_concurrency == floor(var.launcher_concurrency) && var.launcher_concurrency >= 2 && var.launcher_concurrency <= 1000
+    error_message = "Must be a whole number from 2 to 1000, the limits of an SQS event source."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the logs of launcher and builds are kept."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "Must be one of CloudWatch's choices: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of a policy that bounds every role made here. It must allow what the roles need: see modules/project."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null ? true : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary))
+    error_message = "Must be the ARN of a managed policy: arn:aws:iam::123456789012:policy/name."
+  }
+}
+
+variable "alarm_actions" {
+  description = "ARNs of what an alarm notifies, such as an SNS topic of the people on call. Not the triggers' topic."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]{0,12}:.+$", arn))])
+    error_message = "Must be ARNs."
+  }
+}
