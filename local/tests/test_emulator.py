@@ -13,6 +13,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -272,3 +273,47 @@ def test_log_lines_are_judged_on_their_stream(emulator: Emulator) -> None:
             logGroupName="/judged", logStreamName="one", logEvents=[{"timestamp": 1_700_000_000_000, "message": "x"}]
         )
     assert denied(error)
+
+
+def test_overrides_of_a_build_are_judged_by_their_condition_keys(emulator: Emulator) -> None:
+    right = {
+        "Action": "codebuild:StartBuild",
+        "Resource": "*",
+        "Condition": {
+            "Null": {"codebuild:source.buildspec": "true"},
+            "ForAllValues:StringEquals": {"codebuild:environment.environmentVariables.name": ["GITBRANCH"]},
+        },
+    }
+    codebuild = emulator.client("codebuild", *user(emulator, right))
+    forbidden: tuple[dict[str, Any], ...] = (
+        {"buildspecOverride": "version: 0.2"},
+        {"environmentVariablesOverride": [{"name": "GITBRANCH", "value": "x"}, {"name": "PATH", "value": "y"}]},
+    )
+    for overrides in forbidden:
+        with pytest.raises(ClientError) as error:
+            codebuild.start_build(projectName="no-such-project", **overrides)
+        assert denied(error)
+    with pytest.raises(codebuild.exceptions.ResourceNotFoundException):
+        codebuild.start_build(
+            projectName="no-such-project", environmentVariablesOverride=[{"name": "GITBRANCH", "value": "x"}]
+        )
+
+
+def test_the_principal_of_a_session_is_its_role(emulator: Emulator) -> None:
+    iam, name = emulator.client("iam"), f"role-{uuid.uuid4().hex[:8]}"
+    root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [root]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    right = {
+        "Effect": "Allow",
+        "Action": "sqs:ListQueues",
+        "Resource": "*",
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": arn}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [right]})
+    iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
+    keys = emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="somebody")["Credentials"]
+    session = boto3.session.Session(
+        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION
+    )
+    session.client("sqs", endpoint_url=emulator.url).list_queues()

@@ -1,17 +1,38 @@
-"""Which resources a request names, where ministack does not look: without this, IAM would judge other calls than AWS's.
+"""What IAM has to know of a request, where ministack does not look: it would judge other calls than AWS's otherwise.
 
-- CodeBuild: builds belong to a project, and it is the project that a policy names.
+- CodeBuild: builds belong to a project, and it is the project that a policy names; what StartBuild overrides is in
+  condition keys.
 - Systems Manager: GetParameters is judged for each of its names, and reading a SecureString also needs kms:Decrypt on
   its key, with the parameter's ARN as the encryption context.
 - CloudWatch Logs: what names a stream is judged on the stream.
+- aws:PrincipalArn of a role's session is the role's ARN.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+# StartBuild's fields and the condition keys that AWS documents for them.
+OVERRIDES = {
+    "artifactsOverride": "codebuild:artifacts",
+    "autoRetryLimitOverride": "codebuild:autoRetryLimit",
+    "buildspecOverride": "codebuild:source.buildspec",
+    "cacheOverride": "codebuild:cache",
+    "computeTypeOverride": "codebuild:environment.computeType",
+    "encryptionKeyOverride": "codebuild:encryptionKey",
+    "environmentTypeOverride": "codebuild:environment.type",
+    "imageOverride": "codebuild:environment.image",
+    "logsConfigOverride": "codebuild:logsConfig",
+    "privilegedModeOverride": "codebuild:environment.privilegedMode",
+    "serviceRoleOverride": "codebuild:serviceRole",
+    "sourceLocationOverride": "codebuild:source.location",
+}
+VARIABLE_NAMES = "codebuild:environment.environmentVariables.name"
+SESSION = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+\Z")
 
 PARAMETER_READS = {"ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"}
 # What cannot be told apart is named like nothing that a policy could grant by less than "*".
@@ -29,14 +50,21 @@ class Decryption:
 class Resources(str):
     """The first resource of a request, as ministack wants it, and with it all the others."""
 
-    __slots__ = ("decryptions", "every")
+    __slots__ = ("context", "decryptions", "every")
     every: tuple[str, ...]
     decryptions: tuple[Decryption, ...]
+    context: dict[str, Any]
 
-    def __new__(cls, every: tuple[str, ...], decryptions: tuple[Decryption, ...] = ()) -> Resources:
+    def __new__(
+        cls,
+        every: tuple[str, ...],
+        decryptions: tuple[Decryption, ...] = (),
+        context: dict[str, Any] | None = None,
+    ) -> Resources:
         self = super().__new__(cls, every[0])
         self.every = every
         self.decryptions = decryptions
+        self.context = context or {}
         return self
 
 
@@ -61,10 +89,11 @@ def naming_resources(extract: Callable[..., str], key_of_parameter: Callable[[st
         if not isinstance(request, dict):
             return named
         if service == "codebuild":
-            return Resources(projects(request, f"arn:aws:codebuild:{region}:{account}:")) if named == "*" else named
+            every = (named,) if named != UNKNOWN else projects(request, f"arn:aws:codebuild:{region}:{account}:")
+            return Resources(every, context=overrides(request))
         if service == "ssm":
             return parameters(named, request, f"arn:aws:ssm:{region}:{account}:parameter", key_of_parameter)
-        if service == "logs" and request.get("logStreamName") and named != "*":
+        if service == "logs" and request.get("logStreamName") and named != UNKNOWN:
             return f"{named}:log-stream:{request['logStreamName']}"
         return named
 
@@ -77,6 +106,14 @@ def projects(request: dict[str, Any], prefix: str) -> tuple[str, ...]:
     names = [str(build).removeprefix(f"{prefix}build/").partition(":")[0] for build in builds]
     names += [str(name).removeprefix(f"{prefix}project/") for name in request.get("names") or []]
     return tuple(f"{prefix}project/{name}" for name in dict.fromkeys(names)) or (UNKNOWN,)
+
+
+def overrides(request: dict[str, Any]) -> dict[str, Any]:
+    """The condition keys of a StartBuild request."""
+    context: dict[str, Any] = {key: json.dumps(request[name]) for name, key in OVERRIDES.items() if name in request}
+    if variables := request.get("environmentVariablesOverride"):
+        context[VARIABLE_NAMES] = [variable.get("name", "") for variable in variables]
+    return context
 
 
 def parameters(named: str, request: dict[str, Any], prefix: str, key_of_parameter: Callable[[str], str | None]) -> str:
@@ -102,8 +139,9 @@ def judging_each(enforce: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if not isinstance(resource_arn, Resources):
             return enforce(access_key, action, service, region, resource_arn, service_context)
+        context = {**(service_context or {}), **resource_arn.context}
         for arn in resource_arn.every:
-            if denied := enforce(access_key, action, service, region, arn, service_context):
+            if denied := enforce(access_key, action, service, region, arn, context):
                 return denied
         if action not in PARAMETER_READS:
             return None
@@ -117,3 +155,15 @@ def judging_each(enforce: Callable[..., Any]) -> Callable[..., Any]:
         return None
 
     return enforce_all
+
+
+def naming_roles(resolve: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """Wraps ministack's reading of condition keys."""
+
+    def resolve_condition_key(key: str, context: Any) -> Any:
+        value = resolve(key, context)
+        if key.lower() == "aws:principalarn" and (session := SESSION.match(str(value))):
+            return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"
+        return value
+
+    return resolve_condition_key

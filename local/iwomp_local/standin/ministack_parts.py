@@ -59,6 +59,7 @@ def install(build_path: str, build_directory: Path) -> None:
         lambda extract: authorisation.naming_resources(extract, key_of_parameter),
     )
     replace("core.iam_evaluator", "enforce", authorisation.judging_each)
+    replace("core.iam_evaluator", "_resolve_condition_key", authorisation.naming_roles)
 
 
 def serve() -> None:

@@ -1,0 +1,212 @@
+"""An applied pipeline, local or in an account: Terraform's outputs, and clients to use it with.
+
+Everything that people do with a pipeline goes through here, so that the same commands serve both.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+OUTCOME_LINES = 20  # how many lines from a build log's end the outcome line is looked for in
+FOLLOW_SECONDS = 1.0  # between two looks at a log that is being written
+BATCH = 10  # SQS's own
+
+
+class PipelineError(RuntimeError):
+    """What was asked for cannot be done; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """What is live of a branch."""
+
+    branch: str
+    commit: str
+    time: str
+    build: str | None
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline in the region of its clients."""
+
+    outputs: dict[str, Any]
+    client: Callable[[str], Any]  # by service name
+
+    @property
+    def config_path(self) -> str:
+        return str(self.outputs["topic_arn"].rpartition(":")[2])
+
+    @property
+    def projects(self) -> list[str]:
+        return sorted(self.outputs["projects"])
+
+    def project(self, name: str) -> dict[str, str]:
+        """Terraform's names for one project."""
+        if name not in self.outputs["projects"]:
+            known = ", ".join(self.projects) or "none"
+            raise PipelineError(f"{name!r} is not a registered project; registered: {known}")
+        project: dict[str, str] = self.outputs["projects"][name]
+        return project
+
+    def publish(self, message: str) -> str:
+        """Publishes a message as it is; returns its id."""
+        answer = self.client("sns").publish(TopicArn=self.outputs["topic_arn"], Message=message)
+        return str(answer["MessageId"])
+
+    def launcher_outcomes(self, trigger: str | None = None) -> list[dict[str, Any]]:
+        """The launcher's outcome lines, oldest first; of one trigger if it is named."""
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=self.outputs["launcher_log_group"])
+        )
+        lines = (outcome_of(event["message"]) for page in pages for event in page["events"])
+        return [line for line in lines if line is not None and trigger in (None, line.get("trigger"))]
+
+    def builds(self, project: str, limit: int = 10) -> list[dict[str, Any]]:
+        """The newest builds of a project, newest first."""
+        codebuild = self.client("codebuild")
+        ids = codebuild.list_builds_for_project(projectName=self.project(project)["build_project"])["ids"][:limit]
+        if not ids:
+            return []
+        found = {build["id"]: build for build in codebuild.batch_get_builds(ids=ids)["builds"]}
+        return [found[build_id] for build_id in ids if build_id in found]
+
+    def log(self, build: dict[str, Any], after: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
+        """The events of a build's log behind the position `after`, and the position behind them."""
+        events: list[dict[str, Any]] = []
+        while True:
+            where = {"nextToken": after} if after else {"startFromHead": True}
+            try:
+                page = self.client("logs").get_log_events(
+                    logGroupName=build["logs"]["groupName"], logStreamName=build["logs"]["streamName"], **where
+                )
+            except self.client("logs").exceptions.ResourceNotFoundException:
+                return events, after  # the build has said nothing yet
+            events += page["events"]
+            if not page["events"] or page["nextForwardToken"] == after:
+                return events, page["nextForwardToken"]
+            after = page["nextForwardToken"]
+
+    def log_text(self, build: dict[str, Any]) -> str:
+        return "".join(event["message"].rstrip("\n") + "\n" for event in self.log(build)[0])
+
+    def build_outcome(self, build: dict[str, Any]) -> dict[str, Any] | None:
+        """The worker's outcome line of a build."""
+        lines = [outcome_of(event["message"]) for event in self.log(build)[0][-OUTCOME_LINES:]]
+        return next((line for line in reversed(lines) if line is not None), None)
+
+    def live(self, project: str) -> list[Live]:
+        pages = (
+            self.client("ssm")
+            .get_paginator("get_parameters_by_path")
+            .paginate(Path=f"/{self.config_path}-deployed/{project}", Recursive=True)
+        )
+        prefix = f"/{self.config_path}-deployed/{project}/"
+        return [
+            Live(parameter["Name"].removeprefix(prefix), entry["commit"], entry["time"], entry.get("build"))
+            for page in pages
+            for parameter in page["Parameters"]
+            if (entry := json.loads(parameter["Value"]))
+        ]
+
+    def waiting(self, queue_url: str) -> int:
+        """How many messages a queue holds, the invisible ones too."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def store_secret(self, project: str, document: str) -> str:
+        """Writes the credentials of a project, encrypted with the pipeline's key; returns the parameter's name."""
+        name = self.project(project)["credentials_parameter"]
+        self.client("ssm").put_parameter(
+            Name=name,
+            Value=document,
+            Type="SecureString",
+            KeyId=self.outputs["kms_key_arn"],
+            Overwrite=True,
+            Tier="Intelligent-Tiering",  # an SSH key with known hosts may exceed the 4 KB of the standard tier
+        )
+        return name
+
+    def redrive(self) -> int:
+        """Sends every dead letter through the launcher's checks again; returns how many."""
+        dead, alive = self.outputs["dead_letter_queue_url"], self.outputs["queue_url"]
+        count = self.waiting(dead)
+        if count == 0:
+            return 0
+        sqs = self.client("sqs")
+        try:
+            # The destination is named because what SNS itself gave up has no source queue that SQS would know.
+            sqs.start_message_move_task(SourceArn=self._queue_arn(dead), DestinationArn=self._queue_arn(alive))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("InvalidAction", "UnsupportedOperation", "UnknownOperation"):
+                raise
+            return self._move(dead, alive, count)  # the local SQS has no move tasks
+        return count
+
+    def _move(self, source: str, destination: str, count: int) -> int:
+        """Moves at most `count` messages: those that die again meanwhile are not moved in a circle."""
+        sqs, moved = self.client("sqs"), 0
+        while moved < count:
+            answer = sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=min(BATCH, count - moved))
+            if not answer.get("Messages"):
+                break
+            for message in answer["Messages"]:
+                sqs.send_message(QueueUrl=destination, MessageBody=message["Body"])
+                sqs.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
+                moved += 1
+        return moved
+
+    def _queue_arn(self, url: str) -> str:
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return str(answer["Attributes"]["QueueArn"])
+
+    def follow(self, build: dict[str, Any]) -> Iterator[str]:
+        """The lines of a build's log as they come, until the build is over."""
+        position: str | None = None
+        over = False
+        while not over:
+            current = self.client("codebuild").batch_get_builds(ids=[build["id"]])["builds"][0]
+            over = current["buildComplete"]  # asked before the log is read, so that its last lines are not missed
+            events, position = self.log(current, position)
+            for event in events:
+                yield event["message"].rstrip("\n")
+            if not over:
+                time.sleep(FOLLOW_SECONDS)
+
+
+def outcome_of(line: str) -> dict[str, Any] | None:
+    """The outcome line of launcher or worker, if this is one."""
+    if '"outcome"' not in line:
+        return None
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and isinstance(value.get("outcome"), str) else None
+
+
+def variable(build: dict[str, Any], name: str) -> str | None:
+    """A variable of a build."""
+    for item in build["environment"].get("environmentVariables", []):
+        if item["name"] == name:
+            return str(item["value"])
+    return None
+
+
+def since(then: datetime) -> str:
+    """How long ago, for a person."""
+    seconds = int((datetime.now(UTC) - then).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{max(seconds, 0)} s ago"

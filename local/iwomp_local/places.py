@@ -1,0 +1,43 @@
+"""Where things are: the repository's folders, and what `make build` leaves in them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TERRAFORM = REPOSITORY / "terraform"
+STACKS = REPOSITORY / ".local"
+DEFAULT_STACK = STACKS / "default"
+LAUNCHER_ZIP = REPOSITORY / "target" / "lambda" / "launcher" / "bootstrap.zip"
+
+
+class Missing(RuntimeError):
+    """Something that has to be there is not; the text says how to get it."""
+
+
+def launcher_zip() -> Path:
+    if not LAUNCHER_ZIP.exists():
+        raise Missing(f"{LAUNCHER_ZIP.relative_to(REPOSITORY)} is not there: run `make build`")
+    return LAUNCHER_ZIP
+
+
+def worker() -> Path:
+    """The worker's binary, the newest if it was built for several targets."""
+    target = REPOSITORY / "target"
+    built = [*target.glob("release/iwomp-worker"), *target.glob("*/release/iwomp-worker")]
+    if not built:
+        raise Missing("the worker is not built: run `make build`")
+    return max(built, key=lambda path: path.stat().st_mtime)
+
+
+def program(name: str) -> Path:
+    """A program of the virtual environment or of the machine."""
+    beside_python = Path(sys.prefix) / "bin" / name
+    if beside_python.exists():
+        return beside_python
+    found = shutil.which(name)
+    if found is None:
+        raise Missing(f"{name} is not on the PATH: install it")
+    return Path(found)

@@ -1,0 +1,226 @@
+"""A pipeline on this machine: a local AWS with the real Terraform applied, Git hosts, and a CI that may only publish.
+
+A stack lives in a directory of its own and ends with it; any number may run at once. It makes no claim on the machine
+beyond that directory and loopback ports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iwomp_local import places
+from iwomp_local.emulator import ACCOUNT, Emulator, Lifetime
+from iwomp_local.pipeline import Pipeline
+from iwomp_local.terraform import Terraform
+from iwomp_local.waiting import wait_for
+
+OPERATOR = "operator"  # who runs Terraform: an administrator, but not the account's root, so that IAM judges it
+CI = "ci"
+IMAGE_TAG = "local"  # builds run as processes of this machine, so no image is ever pulled
+CLI_SECONDS = 60.0
+OUTCOME_SECONDS = 60.0
+BUILD_SECONDS = 120.0
+ENDED = {"covered", "refused", "started"}  # after these words the launcher is done with a trigger
+# What builds may run, beside what every machine has in the system's own directories.
+BUILD_PROGRAMS = ("aws", "git", "terraform", "ssh")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """An IAM user with an access key."""
+
+    arn: str
+    access_key: str
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CliResult:
+    """What a command of the AWS CLI said."""
+
+    status: int
+    output: str
+    error: str
+
+
+@dataclass
+class Stack:
+    """One local pipeline. `ci` and `pipeline` are there once it is applied."""
+
+    directory: Path
+    emulator: Emulator
+    terraform: Terraform
+    operator: Principal
+
+    @classmethod
+    def start(cls, directory: Path, lifetime: Lifetime) -> Stack:
+        """Starts the local AWS and prepares Terraform; applies nothing yet."""
+        launcher_zip, worker = places.launcher_zip(), places.worker()  # before anything runs that must be stopped
+        if directory.exists():
+            shutil.rmtree(directory)
+        programs = directory / "bin"
+        programs.mkdir(parents=True, mode=0o755)
+        (programs / "iwomp-worker").symlink_to(worker)
+        for name in BUILD_PROGRAMS:
+            (programs / name).symlink_to(places.program(name))
+        emulator = Emulator.start(directory / "aws", [programs], lifetime)
+        try:
+            operator = make_principal(emulator, OPERATOR, {"Action": "*", "Resource": "*"})
+            stack = cls(directory, emulator, cls._terraform(directory, emulator, operator, places.TERRAFORM), operator)
+            stack.configure(launcher_zip=str(launcher_zip))
+        except BaseException:
+            emulator.stop()
+            raise
+        return stack
+
+    @classmethod
+    def running(cls, directory: Path) -> Stack | None:
+        """The stack that runs in `directory`, if there is one."""
+        emulator = Emulator.running(directory / "aws")
+        keys = directory / "operator.json"
+        if emulator is None or not keys.exists():
+            return None
+        operator = Principal(**json.loads(keys.read_text()))
+        return cls(directory, emulator, Terraform(directory / "terraform", variables(emulator, operator)), operator)
+
+    @staticmethod
+    def _terraform(directory: Path, emulator: Emulator, operator: Principal, source: Path) -> Terraform:
+        keys = directory / "operator.json"
+        keys.touch(mode=0o600)
+        keys.write_text(json.dumps(vars(operator)))
+        return Terraform.copy(source, directory / "terraform", variables(emulator, operator))
+
+    def configure(self, credentials: Mapping[str, str] | None = None, **values: Any) -> None:
+        """Adds to the module's variables. Credentials go through Terraform's environment, never into a file."""
+        file = self.terraform.directory / "terraform.tfvars.json"
+        known = json.loads(file.read_text()) if file.exists() else {"image_tag": IMAGE_TAG}
+        file.write_text(json.dumps({**known, **values}, indent=2))
+        if credentials is not None:
+            self.terraform.variables["TF_VAR_credentials"] = json.dumps(credentials)
+
+    def apply(self) -> None:
+        """Applies the module, and makes the CI's user with exactly the policy that the module puts out for it."""
+        self.terraform.init()
+        self.terraform.apply()
+        outputs = self.terraform.outputs()
+        (self.directory / "outputs.json").write_text(json.dumps(outputs, indent=2))
+        policy = json.loads(outputs["publisher_policy"])
+        self._save_ci(make_principal(self.emulator, CI, *policy["Statement"]))
+
+    def _save_ci(self, principal: Principal) -> None:
+        keys = self.directory / "ci.json"
+        keys.touch(mode=0o600)
+        keys.write_text(json.dumps(vars(principal)))
+
+    @property
+    def ci(self) -> Principal:
+        return Principal(**json.loads((self.directory / "ci.json").read_text()))
+
+    @property
+    def pipeline(self) -> Pipeline:
+        outputs = json.loads((self.directory / "outputs.json").read_text())
+        return Pipeline(outputs, self.emulator.client)
+
+    def stop(self) -> None:
+        self.emulator.stop()
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # What a CI does
+
+    def aws(self, *arguments: str) -> CliResult:
+        """Runs the AWS CLI as the CI would: with its access key, and nothing else."""
+        ci = self.ci
+        done = subprocess.run(
+            [str(places.program("aws")), *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.directory),
+                **self.emulator.variables(ci.access_key, ci.secret_key),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=CLI_SECONDS,
+        )
+        return CliResult(done.returncode, done.stdout.strip(), done.stderr.strip())
+
+    def publish(self, message: str) -> str:
+        """Publishes as the CI, with its key; returns the message id. Quicker than the CLI by its start."""
+        ci = self.ci
+        sns = self.emulator.client("sns", ci.access_key, ci.secret_key)
+        topic = self.pipeline.outputs["topic_arn"]
+        return str(sns.publish(TopicArn=topic, Message=message)["MessageId"])
+
+    def trigger(self, project: str, branch: str = "main", commit: str | None = None) -> str:
+        message = {"project": project, "branch": branch, **({"commit": commit} if commit else {})}
+        return self.publish(json.dumps(message))
+
+    # What somebody sees who waits
+
+    def launcher_verdict(self, trigger: str, timeout_seconds: float = OUTCOME_SECONDS) -> dict[str, Any]:
+        """The line with which the launcher was done with a trigger: started, covered or refused."""
+
+        def look() -> dict[str, Any] | None:
+            lines = self.pipeline.launcher_outcomes(trigger)
+            return next((line for line in lines if line["outcome"] in ENDED), None)
+
+        return wait_for(f"the launcher's verdict on trigger {trigger}", look, timeout_seconds)
+
+    def build_of(self, project: str, trigger: str) -> dict[str, Any] | None:
+        builds = self.pipeline.builds(project)
+        return next((build for build in builds if trigger_of(build) == trigger), None)
+
+    def finished_build(
+        self, project: str, trigger: str, timeout_seconds: float = BUILD_SECONDS
+    ) -> tuple[dict[str, Any], str]:
+        """The build of a trigger once it is over, and its log."""
+
+        def look() -> dict[str, Any] | None:
+            build = self.build_of(project, trigger)
+            return build if build is not None and build["buildComplete"] else None
+
+        build = wait_for(f"the build of {project} for trigger {trigger}", look, timeout_seconds)
+        return build, self.pipeline.log_text(build)
+
+    def emulator_root(self, service: str) -> Any:
+        """A client that may do everything, to look or to play an operator."""
+        return self.emulator.client(service)
+
+
+def trigger_of(build: dict[str, Any]) -> str | None:
+    variables_of_build = build["environment"]["environmentVariables"]
+    return next((str(item["value"]) for item in variables_of_build if item["name"] == "TRIGGERID"), None)
+
+
+def variables(emulator: Emulator, principal: Principal) -> dict[str, str]:
+    return emulator.variables(principal.access_key, principal.secret_key)
+
+
+def make_principal(emulator: Emulator, name: str, *statements: dict[str, Any]) -> Principal:
+    """Makes an IAM user with these rights and an access key, or gives an existing one new rights and a new key."""
+    if not re.fullmatch(r"[a-z-]+", name):
+        raise ValueError(f"not a user name: {name}")
+    iam = emulator.client("iam")
+    try:
+        iam.create_user(UserName=name)
+    except iam.exceptions.EntityAlreadyExistsException:
+        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in statements]}
+    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(document))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Principal(f"arn:aws:iam::{ACCOUNT}:user/{name}", key["AccessKeyId"], key["SecretAccessKey"])
