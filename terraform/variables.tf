@@ -31,11 +31,6 @@ variable "launcher_zip" {
   description = "Path of the launcher's zip. Null: where `make build` leaves it in this repository."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.launcher_zip == null ? true : endswith(var.launcher_zip, ".zip")
-    error_message = "Must be the path of a .zip file with a `bootstrap` in it."
-  }
 }
 
 variable "image_tag" {
@@ -93,7 +88,7 @@ variable "credentials" {
   sensitive   = true
 
   validation {
-    condition     = toset(keys(var.credentials)) == toset([for name, project in var.projects : name if project.credentials_version != null])
+    condition     = sort(keys(var.credentials)) == sort([for name, project in var.projects : name if project.credentials_version != null])
     error_message = "Must hold a document for each project with a credentials_version, and for no other. The provider wants it on every plan, though it writes it only when credentials_version changes."
   }
 

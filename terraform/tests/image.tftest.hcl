@@ -1,0 +1,67 @@
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  launcher_zip = "versions.tf" # any file: nothing is uploaded
+  image_tag    = "test"
+}
+
+run "a_tag_cannot_be_moved_and_an_image_is_scanned" {
+  command = plan
+
+  assert {
+    condition     = aws_ecr_repository.this.image_tag_mutability == "IMMUTABLE"
+    error_message = "Tags must be immutable."
+  }
+
+  assert {
+    condition     = aws_ecr_repository.this.image_scanning_configuration[0].scan_on_push
+    error_message = "Images must be scanned when pushed."
+  }
+}
+
+run "old_images_go" {
+  command = plan
+
+  assert {
+    condition     = jsondecode(aws_ecr_lifecycle_policy.this.policy).rules[0].selection == { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 20 }
+    error_message = "The last 20 images must be kept and no more."
+  }
+}
+
+run "projects_run_the_tagged_image" {
+  command = plan
+
+  assert {
+    condition     = output.worker_image == "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
+    error_message = "Not the image that `make deploy` pushes: ${output.worker_image}"
+  }
+}
+
+run "a_digest_is_taken_as_one" {
+  command = plan
+
+  variables {
+    image_tag = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  }
+
+  assert {
+    condition     = output.worker_image == "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    error_message = "A digest must be joined with @: ${output.worker_image}"
+  }
+}
+
+run "a_config_path_in_capitals_still_has_a_repository" {
+  command = plan
+
+  variables {
+    config_path = "Deployments_EU"
+  }
+
+  assert {
+    condition     = aws_ecr_repository.this.name == "deployments_eu"
+    error_message = "ECR takes lower case only."
+  }
+}

@@ -1,0 +1,154 @@
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  account             = { id = "123456789012", partition = "aws", region = "eu-central-1" }
+  config_path         = "iwomp-in-aws"
+  topic_arn           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
+  queue_arn           = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
+  zip                 = "versions.tf" # any file: nothing is uploaded
+  architecture        = "arm64"
+  maximum_concurrency = 2
+  log_retention_days  = 30
+}
+
+run "the_role_has_these_rights_and_no_others" {
+  command = plan
+
+  module {
+    source = "./modules/launcher"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
+      statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([statement.Resource])]
+      } == {
+      ReadRegister            = ["Allow", ["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*"]]
+      StartBuildsAsRegistered = ["Allow", ["codebuild:StartBuild"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
+      LookForEarlierBuilds    = ["Allow", ["codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
+      TakeTriggers            = ["Allow", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"]]
+      WriteLog                = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
+    }
+    error_message = "The launcher must read the register, start and list builds, take triggers and write its log; nothing else."
+  }
+}
+
+run "a_build_can_be_started_only_as_it_is_registered" {
+  command = plan
+
+  module {
+    source = "./modules/launcher"
+  }
+
+  assert {
+    condition = alltrue([
+      for key in [
+        "codebuild:source.buildspec",
+        "codebuild:source.location",
+        "codebuild:source.auth.type",
+        "codebuild:secondarySources",
+        "codebuild:serviceRole",
+        "codebuild:environment.image",
+        "codebuild:environment.privilegedMode",
+        "codebuild:environment.registryCredential",
+        "codebuild:environment.fleet.fleetArn",
+        "codebuild:artifacts",
+        "codebuild:cache",
+        "codebuild:logsConfig",
+        ] : one([
+          for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
+          if statement.Sid == "StartBuildsAsRegistered"
+      ]).Condition.Null[key] == "true"
+    ])
+    error_message = "No override may be present in StartBuild."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
+      if statement.Sid == "StartBuildsAsRegistered"
+    ]).Condition["ForAllValues:StringEquals"] == { "codebuild:environment.environmentVariables.name" = ["PROJECTNAME", "GITBRANCH", "GITCOMMIT", "TRIGGERID"] }
+    error_message = "The launcher may set its four variables and no others."
+  }
+}
+
+run "only_lambda_takes_the_role" {
+  command = plan
+
+  module {
+    source = "./modules/launcher"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role.this.assume_role_policy).Statement :
+      [statement.Effect, statement.Action, statement.Principal]
+    ] == [["Allow", "sts:AssumeRole", { Service = "lambda.amazonaws.com" }]]
+    error_message = "Nobody but Lambda may assume the launcher's role."
+  }
+}
+
+run "the_function_is_native_and_short" {
+  command = plan
+
+  module {
+    source = "./modules/launcher"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_lambda_function.this.runtime == "provided.al2023",
+      aws_lambda_function.this.architectures == tolist(["arm64"]),
+      aws_lambda_function.this.timeout == 15,
+      aws_lambda_function.this.source_code_hash == filebase64sha256("versions.tf"),
+    ])
+    error_message = "Not the function of the design."
+  }
+
+  assert {
+    condition = aws_lambda_function.this.environment[0].variables == tomap({
+      CONFIGPATH = "iwomp-in-aws"
+      TOPICARN   = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
+    })
+    error_message = "The launcher reads CONFIGPATH and TOPICARN and nothing else."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/iwomp-in-aws-launcher" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    error_message = "The log must go to the group that has a retention."
+  }
+}
+
+run "a_busy_project_does_not_send_the_whole_batch_back" {
+  command = plan
+
+  module {
+    source = "./modules/launcher"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_lambda_event_source_mapping.triggers.function_response_types == toset(["ReportBatchItemFailures"]),
+      aws_lambda_event_source_mapping.triggers.batch_size == 5,
+      aws_lambda_event_source_mapping.triggers.scaling_config[0].maximum_concurrency == 2,
+    ])
+    error_message = "The mapping must report failures one by one and be bounded."
+  }
+}
+
+run "a_missing_zip_is_named" {
+  command = plan
+
+  module {
+    source = "./modules/launcher"
+  }
+
+  variables {
+    zip = "no/such/bootstrap.zip"
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}

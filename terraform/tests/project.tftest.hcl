@@ -1,0 +1,462 @@
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  name           = "shop"
+  account        = { id = "123456789012", partition = "aws", region = "eu-central-1" }
+  config_path    = "iwomp-in-aws"
+  git_url        = "https://git.example/shop.git"
+  command        = "deploy.sh"
+  image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
+  repository_arn = "arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"
+  key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+}
+
+# --- the register entry ---
+
+run "the_shortest_entry_has_the_two_required_keys_only" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value) == { gitUrl = "https://git.example/shop.git", command = "deploy.sh" }
+    error_message = "What is not set must not be there: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.register[0].name == "/iwomp-in-aws/shop" && aws_ssm_parameter.register[0].type == "String"
+    error_message = "The entry must be where the launcher looks, and readable without decryption."
+  }
+}
+
+run "every_field_has_its_key_of_the_contract" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url        = "git@git.example:org/shop.git"
+    command        = null
+    command_vector = ["make", "deploy"]
+    deploy_dir     = "infra/prod"
+    branches       = ["main", "release/*"]
+    auth_scheme    = "bearer"
+    ca_bundle      = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+  }
+
+  assert {
+    condition = jsondecode(aws_ssm_parameter.register[0].insecure_value) == {
+      gitUrl     = "git@git.example:org/shop.git"
+      command    = ["make", "deploy"]
+      deployDir  = "infra/prod"
+      branches   = ["main", "release/*"]
+      authScheme = "bearer"
+      caBundle   = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    }
+    error_message = "Not the contract's keys: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
+  }
+}
+
+run "an_external_register_is_left_alone" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url           = null
+    command           = null
+    external_register = true
+  }
+
+  assert {
+    condition     = length(aws_ssm_parameter.register) == 0
+    error_message = "The entry belongs to somebody else."
+  }
+
+  assert {
+    condition     = output.register_parameter == "/iwomp-in-aws/shop"
+    error_message = "Its name must be told all the same."
+  }
+}
+
+# --- credentials ---
+
+run "credentials_are_not_managed_unless_asked_for" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = length(aws_ssm_parameter.credentials) == 0
+    error_message = "Without a credentials_version the parameter is `make secret`'s."
+  }
+}
+
+run "credentials_are_encrypted_with_the_pipelines_key_and_not_kept" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    credentials_version = 3
+    credentials         = "{\"authToken\":\"canary\"}"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_ssm_parameter.credentials[0].name == "/iwomp-in-aws-credentials/shop",
+      aws_ssm_parameter.credentials[0].type == "SecureString",
+      aws_ssm_parameter.credentials[0].key_id == "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+      aws_ssm_parameter.credentials[0].value_wo_version == 3,
+    ])
+    error_message = "Credentials must be a SecureString under the pipeline's own key."
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.credentials[0].value_wo == null
+    error_message = "A write-only value must not be readable afterwards."
+  }
+}
+
+# --- the build ---
+
+run "one_build_at_a_time" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.concurrent_build_limit == 1
+    error_message = "The limit of one is the lock of a deployment."
+  }
+}
+
+run "a_build_takes_its_steps_from_here_and_nothing_from_the_repository" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.source[0].type == "NO_SOURCE" && aws_codebuild_project.this.artifacts[0].type == "NO_ARTIFACTS"
+    error_message = "CodeBuild must fetch nothing and keep nothing."
+  }
+
+  assert {
+    condition = yamldecode(aws_codebuild_project.this.source[0].buildspec) == {
+      version  = 0.2
+      "run-as" = "deployer"
+      phases   = { build = { commands = ["iwomp-worker"] } }
+    }
+    error_message = "The build must be the worker, as the user deployer."
+  }
+}
+
+run "a_build_has_no_privilege_and_no_cache" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = coalesce(aws_codebuild_project.this.environment[0].privileged_mode, false) == false
+    error_message = "A privileged build owns the machine it runs on."
+  }
+
+  assert {
+    condition     = length(aws_codebuild_project.this.cache) == 0
+    error_message = "A cache carries what one build wrote into the next."
+  }
+}
+
+run "the_worker_ends_the_command_before_codebuild_does" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    timeout_minutes = 10
+  }
+
+  assert {
+    condition = {
+      for variable in aws_codebuild_project.this.environment[0].environment_variable : variable.name => variable.value
+    } == { CONFIGPATH = "iwomp-in-aws", TIMELIMITSECONDS = "480" }
+    error_message = "The build must get the config path and two minutes less than its timeout."
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.build_timeout == 10 && aws_codebuild_project.this.queued_timeout == 30
+    error_message = "Build and queue must be bounded."
+  }
+}
+
+run "an_image_in_ecr_is_pulled_with_the_builds_role" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.environment[0].image_pull_credentials_type == "SERVICE_ROLE" && aws_codebuild_project.this.environment[0].type == "LINUX_CONTAINER"
+    error_message = "CodeBuild's own identity has no right on our repository."
+  }
+}
+
+run "an_image_of_codebuilds_own_is_pulled_by_codebuild_and_needs_no_right" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    image        = "aws/codebuild/amazonlinux-aarch64-standard:3.0"
+    architecture = "arm64"
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.environment[0].image_pull_credentials_type == "CODEBUILD" && aws_codebuild_project.this.environment[0].type == "ARM_CONTAINER"
+    error_message = "A build's role cannot pull CodeBuild's images."
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.worker.policy, "ecr:")
+    error_message = "No right on any registry is needed."
+  }
+}
+
+run "an_image_in_another_accounts_registry_can_be_pulled" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    image = "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/worker@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement if statement.Sid == "PullImage"]).Resource == "arn:aws:ecr:us-east-1:210987654321:repository/team/worker"
+    error_message = "The right to pull must be on the repository that the image names."
+  }
+}
+
+run "outcomes_are_counted" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.outcomes.log_group_name == "/aws/codebuild/iwomp-in-aws-shop" && aws_cloudwatch_log_metric_filter.outcomes.metric_transformation[0].namespace == "iwomp"
+    error_message = "The build's log must feed the metric."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.outcomes.pattern == "{ ($.outcome = \"*\") && ($.project = \"shop\") }"
+    error_message = "Only this project's outcome lines count: ${aws_cloudwatch_log_metric_filter.outcomes.pattern}"
+  }
+}
+
+# --- the role ---
+
+run "only_builds_of_this_project_take_the_role" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{
+      Sid       = "BuildsOfThisProject"
+      Effect    = "Allow"
+      Principal = { Service = "codebuild.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = {
+        ArnEquals    = { "aws:SourceArn" = "arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-shop" }
+        StringEquals = { "aws:SourceAccount" = "123456789012" }
+      }
+    }]
+    error_message = "Another CodeBuild project could take the role."
+  }
+}
+
+run "the_worker_has_these_rights_and_no_others" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement :
+      statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([statement.Resource])]
+      } == {
+      ReadOwnEntry = ["Allow", ["ssm:GetParameter", "ssm:GetParameters"], [
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/shop",
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/_default",
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/shop",
+      ]]
+      KeepWhatIsLive  = ["Allow", ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/shop/*"]]
+      DecryptOwnEntry = ["Allow", ["kms:Decrypt"], ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
+      WriteLog        = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:/aws/codebuild/iwomp-in-aws-shop:*"]]
+      PullImage       = ["Allow", ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
+      LogInToRegistry = ["Allow", ["ecr:GetAuthorizationToken"], ["*"]]
+    }
+    error_message = "A build must hold its own parameters, its own log and its image; nothing else."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement if statement.Sid == "DecryptOwnEntry"
+      ]).Condition == {
+      StringEquals = {
+        "kms:EncryptionContext:PARAMETER_ARN" = [
+          "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/shop",
+          "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/_default",
+          "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/shop",
+        ]
+      }
+    }
+    error_message = "The key must open this project's parameters only."
+  }
+}
+
+run "a_broad_policy_does_not_reach_the_pipeline" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement :
+      statement.Sid => [statement.Effect, flatten([statement.Resource])]
+      } == {
+      LeaveBuildsAlone       = ["Deny", ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
+      LeaveRolesAlone        = ["Deny", ["arn:aws:iam::123456789012:role/iwomp-in-aws-*"]]
+      LeaveRegisterAlone     = ["Deny", ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*"]]
+      LeaveKeyAlone          = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
+      DecryptNothingOfOthers = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
+      LeaveImagesAlone       = ["Deny", ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
+    }
+    error_message = "Builds, roles, register, key and images of the pipeline must be out of reach."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement : statement if statement.Sid == "DecryptNothingOfOthers"
+      ]).Condition.StringNotEquals["kms:EncryptionContext:PARAMETER_ARN"] == one([
+      for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement if statement.Sid == "DecryptOwnEntry"
+    ]).Condition.StringEquals["kms:EncryptionContext:PARAMETER_ARN"]
+    error_message = "What is not allowed to be decrypted must be denied."
+  }
+}
+
+run "the_projects_own_policies_are_attached" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    policy_arns          = ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::123456789012:policy/team/deploy"]
+    policy_json          = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+    permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition = [for attachment in values(aws_iam_role_policy_attachment.project) : attachment.policy_arn] == [
+      "arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::123456789012:policy/team/deploy",
+    ]
+    error_message = "Both managed policies must be attached."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy.project[0].policy == var.policy_json && aws_iam_role.this.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    error_message = "The inline policy and the boundary must be the role's."
+  }
+}
+
+run "without_policies_nothing_is_added" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy_attachment.project) == 0 && length(aws_iam_role_policy.project) == 0
+    error_message = "A role must hold no policy that nobody named."
+  }
+}
+
+run "a_short_name_is_the_roles_name" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = aws_iam_role.this.name == "iwomp-in-aws-shop"
+    error_message = "Not the name of the documentation: ${aws_iam_role.this.name}"
+  }
+}
+
+run "a_long_name_is_cut_and_hashed" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    name = "a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
+  }
+
+  assert {
+    condition = aws_iam_role.this.name == join("-", [
+      "iwomp-in-aws-a-project-with-a-name-as-long-as-the-gramm",
+      substr(sha256("iwomp-in-aws-a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"), 0, 8),
+    ])
+    error_message = "Two names that differ in the end only must have two roles: ${aws_iam_role.this.name}"
+  }
+
+  assert {
+    condition     = length(aws_iam_role.this.name) == 64
+    error_message = "IAM takes 64 characters."
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.name == "iwomp-in-aws-a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
+    error_message = "The build's name is the launcher's to derive, and is not cut."
+  }
+}

@@ -1,0 +1,1027 @@
+# What a project's fields must refuse, one rule a run, and the forms of a repository's URL that must pass.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  name           = "shop"
+  account        = { id = "123456789012", partition = "aws", region = "eu-central-1" }
+  config_path    = "iwomp-in-aws"
+  git_url        = "https://git.example/shop.git"
+  command        = "deploy.sh"
+  image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
+  repository_arn = "arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"
+  key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+}
+
+run "a_name_is_no_path" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    name = "a/b"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_name_is_not_the_default_entrys" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    name = "_default"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_name_has_no_version_selector" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    name = "shop:1"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_name_is_one_line" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    name = "shop\n"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_name_is_at_most_63_long" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    name = "a234567890123456789012345678901234567890123456789012345678901234"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_url_is_not_plain_http" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "http://git.example/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_is_no_file" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "file:///srv/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_is_no_transport_helper" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "ext::sh -c id"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_holds_no_password" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://me:secret@git.example/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_holds_no_user_over_https" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://token@git.example/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_holds_no_password_over_ssh" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "ssh://git:secret@git.example/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_has_no_query" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/shop.git?ref=main"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_has_no_fragment" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/shop.git#main"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_names_no_ip_address" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://169.254.170.2/v2/credentials"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_names_no_short_ip_address" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://127.1/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_names_no_ipv6_address" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "ssh://git@[::1]/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_names_no_address_in_scp_form" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "git@127.0.0.1:shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_has_no_host_that_is_an_option" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "ssh://-oProxyCommand=id/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_has_a_path" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_does_not_climb" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/org/../shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_has_no_escape_but_a_space" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/shop%0a.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_has_no_default_port" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example:443/shop.git"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_is_one_line" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/shop.git\n"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_is_at_most_1024_long" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/${join("", [for n in range(1024) : "a"])}"
+  }
+
+  expect_failures = [var.git_url]
+}
+
+run "a_url_is_required" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = null
+  }
+
+  expect_failures = [var.external_register]
+}
+
+run "a_command_is_required" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    command = null
+  }
+
+  expect_failures = [var.external_register]
+}
+
+run "a_command_is_given_once" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    command_vector = ["make"]
+  }
+
+  expect_failures = [var.external_register]
+}
+
+run "an_external_entry_is_not_given_here_too" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    external_register = true
+  }
+
+  expect_failures = [var.external_register]
+}
+
+run "an_external_entry_keeps_its_branches_to_itself" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url           = null
+    command           = null
+    branches          = ["main"]
+    external_register = true
+  }
+
+  expect_failures = [var.external_register]
+}
+
+run "a_command_is_not_empty" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    command = ""
+  }
+
+  expect_failures = [var.command]
+}
+
+run "a_command_vector_is_not_empty" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    command        = null
+    command_vector = []
+  }
+
+  expect_failures = [var.command_vector]
+}
+
+run "a_command_vector_starts_with_a_program" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    command        = null
+    command_vector = ["", "deploy"]
+  }
+
+  expect_failures = [var.command_vector]
+}
+
+run "a_directory_is_relative" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_dir = "/etc"
+  }
+
+  expect_failures = [var.deploy_dir]
+}
+
+run "a_directory_does_not_leave_the_checkout" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_dir = "infra/../.."
+  }
+
+  expect_failures = [var.deploy_dir]
+}
+
+run "a_directory_is_not_empty" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_dir = ""
+  }
+
+  expect_failures = [var.deploy_dir]
+}
+
+run "no_branches_is_not_all_branches" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = []
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_star_is_not_all_branches" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "*"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_prefix_ends_at_a_slash" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "release*"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_star_stands_at_the_end" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "*/main"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_is_no_full_ref" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "refs/heads/main"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_is_not_head" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "HEAD"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_is_no_commit" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "0123456789abcdef0123456789abcdef01234567"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_does_not_start_like_an_option" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "--upload-pack=x"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_has_no_two_dots" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "a..b"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_is_no_lock_file" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "a.lock/b"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_has_no_empty_segment" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "a//b"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_has_at_most_12_segments" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "a/b/c/d/e/f/g/h/i/j/k/l/m"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_is_one_line" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "main\n"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_is_at_most_200_long" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = [join("", [for n in range(201) : "a"])]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_token_is_sent_in_one_of_two_ways" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    auth_scheme = "digest"
+  }
+
+  expect_failures = [var.auth_scheme]
+}
+
+run "a_ca_bundle_is_pem" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    ca_bundle = "/etc/ssl/ca.pem"
+  }
+
+  expect_failures = [var.ca_bundle]
+}
+
+run "a_version_of_credentials_counts_from_1" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    credentials_version = 0
+    credentials         = "{}"
+  }
+
+  expect_failures = [var.credentials_version]
+}
+
+run "an_image_without_tag_is_whatever_is_latest" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    image = "public.ecr.aws/team/worker"
+  }
+
+  expect_failures = [var.image]
+}
+
+run "a_digest_is_whole" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    image = "public.ecr.aws/team/worker@sha256:abc"
+  }
+
+  expect_failures = [var.image]
+}
+
+run "there_are_two_architectures" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    architecture = "aarch64"
+  }
+
+  expect_failures = [var.architecture]
+}
+
+run "a_machine_is_one_of_codebuilds" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    compute_type = "BUILD_LAMBDA_1GB"
+  }
+
+  expect_failures = [var.compute_type]
+}
+
+run "a_timeout_leaves_time_to_end_in_order" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    timeout_minutes = 4
+  }
+
+  expect_failures = [var.timeout_minutes]
+}
+
+run "a_timeout_is_at_most_8_hours" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    timeout_minutes = 481
+  }
+
+  expect_failures = [var.timeout_minutes]
+}
+
+run "minutes_are_whole" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    timeout_minutes = 7.5
+  }
+
+  expect_failures = [var.timeout_minutes]
+}
+
+run "a_policy_is_named_by_its_arn" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    policy_arns = ["ReadOnlyAccess"]
+  }
+
+  expect_failures = [var.policy_arns]
+}
+
+run "an_inline_policy_is_json" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    policy_json = "s3:*"
+  }
+
+  expect_failures = [var.policy_json]
+}
+
+run "an_inline_policy_has_a_statement" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    policy_json = "{}"
+  }
+
+  expect_failures = [var.policy_json]
+}
+
+run "a_url_may_have_a_port" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example:8443/a/~b/c.git"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).gitUrl == var.git_url
+    error_message = "The URL must be registered as it was written."
+  }
+}
+
+run "a_url_may_have_a_space_in_its_path" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://dev.azure.com/org/My%20Project/_git/repo"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).gitUrl == var.git_url
+    error_message = "The URL must be registered as it was written."
+  }
+}
+
+run "a_url_may_have_a_bare_host" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://localhost:4430/demo.git"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).gitUrl == var.git_url
+    error_message = "The URL must be registered as it was written."
+  }
+}
+
+run "a_url_may_be_ssh" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "ssh://git@git.example:2222/org/shop.git"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).gitUrl == var.git_url
+    error_message = "The URL must be registered as it was written."
+  }
+}
+
+run "a_url_may_be_ssh_without_a_user" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "ssh://git.example/shop.git"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).gitUrl == var.git_url
+    error_message = "The URL must be registered as it was written."
+  }
+}
+
+run "a_url_may_be_in_scp_form" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "git@git.example:org/shop.git"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).gitUrl == var.git_url
+    error_message = "The URL must be registered as it was written."
+  }
+}
+
+run "a_url_may_have_an_absolute_path_in_scp_form" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "git@git.example:/srv/shop.git"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).gitUrl == var.git_url
+    error_message = "The URL must be registered as it was written."
+  }
+}
+
+run "every_form_of_a_branch_is_taken" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main", "release/*", "feature/a_b-c", "v1.0.0", "_x", "1", "a/b/c/d/e/f/g/h/i/j/k/l"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).branches == ["main", "release/*", "feature/a_b-c", "v1.0.0", "_x", "1", "a/b/c/d/e/f/g/h/i/j/k/l"]
+    error_message = "The branches must be registered as they were written."
+  }
+}

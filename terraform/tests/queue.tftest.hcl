@@ -1,0 +1,137 @@
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  launcher_zip = "versions.tf" # any file: nothing is uploaded
+  image_tag    = "test"
+}
+
+override_resource {
+  target          = aws_sqs_queue.triggers
+  override_during = plan
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers" }
+}
+
+override_resource {
+  target          = aws_sqs_queue.dead_letters
+  override_during = plan
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead" }
+}
+
+run "only_the_topic_may_send_to_either_queue" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.triggers.policy).Statement == [{
+      Sid       = "TriggersFromTheTopic"
+      Effect    = "Allow"
+      Principal = { Service = "sns.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
+      Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws" } }
+    }]
+    error_message = "The queue must take messages from the triggers' topic only."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.dead_letters.policy).Statement == [{
+      Sid       = "UndeliverableFromTheTopic"
+      Effect    = "Allow"
+      Principal = { Service = "sns.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
+      Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws" } }
+    }]
+    error_message = "The dead-letter queue must take messages from the triggers' topic only."
+  }
+}
+
+run "a_trigger_is_tried_again_and_then_becomes_a_dead_letter" {
+  command = plan
+
+  variables {
+    retry_seconds = 30
+    max_tries     = 5
+  }
+
+  assert {
+    condition     = aws_sqs_queue.triggers.visibility_timeout_seconds == 30
+    error_message = "retry_seconds must be the queue's visibility timeout."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.triggers.redrive_policy) == {
+      deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
+      maxReceiveCount     = 5
+    }
+    error_message = "After max_tries a trigger must go to the dead-letter queue."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy) == {
+      redrivePermission = "byQueue"
+      sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"]
+    }
+    error_message = "No other queue may use the dead-letter queue."
+  }
+}
+
+run "nothing_dies_of_old_age_before_it_can_be_seen" {
+  command = plan
+
+  assert {
+    condition     = aws_sqs_queue.triggers.message_retention_seconds == 1209600 && aws_sqs_queue.dead_letters.message_retention_seconds == 1209600
+    error_message = "Both queues must keep messages for 14 days."
+  }
+}
+
+run "both_queues_are_encrypted" {
+  command = plan
+
+  assert {
+    condition     = aws_sqs_queue.triggers.sqs_managed_sse_enabled && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
+    error_message = "Encryption at rest must be on."
+  }
+}
+
+run "one_dead_letter_rings" {
+  command = plan
+
+  variables {
+    alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:on-call"]
+  }
+
+  assert {
+    condition = alltrue([
+      aws_cloudwatch_metric_alarm.dead_letters.metric_name == "ApproximateNumberOfMessagesVisible",
+      aws_cloudwatch_metric_alarm.dead_letters.dimensions == tomap({ QueueName = "iwomp-in-aws-triggers-dead" }),
+      aws_cloudwatch_metric_alarm.dead_letters.threshold == 0,
+      aws_cloudwatch_metric_alarm.dead_letters.comparison_operator == "GreaterThanThreshold",
+      aws_cloudwatch_metric_alarm.dead_letters.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:on-call"]),
+    ])
+    error_message = "A single dead letter must raise the alarm and notify."
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.dead_letters.alarm_description, "make redrive")
+    error_message = "The alarm must say what to do."
+  }
+}
+
+run "the_waiting_alarm_leaves_time_for_two_of_the_longest_builds" {
+  command = plan
+
+  variables {
+    projects = {
+      quick = { git_url = "https://git.example/quick.git", command = "deploy.sh", timeout_minutes = 5 }
+      slow  = { git_url = "https://git.example/slow.git", command = "deploy.sh", timeout_minutes = 120 }
+    }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.waiting.threshold == 4 * 60 * 60
+    error_message = "With builds of up to two hours a trigger may wait four."
+  }
+}

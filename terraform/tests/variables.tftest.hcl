@@ -1,0 +1,354 @@
+# What the pipeline's variables must refuse, one rule a run.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  launcher_zip = "versions.tf" # any file: nothing is uploaded
+  image_tag    = "test"
+}
+
+run "a_config_path_is_one_segment" {
+  command = plan
+
+  variables {
+    config_path = "a/b"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "a_config_path_has_single_separators_only" {
+  command = plan
+
+  variables {
+    config_path = "a--b"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "a_config_path_is_at_most_32_long" {
+  command = plan
+
+  variables {
+    config_path = "a23456789012345678901234567890123"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "a_config_path_does_not_take_ssms_reserved_names" {
+  command = plan
+
+  variables {
+    config_path = "AWS-deployments"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "there_are_two_architectures" {
+  command = plan
+
+  variables {
+    architecture = "arm"
+  }
+
+  expect_failures = [var.architecture]
+}
+
+run "an_image_tag_is_no_reference" {
+  command = plan
+
+  variables {
+    image_tag = "worker:1"
+  }
+
+  expect_failures = [var.image_tag]
+}
+
+run "a_digest_is_whole" {
+  command = plan
+
+  variables {
+    image_tag = "sha256:abc"
+  }
+
+  expect_failures = [var.image_tag]
+}
+
+run "two_projects_do_not_differ_in_case_only" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh" }
+      Shop = { git_url = "https://git.example/shop.git", command = "deploy.sh" }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "no_project_is_called_like_the_launcher" {
+  command = plan
+
+  variables {
+    projects = { Launcher = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "credentials_need_a_project_that_asks_for_them" {
+  command = plan
+
+  variables {
+    projects    = { shop = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
+    credentials = { shop = "{\"authToken\":\"x\"}" }
+  }
+
+  expect_failures = [var.credentials]
+}
+
+run "a_project_that_asks_for_credentials_gets_them" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
+    }
+    credential_keeper_arns = ["arn:aws:iam::123456789012:role/terraform"]
+  }
+
+  expect_failures = [var.credentials]
+}
+
+run "credentials_are_json" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
+    }
+    credential_keeper_arns = ["arn:aws:iam::123456789012:role/terraform"]
+    credentials            = { shop = "token" }
+  }
+
+  expect_failures = [var.credentials]
+}
+
+run "credentials_are_an_object" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
+    }
+    credential_keeper_arns = ["arn:aws:iam::123456789012:role/terraform"]
+    credentials            = { shop = "[\"authToken\"]" }
+  }
+
+  expect_failures = [var.credentials]
+}
+
+run "credentials_have_the_contracts_keys_only" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
+    }
+    credential_keeper_arns = ["arn:aws:iam::123456789012:role/terraform"]
+    credentials            = { shop = "{\"token\":\"x\"}" }
+  }
+
+  expect_failures = [var.credentials]
+}
+
+run "half_a_credential_is_none" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
+    }
+    credential_keeper_arns = ["arn:aws:iam::123456789012:role/terraform"]
+    credentials            = { shop = "{\"sshPrivateKey\":\"x\"}" }
+  }
+
+  expect_failures = [var.credentials]
+}
+
+run "terraform_must_be_a_keeper_of_the_credentials_it_writes" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
+    }
+    credentials = { shop = "{\"authToken\":\"x\"}" }
+  }
+
+  expect_failures = [var.credential_keeper_arns]
+}
+
+run "a_keeper_is_a_role_or_a_user" {
+  command = plan
+
+  variables {
+    credential_keeper_arns = ["arn:aws:iam::123456789012:root"]
+  }
+
+  expect_failures = [var.credential_keeper_arns]
+}
+
+run "a_publisher_is_a_role_or_a_user" {
+  command = plan
+
+  variables {
+    publisher_arns = ["*"]
+  }
+
+  expect_failures = [var.publisher_arns]
+}
+
+run "a_publisher_has_no_wildcard" {
+  command = plan
+
+  variables {
+    publisher_arns = ["arn:aws:iam::210987654321:role/ci-*"]
+  }
+
+  expect_failures = [var.publisher_arns]
+}
+
+run "a_retry_waits_for_the_launcher_to_end" {
+  command = plan
+
+  variables {
+    retry_seconds = 19
+  }
+
+  expect_failures = [var.retry_seconds]
+}
+
+run "a_retry_comes_within_what_sqs_allows" {
+  command = plan
+
+  variables {
+    retry_seconds = 43201
+  }
+
+  expect_failures = [var.retry_seconds]
+}
+
+run "seconds_are_whole" {
+  command = plan
+
+  variables {
+    retry_seconds = 60.5
+  }
+
+  expect_failures = [var.retry_seconds]
+}
+
+run "there_is_at_least_one_try" {
+  command = plan
+
+  variables {
+    max_tries = 0
+  }
+
+  expect_failures = [var.max_tries]
+}
+
+run "sqs_counts_to_a_thousand_tries" {
+  command = plan
+
+  variables {
+    max_tries = 1001
+  }
+
+  expect_failures = [var.max_tries]
+}
+
+run "a_trigger_is_given_up_before_it_dies_of_old_age" {
+  command = plan
+
+  variables {
+    max_tries     = 1000
+    retry_seconds = 605
+  }
+
+  expect_failures = [var.max_tries]
+}
+
+run "one_launcher_is_fewer_than_aws_allows" {
+  command = plan
+
+  variables {
+    launcher_concurrency = 1
+  }
+
+  expect_failures = [var.launcher_concurrency]
+}
+
+run "a_retention_is_one_of_cloudwatchs" {
+  command = plan
+
+  variables {
+    log_retention_days = 100
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "a_boundary_is_a_policy" {
+  command = plan
+
+  variables {
+    permissions_boundary = "arn:aws:iam::123456789012:role/boundary"
+  }
+
+  expect_failures = [var.permissions_boundary]
+}
+
+run "an_alarm_notifies_an_arn" {
+  command = plan
+
+  variables {
+    alarm_actions = ["on-call@example.org"]
+  }
+
+  expect_failures = [var.alarm_actions]
+}
+
+run "every_form_of_credentials_is_taken" {
+  command = plan
+
+  variables {
+    projects = {
+      token   = { git_url = "https://git.example/a.git", command = "deploy.sh", credentials_version = 1 }
+      named   = { git_url = "https://git.example/b.git", command = "deploy.sh", credentials_version = 1 }
+      basic   = { git_url = "https://git.example/c.git", command = "deploy.sh", credentials_version = 1 }
+      ssh     = { git_url = "git@git.example:d.git", command = "deploy.sh", credentials_version = 1 }
+      by_hand = { git_url = "https://git.example/e.git", command = "deploy.sh" }
+    }
+    credential_keeper_arns = ["arn:aws:iam::123456789012:role/terraform"]
+    credentials = {
+      token = "{\"authToken\":\"x\"}"
+      named = "{\"authToken\":\"x\",\"basicUsername\":\"y\"}"
+      basic = "{\"basicUsername\":\"x\",\"basicPassword\":\"y\"}"
+      ssh   = "{\"sshPrivateKey\":\"x\",\"knownHosts\":\"y\"}"
+    }
+  }
+
+  assert {
+    condition     = length(output.projects) == 5
+    error_message = "All five projects must be made."
+  }
+}
