@@ -1,0 +1,193 @@
+//! The runbook of one deployment, one call a step: register, git, verify, command, record. Every step says what it does, and
+//! a step that fails ends the deployment.
+
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use aws_sdk_ssm::Client;
+use contract::{CommitId, Deployed, Outcome, Project, Report, parameter};
+use tempfile::TempDir;
+
+use crate::bounds::Bounds;
+use crate::environment::{self, Environment};
+use crate::failure::{Failure, Kind, OrFail};
+use crate::forward::{Direction, direction};
+use crate::git::Repository;
+use crate::narration::{Narration, duration};
+use crate::parameters::Parameters;
+use crate::program::Program;
+use crate::variables::Variables;
+
+/// Deploys what `variables` ask for, if the rules allow it. `report` gets the commit as soon as it is known.
+///
+/// # Errors
+/// Whatever ended it: refusals and failures.
+pub async fn deploy(
+    variables: &Variables,
+    client: Client,
+    bounds: &Bounds,
+    narration: &mut Narration,
+    report: &mut Report,
+) -> Result<Outcome, Failure> {
+    let parameters = Parameters::new(client, &variables.config_path, &variables.project);
+
+    say_what_is_asked(variables, narration);
+    let project = bounds.or_stop("reading the register", parameters.project()).await?;
+    hide_secrets(&project, narration);
+    require_allowed_branch(variables, &project)?;
+    narration.say("repository", project.git_url.as_str());
+
+    let scratch = private_directory()?;
+    let repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
+    repository.fetch(&project, &variables.branch).await?;
+    let commit = choose_commit(variables, &repository).await?;
+    report.commit = Some(commit.clone());
+    say_commit(&repository, &commit, narration).await?;
+
+    let live = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
+    say_live(live.as_ref(), narration);
+    let live = live.map(|live| live.commit);
+    if !is_forward(variables, &repository, live.as_ref(), &commit).await? {
+        return Ok(Outcome::Superseded);
+    }
+
+    let checkout = repository.check_out(&commit).await?;
+    let environment = command_environment(variables, &commit, live.as_ref());
+    let program = Program::find(&checkout, &project, &variables.branch, path(&environment))
+        .or_fail(Kind::Command, "correct command or deployDir in the register, or the files in the repository")?;
+    narration.say("command", &program.label(&checkout));
+    run(&program, &environment, bounds, narration).await?;
+
+    parameters.record(&variables.branch, &deployed_now(variables, commit)).await?;
+    Ok(Outcome::Deployed)
+}
+
+fn say_what_is_asked(variables: &Variables, narration: &Narration) {
+    narration.say("project", variables.project.as_str());
+    narration.say("branch", variables.branch.as_str());
+    if let Some(commit) = &variables.commit {
+        narration.say("pinned to", commit.as_str());
+    }
+    if let Some(trigger) = &variables.trigger {
+        narration.say("trigger", trigger);
+    }
+}
+
+fn hide_secrets(project: &Project, narration: &mut Narration) {
+    if let Some(credentials) = &project.credentials {
+        narration.hide(credentials);
+    }
+}
+
+/// The launcher asked this already, but could not see into an encrypted entry; and whoever may start builds is not bound by it.
+fn require_allowed_branch(variables: &Variables, project: &Project) -> Result<(), Failure> {
+    if project.branches.allow(&variables.branch) {
+        return Ok(());
+    }
+    let register = parameter::register(&variables.config_path, &variables.project);
+    let error = anyhow!("branch {} is not among the branches that {register} allows", variables.branch);
+    Err(Failure::new(Kind::BranchNotAllowed, error, "if it should be deployed, add it to branches there"))
+}
+
+/// Private to this user, and removed with all that is in it when the deployment ends.
+fn private_directory() -> Result<TempDir, Failure> {
+    tempfile::Builder::new()
+        .prefix("iwomp-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .context("making a temporary directory")
+        .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
+}
+
+async fn choose_commit(variables: &Variables, repository: &Repository<'_>) -> Result<CommitId, Failure> {
+    let Some(pinned) = &variables.commit else { return repository.head().await };
+    if repository.has_on_branch(pinned).await? {
+        return Ok(pinned.clone());
+    }
+    let error = anyhow!("looking for the pinned commit {pinned}: it is not on branch {}", variables.branch);
+    Err(Failure::new(
+        Kind::CommitNotOnBranch,
+        error,
+        "trigger with a commit that was pushed to this branch; a rewritten branch no longer has its old commits",
+    ))
+}
+
+async fn say_commit(repository: &Repository<'_>, commit: &CommitId, narration: &Narration) -> Result<(), Failure> {
+    let commit = repository.describe(commit).await?;
+    narration.say("commit", commit.id.as_str());
+    narration.say("", &format!("{}, {}: {}", commit.author, commit.date, commit.subject));
+    Ok(())
+}
+
+fn say_live(live: Option<&Deployed>, narration: &Narration) {
+    match live {
+        None => narration.say("live", "nothing of this branch so far"),
+        Some(live) => narration.say("live", &format!("{}, since {}", live.commit, live.time)),
+    }
+}
+
+async fn is_forward(
+    variables: &Variables,
+    repository: &Repository<'_>,
+    live: Option<&CommitId>,
+    commit: &CommitId,
+) -> Result<bool, Failure> {
+    let Some(live) = live else { return Ok(true) };
+    match direction(repository, live, commit).await? {
+        Direction::Forward => Ok(true),
+        Direction::Backward => Ok(false),
+        Direction::Unrelated => {
+            let error = anyhow!(
+                "comparing with {live}, which is live: neither commit descends from the other, so the branch was rewritten"
+            );
+            let record = parameter::deployed(&variables.config_path, &variables.project, &variables.branch);
+            Err(Failure::new(
+                Kind::NotForward,
+                error,
+                format!(
+                    "see what the live commit did that the branch lacks; to go on with the rewritten branch, an operator runs \
+                     `aws ssm delete-parameter --name {record}` and triggers again"
+                ),
+            ))
+        }
+    }
+}
+
+/// An allow-list of the build's variables, and what the command may want to know of its deployment.
+fn command_environment(variables: &Variables, commit: &CommitId, live: Option<&CommitId>) -> Environment {
+    let mut environment = environment::for_command(&variables.environment);
+    let known = [
+        ("IWOMP_PROJECT", Some(variables.project.as_str())),
+        ("IWOMP_BRANCH", Some(variables.branch.as_str())),
+        ("IWOMP_COMMIT", Some(commit.as_str())),
+        ("IWOMP_PREVIOUS_COMMIT", live.map(CommitId::as_str)),
+        ("IWOMP_TRIGGER_ID", variables.trigger.as_deref()),
+    ];
+    environment.extend(known.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))));
+    environment
+}
+
+/// There is always one, see [`environment::for_command`].
+fn path(environment: &Environment) -> &OsStr {
+    environment.get(OsStr::new("PATH")).map_or(OsStr::new(""), |path| path)
+}
+
+async fn run(
+    program: &Program,
+    environment: &Environment,
+    bounds: &Bounds,
+    narration: &Narration,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    let result = program.run(environment, bounds).await;
+    narration.say("command", &format!("ended after {}", duration(started.elapsed())));
+    result
+}
+
+fn deployed_now(variables: &Variables, commit: CommitId) -> Deployed {
+    let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    Deployed { commit, time, build: variables.build.clone(), trigger: variables.trigger.clone() }
+}

@@ -1,0 +1,203 @@
+//! The repository of one build: fetched, asked, checked out. The only part that knows git. After the registered command has
+//! started nothing here is called any more, for it may plant configuration that git would run.
+
+mod access;
+mod command;
+mod commit;
+mod explain;
+mod ssh;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use contract::register::AuthScheme;
+use contract::{Branch, CommitId, Credentials, Project};
+
+use crate::bounds::Bounds;
+use crate::environment::Environment;
+use crate::failure::{Failure, Kind, OrFail};
+use crate::narration::Narration;
+use access::Access;
+use command::Git;
+
+pub use commit::Commit;
+
+/// Where the branch is kept. Not below `refs/heads`, so that nothing of the repository can have that name.
+const REF: &str = "refs/iwomp/branch";
+const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+const CHECKOUT_TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+/// For a question about what was fetched. The slow one walks all of the history.
+const QUESTION_TIME_LIMIT: Duration = Duration::from_secs(2 * 60);
+/// Since when git sends `Authorization: Bearer` for a credential helper.
+const BEARER_SINCE: (u32, u32) = (2, 46);
+
+/// A repository that holds the history of one branch, in a directory of its own.
+pub struct Repository<'a> {
+    git: Git<'a>,
+    scratch: PathBuf,
+}
+
+impl<'a> Repository<'a> {
+    /// Makes an empty one in `scratch`, a private directory that outlives it. `own` is the worker's own environment.
+    ///
+    /// # Errors
+    /// If the directories or the repository cannot be made.
+    pub async fn create(
+        scratch: &Path,
+        own: &Environment,
+        bounds: &'a Bounds,
+        narration: &'a Narration,
+    ) -> Result<Self, Failure> {
+        let (checkout, home) = (scratch.join("checkout"), scratch.join("git-home"));
+        for directory in [&checkout, &home] {
+            fs::create_dir(directory)
+                .with_context(|| format!("creating {}", directory.display()))
+                .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")?;
+        }
+        let git = Git::new(checkout, &home, own, bounds, narration);
+        let mut command = git.command();
+        // An empty template: the machine's may hold hooks.
+        command.args(["init", "--quiet", "--template=", "."]);
+        git.ask("making an empty repository", command, QUESTION_TIME_LIMIT).await?;
+        Ok(Self { git, scratch: scratch.to_owned() })
+    }
+
+    /// Fetches the whole history of `branch`, and nothing else, with the credentials of `project`.
+    ///
+    /// # Errors
+    /// With the most likely cause and its remedy, as far as git's words tell.
+    pub async fn fetch(&self, project: &Project, branch: &Branch) -> Result<(), Failure> {
+        let doing = format!("fetching branch {branch} of {}", project.git_url.as_str());
+        self.require_bearer_if_wanted(project).await?;
+        let mut access = Access::prepare(project, &self.scratch)
+            .context(doing.clone())
+            .or_fail(Kind::Register, "correct gitUrl or the credentials of the project, then trigger again")?;
+        let mut command = self.git.command();
+        access.give_to(&mut command).context(doing.clone()).or_fail(Kind::Machine, "trigger again")?;
+        command.args(fetch_arguments(project.git_url.as_str(), branch));
+        let answer = self.git.run(&doing, command, FETCH_TIME_LIMIT).await?;
+        if answer.status.success() {
+            return Ok(());
+        }
+        let explanation = explain::explain(&answer.stderr, project);
+        Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", explanation.problem), explanation.advice))
+    }
+
+    async fn require_bearer_if_wanted(&self, project: &Project) -> Result<(), Failure> {
+        let token = matches!(project.credentials, Some(Credentials::Token { .. }));
+        if !token || project.auth_scheme != AuthScheme::Bearer {
+            return Ok(());
+        }
+        let mut command = self.git.command();
+        command.arg("version");
+        let version = self.git.ask("asking git for its version", command, QUESTION_TIME_LIMIT).await?;
+        if parse_version(&version).is_some_and(|version| version >= BEARER_SINCE) {
+            return Ok(());
+        }
+        let error = anyhow!("authScheme bearer needs git 2.46 or newer, and this is {}", version.trim());
+        Err(Failure::new(Kind::Register, error, "take a build image with a newer git, or set authScheme to basic"))
+    }
+
+    /// The commit that the fetched branch points to.
+    ///
+    /// # Errors
+    /// If git fails.
+    pub async fn head(&self) -> Result<CommitId, Failure> {
+        let doing = "reading the head of the branch";
+        let mut command = self.git.command();
+        command.args(["rev-parse", "--verify", "--end-of-options", &format!("{REF}^{{commit}}")]);
+        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        CommitId::parse(answer.trim_end())
+            .context(doing)
+            .or_fail(Kind::Git, "this should not happen; see what is special about the repository")
+    }
+
+    /// Whether `commit` is on the fetched branch. The server's word is not taken for it: servers hand out commits of forks
+    /// too when they are asked by id.
+    ///
+    /// # Errors
+    /// If git fails.
+    pub async fn has_on_branch(&self, commit: &CommitId) -> Result<bool, Failure> {
+        if !self.has(commit).await? {
+            return Ok(false);
+        }
+        self.is_ancestor(commit.as_str(), REF).await
+    }
+
+    /// Whether `new` descends from `old`. A commit that was not fetched is nobody's kin.
+    ///
+    /// # Errors
+    /// If git fails.
+    pub async fn descends(&self, new: &CommitId, old: &CommitId) -> Result<bool, Failure> {
+        if !self.has(old).await? || !self.has(new).await? {
+            return Ok(false);
+        }
+        self.is_ancestor(old.as_str(), new.as_str()).await
+    }
+
+    async fn has(&self, commit: &CommitId) -> Result<bool, Failure> {
+        let mut command = self.git.command();
+        // Without ^{commit}, any 40 digits would do.
+        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{commit}^{{commit}}")]);
+        self.git.ask_yes_or_no("looking for a commit", command, QUESTION_TIME_LIMIT).await
+    }
+
+    async fn is_ancestor(&self, old: &str, new: &str) -> Result<bool, Failure> {
+        let mut command = self.git.command();
+        command.args(["merge-base", "--is-ancestor", "--", old, new]);
+        self.git.ask_yes_or_no("comparing two commits", command, QUESTION_TIME_LIMIT).await
+    }
+
+    /// What people want to know of a commit.
+    ///
+    /// # Errors
+    /// If git fails.
+    pub async fn describe(&self, commit: &CommitId) -> Result<Commit, Failure> {
+        let mut command = self.git.command();
+        command.args(["log", "--max-count=1", "--no-color", "--no-mailmap", commit::FORMAT]);
+        command.args(["--end-of-options", commit.as_str(), "--"]);
+        let doing = format!("describing commit {commit}");
+        let answer = self.git.ask(&doing, command, QUESTION_TIME_LIMIT).await?;
+        commit::parse(&answer)
+            .context(doing)
+            .or_fail(Kind::Git, "this should not happen; see what is special about the repository")
+    }
+
+    /// Puts the files of `commit` into the checkout and returns its directory. What remains in `.git` holds no credential
+    /// and no URL.
+    ///
+    /// # Errors
+    /// If git fails.
+    pub async fn check_out(&self, commit: &CommitId) -> Result<PathBuf, Failure> {
+        let mut command = self.git.command();
+        command.args(["checkout", "--quiet", "--detach", "--no-recurse-submodules", commit.as_str(), "--"]);
+        self.git.ask(&format!("checking out {commit}"), command, CHECKOUT_TIME_LIMIT).await?;
+        Ok(self.git.repository.clone())
+    }
+}
+
+/// One branch by its full name, into a ref of ours. A short name would find a tag of that name first, and whatever else the
+/// server calls so.
+fn fetch_arguments(url: &str, branch: &Branch) -> [String; 8] {
+    [
+        "fetch".to_owned(),
+        "--no-tags".to_owned(),
+        "--no-recurse-submodules".to_owned(),
+        "--no-write-fetch-head".to_owned(),
+        "--no-auto-maintenance".to_owned(),
+        "--".to_owned(),
+        url.to_owned(),
+        format!("+refs/heads/{branch}:{REF}"),
+    ]
+}
+
+/// `git version 2.47.3 (…)` as `(2, 47)`.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.strip_prefix("git version ")?.split(['.', ' ', '\n']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests;

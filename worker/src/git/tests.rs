@@ -1,0 +1,310 @@
+//! Real git against real repositories. The fetch goes through everything but the network: an `ssh` of ours, first on the
+//! path, starts `git-upload-pack` on this machine.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use contract::register::{Document, Storage};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+
+use super::*;
+use crate::forward::{Direction, direction};
+use crate::process::{Stop, Stopped};
+
+const KEY: &str = "canary-key-1";
+
+/// An origin to fetch from, a scratch directory to fetch into, and an `ssh` that joins them.
+struct Scene {
+    folder: TempDir,
+    bounds: Bounds,
+    narration: Narration,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with_stop(Stop::channel().1)
+    }
+
+    fn with_stop(stop: Stop) -> Self {
+        let bounds = Bounds::new(Duration::from_secs(60), stop);
+        let scene = Self { folder: tempfile::tempdir().unwrap(), bounds, narration: Narration::default() };
+        for directory in ["bin", "origin", "scratch"] {
+            fs::create_dir(scene.path(directory)).unwrap();
+        }
+        scene.origin(&["init", "--quiet", "--initial-branch=main", "."]);
+        scene.origin(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+        scene.ssh("for last; do :; done; exec sh -c \"$last\"");
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Makes `script` the `ssh` that git starts.
+    fn ssh(&self, script: &str) {
+        let path = self.path("bin/ssh");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs git in the origin, as its owner would.
+    fn origin(&self, arguments: &[&str]) -> String {
+        naive_git(&self.path("origin"), arguments).unwrap()
+    }
+
+    fn commit(&self, subject: &str) -> CommitId {
+        fs::write(self.path("origin/file"), subject).unwrap();
+        self.origin(&["add", "--all"]);
+        self.origin(&["commit", "--quiet", "--allow-empty", "-m", subject]);
+        CommitId::parse(&self.origin(&["rev-parse", "HEAD"])).unwrap()
+    }
+
+    fn environment(&self) -> Environment {
+        let path = std::env::var("PATH").unwrap();
+        [("PATH".into(), format!("{}:{path}", self.path("bin").display()).into())].into()
+    }
+
+    fn project(&self) -> Project {
+        let text = format!(
+            r#"{{"gitUrl":"ssh://git@origin.example{}","command":"deploy.sh"}}"#,
+            self.path("origin").display()
+        );
+        let mut project = Project::read(Document { text: &text, storage: Storage::Plain }, None).unwrap();
+        let credentials = format!(r#"{{"sshPrivateKey":"{KEY}","knownHosts":"h"}}"#);
+        project.credentials = Some(Credentials::parse(&credentials).unwrap());
+        project
+    }
+
+    async fn empty(&self) -> Repository<'_> {
+        Repository::create(&self.path("scratch"), &self.environment(), &self.bounds, &self.narration).await.unwrap()
+    }
+
+    async fn fetched(&self) -> Repository<'_> {
+        let repository = self.empty().await;
+        repository.fetch(&self.project(), &main_branch()).await.unwrap();
+        repository
+    }
+}
+
+fn main_branch() -> Branch {
+    Branch::parse("main").unwrap()
+}
+
+/// git as a first draft of the worker would call it; `None` if it fails.
+fn naive_git(directory: &Path, arguments: &[&str]) -> Option<String> {
+    let identity = ["-c", "user.name=Åsa", "-c", "user.email=asa@example.org", "-c", "protocol.file.allow=always"];
+    let output =
+        std::process::Command::new("git").args(identity).args(arguments).current_dir(directory).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+#[tokio::test]
+async fn the_branch_is_deployed_and_not_the_tag_of_the_same_name() {
+    let scene = Scene::new();
+    let evil = scene.commit("evil");
+    scene.origin(&["tag", "main"]);
+    let head = scene.commit("good");
+    assert_eq!(scene.fetched().await.head().await.unwrap(), head);
+
+    let origin = scene.path("origin").display().to_string();
+    naive_git(&scene.path("scratch"), &["clone", "--quiet", "--branch", "main", &origin, "naive"]).unwrap();
+    let naive = naive_git(&scene.path("scratch/naive"), &["rev-parse", "HEAD"]).unwrap();
+    assert!(naive == evil.as_str() || naive == head.as_str());
+    naive_git(&scene.path("scratch/naive"), &["checkout", "--quiet", "main"]).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_but_the_branch_is_fetched() {
+    let scene = Scene::new();
+    scene.commit("one");
+    scene.origin(&["branch", "other"]);
+    scene.origin(&["tag", "-m", "release", "v1"]);
+    scene.origin(&["update-ref", "refs/pull/1/head", "HEAD"]);
+    scene.fetched().await;
+    let checkout = scene.path("scratch/checkout");
+    assert_eq!(naive_git(&checkout, &["for-each-ref", "--format=%(refname)"]).unwrap(), REF);
+    assert!(!checkout.join(".git/FETCH_HEAD").exists());
+}
+
+#[tokio::test]
+async fn a_commit_that_the_server_has_but_the_branch_has_not_is_not_on_the_branch() {
+    let scene = Scene::new();
+    let base = scene.commit("base");
+    scene.origin(&["checkout", "--quiet", "--detach"]);
+    let fork = scene.commit("from a fork");
+    scene.origin(&["update-ref", "refs/pull/1/head", fork.as_str()]);
+    scene.origin(&["checkout", "--quiet", "main"]);
+    let head = scene.commit("head");
+    let repository = scene.fetched().await;
+    assert!(repository.has_on_branch(&base).await.unwrap());
+    assert!(repository.has_on_branch(&head).await.unwrap());
+    assert!(!repository.has_on_branch(&fork).await.unwrap());
+    assert!(!repository.has_on_branch(&CommitId::parse(&"1".repeat(40)).unwrap()).await.unwrap());
+
+    // The server hands it out to whoever asks by id, and even then it is not on the branch.
+    let origin = scene.path("origin").display().to_string();
+    let checkout = scene.path("scratch/checkout");
+    naive_git(&checkout, &["fetch", "--quiet", &origin, fork.as_str()]).unwrap();
+    assert!(!repository.has_on_branch(&fork).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_file_or_a_tag_is_no_commit_on_the_branch() {
+    let scene = Scene::new();
+    scene.commit("one");
+    let blob = CommitId::parse(&scene.origin(&["rev-parse", "HEAD:file"])).unwrap();
+    assert!(!scene.fetched().await.has_on_branch(&blob).await.unwrap());
+}
+
+#[tokio::test]
+async fn forward_is_the_same_commit_or_a_descendant_of_what_is_live() {
+    let scene = Scene::new();
+    let (old, live) = (scene.commit("old"), scene.commit("live"));
+    let new = scene.commit("new");
+    let repository = scene.fetched().await;
+    for (commit, expected) in [(&new, Direction::Forward), (&live, Direction::Forward), (&old, Direction::Backward)] {
+        assert_eq!(direction(&repository, &live, commit).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_rewritten_branch_is_unrelated_to_what_is_live() {
+    let scene = Scene::new();
+    scene.commit("base");
+    let live = scene.commit("live");
+    scene.origin(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    let rewritten = scene.commit("rewritten");
+    let repository = scene.fetched().await;
+    assert_eq!(direction(&repository, &live, &rewritten).await.unwrap(), Direction::Unrelated);
+}
+
+#[tokio::test]
+async fn a_commit_is_described_with_its_author_and_subject() {
+    let scene = Scene::new();
+    let id = scene.commit("Change\tthe \u{1b}[31mcolour\n\nbody");
+    let commit = scene.fetched().await.describe(&id).await.unwrap();
+    assert_eq!((commit.author.as_str(), commit.subject.as_str()), ("Åsa", "Change\\tthe \\u{1b}[31mcolour"));
+    assert!(commit.date.contains('T'), "{}", commit.date);
+}
+
+#[tokio::test]
+async fn the_checkout_is_the_commit_and_its_git_directory_knows_neither_url_nor_key() {
+    let scene = Scene::new();
+    let (pinned, _) = (scene.commit("pinned"), scene.commit("head"));
+    let repository = scene.fetched().await;
+    let checkout = repository.check_out(&pinned).await.unwrap();
+    assert_eq!(fs::read_to_string(checkout.join("file")).unwrap(), "pinned");
+    assert_eq!(naive_git(&checkout, &["rev-parse", "HEAD"]).unwrap(), pinned.as_str());
+    assert_eq!(naive_git(&checkout, &["status", "--short"]).unwrap(), "");
+    for needle in ["origin.example", KEY, "ssh"] {
+        let found =
+            std::process::Command::new("grep").args(["-rl", needle, "."]).current_dir(checkout.join(".git")).output();
+        assert_eq!(String::from_utf8(found.unwrap().stdout).unwrap(), "", "{needle}");
+    }
+}
+
+#[tokio::test]
+async fn submodules_are_not_fetched() {
+    let scene = Scene::new();
+    fs::create_dir(scene.path("sibling")).unwrap();
+    naive_git(&scene.path("sibling"), &["init", "--quiet", "."]).unwrap();
+    naive_git(&scene.path("sibling"), &["commit", "--quiet", "--allow-empty", "-m", "private"]).unwrap();
+    let sibling = scene.path("sibling").display().to_string();
+    scene.origin(&["submodule", "--quiet", "add", &sibling, "sub"]);
+    let commit = scene.commit("with submodule");
+    let checkout = scene.fetched().await.check_out(&commit).await.unwrap();
+    assert_eq!(fs::read_dir(checkout.join("sub")).unwrap().count(), 0);
+    assert!(!checkout.join(".git/modules").exists());
+}
+
+#[tokio::test]
+async fn a_branch_that_does_not_exist_is_said_to_be_missing() {
+    let scene = Scene::new();
+    scene.commit("one");
+    let branch = Branch::parse("absent").unwrap();
+    let failure = scene.empty().await.fetch(&scene.project(), &branch).await.unwrap_err();
+    let text = format!("{:#}", failure.error);
+    assert!(text.contains("fetching branch absent of ssh://git@origin.example/"), "{text}");
+    assert!(text.contains("the branch does not exist there"), "{text}");
+}
+
+#[tokio::test]
+async fn ssh_gets_the_key_as_a_file_that_is_gone_after_the_fetch() {
+    let scene = Scene::new();
+    scene.commit("one");
+    let seen = scene.path("seen");
+    // What any process of this user sees of us: arguments and environment, up to this test.
+    scene.ssh(&format!(
+        "p=$$
+        while test $p -gt 1; do cat /proc/$p/cmdline /proc/$p/environ; p=$(cut -d' ' -f4 /proc/$p/stat); done > {0}
+        while test \"$1\" != -i; do shift; done; cp \"$2\" {0}.key; echo \"$2\" > {0}.path
+        for last; do :; done; exec sh -c \"$last\"",
+        seen.display()
+    ));
+    scene.fetched().await;
+    assert_eq!(fs::read_to_string(scene.path("seen.key")).unwrap(), format!("{KEY}\n"));
+    assert!(!Path::new(fs::read_to_string(scene.path("seen.path")).unwrap().trim()).exists());
+    let seen = String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned();
+    assert!(seen.contains("StrictHostKeyChecking=yes") && seen.contains("--no-write-fetch-head"), "{seen}");
+    assert!(!seen.contains(KEY), "{seen}");
+}
+
+#[tokio::test]
+async fn a_silent_server_ends_with_the_time_limit_and_leaves_no_process() {
+    let mut scene = Scene::new();
+    let pid = scene.path("pid");
+    scene.ssh(&format!("echo $$ > {}; exec sleep 100", pid.display()));
+    scene.bounds = Bounds::new(Duration::from_millis(1500), Stop::channel().1);
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::TimeLimit);
+    let stat = format!("/proc/{}/stat", fs::read_to_string(pid).unwrap().trim());
+    assert!(fs::read_to_string(stat).map_or(true, |stat| stat.contains(") Z ")));
+}
+
+#[tokio::test]
+async fn a_fetch_ends_when_we_are_asked_to_stop() {
+    let (sender, stop) = Stop::channel();
+    let scene = Scene::with_stop(stop);
+    scene.ssh("exec sleep 100");
+    let repository = scene.empty().await;
+    sender.send(Some(Stopped::TERMINATED)).unwrap();
+    let failure = repository.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    assert_eq!((failure.kind, failure.kind.exit_status()), (Kind::Stopped(Stopped::TERMINATED), 143));
+}
+
+/// Asks git for the credential of `url`, with the access of a project at `https://git.example:8443`.
+async fn credential_for(url: &str) -> String {
+    let scene = Scene::new();
+    let repository = scene.empty().await;
+    let text = r#"{"gitUrl":"https://git.example:8443/demo.git","command":"x","authToken":"canary-2"}"#;
+    let project = Project::read(Document { text, storage: Storage::Encrypted }, None).unwrap();
+    let mut command = repository.git.command();
+    Access::prepare(&project, &scene.path("scratch")).unwrap().give_to(&mut command).unwrap();
+    command.args(["credential", "fill"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("url={url}\n\n").as_bytes()).await.unwrap();
+    String::from_utf8(child.wait_with_output().await.unwrap().stdout).unwrap()
+}
+
+#[tokio::test]
+async fn git_gets_the_credential_for_its_origin_and_for_no_other() {
+    assert!(credential_for("https://git.example:8443/demo.git").await.contains("password=canary-2\n"));
+    for other in [
+        "https://git.example/demo.git",
+        "https://evil.example:8443/demo.git",
+        "https://git.example.evil.example:8443/demo.git",
+        "http://git.example:8443/demo.git",
+    ] {
+        assert!(!credential_for(other).await.contains("canary"), "{other}");
+    }
+}
+
+#[test]
+fn a_version_is_read_as_git_prints_it() {
+    assert_eq!(parse_version("git version 2.47.3\n"), Some((2, 47)));
+    assert_eq!(parse_version("git version 2.39.5 (Apple Git-154)\n"), Some((2, 39)));
+    assert_eq!(parse_version("gut 1"), None);
+}

@@ -1,0 +1,17 @@
+//! The worker: runs in a CodeBuild build, deploys one commit of one registered project, and says what it does.
+//!
+//! [`deploy`] is the runbook. Around it: [`variables`] reads the environment, [`parameters`] knows AWS, [`git`] knows git,
+//! [`process`] starts and ends children, [`narration`] prints.
+
+pub mod bounds;
+pub mod deploy;
+pub mod environment;
+pub mod failure;
+pub mod forward;
+pub mod git;
+pub mod narration;
+pub mod parameters;
+pub mod process;
+pub mod program;
+pub mod run;
+pub mod variables;

@@ -1,0 +1,332 @@
+//! What the worker reads from SSM and the one thing it writes there. The only file that knows AWS. It decides nothing: a
+//! document is handed to `contract`, which accepts it or says which rule it breaks.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ssm::operation::RequestId;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use contract::register::{Document, Storage};
+use contract::{Branch, ConfigPath, Credentials, Deployed, Project, ProjectName, parameter};
+
+use crate::failure::{Failure, Kind, OrFail};
+
+/// A call answers in well under a second; a connection that is not up by now will not come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A call with all its retries. Nobody waits in line behind it, so it may sit out a short disturbance.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_ATTEMPTS: u32 = 6;
+
+const AWS_ADVICE: &str = "check that the project's role may make this call, with the KMS key too if the parameter is a \
+    SecureString; if AWS was unreachable, trigger again";
+
+/// The parameters of one project.
+pub struct Parameters<'a> {
+    client: Client,
+    config_path: &'a ConfigPath,
+    project: &'a ProjectName,
+}
+
+/// A client for the region and with the credentials of the environment, with bounded time and tries.
+pub async fn client() -> Client {
+    // ring and not aws-lc, as in the launcher, with which the dependencies are shared.
+    let https = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(https)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+        .load()
+        .await;
+    Client::new(&config)
+}
+
+impl<'a> Parameters<'a> {
+    #[must_use]
+    pub fn new(client: Client, config_path: &'a ConfigPath, project: &'a ProjectName) -> Self {
+        Self { client, config_path, project }
+    }
+
+    /// The register entry with `_default` under it, and the credentials: those of the credentials parameter, or else those
+    /// in the entry.
+    ///
+    /// # Errors
+    /// If there is no entry, if a document breaks a rule, or if AWS does not answer.
+    pub async fn project(&self) -> Result<Project, Failure> {
+        let entry_name = parameter::register(self.config_path, self.project);
+        let default_name = parameter::default(self.config_path);
+        let found = self.read(&[&entry_name, &default_name]).await?;
+        let Some(entry) = found.get(&entry_name) else {
+            let error = anyhow!("looking for the register entry {entry_name}: there is no such parameter");
+            return Err(Failure::new(
+                Kind::UnknownProject,
+                error,
+                "register the project, or correct its name in the trigger",
+            ));
+        };
+        let mut project = Project::read(entry, found.get(&default_name))
+            .with_context(|| format!("reading the register entry {entry_name} (with {default_name} under it)"))
+            .or_fail(Kind::Register, "correct the parameter, then trigger again")?;
+        if let Some(credentials) = self.credentials().await? {
+            project.credentials = Some(credentials);
+        }
+        Ok(project)
+    }
+
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        let name = parameter::credentials(self.config_path, self.project);
+        let found = self.read(&[&name]).await?;
+        let Some(document) = found.get(&name) else { return Ok(None) };
+        if document.storage == Storage::Plain {
+            let error = anyhow!("reading the credentials {name}: the parameter is a String, which many can read");
+            return Err(Failure::new(
+                Kind::Register,
+                error,
+                "withdraw the credential at the Git host and store a new one as a SecureString",
+            ));
+        }
+        Credentials::parse(document.text)
+            .with_context(|| format!("reading the credentials {name}"))
+            .or_fail(Kind::Register, "correct the parameter, then trigger again")
+            .map(Some)
+    }
+
+    /// What is live of `branch`, if anything ever was.
+    ///
+    /// # Errors
+    /// If the record cannot be read: then nothing tells which way is forward.
+    pub async fn deployed(&self, branch: &Branch) -> Result<Option<Deployed>, Failure> {
+        let name = parameter::deployed(self.config_path, self.project, branch);
+        let found = self.read(&[&name]).await?;
+        let Some(document) = found.get(&name) else { return Ok(None) };
+        Deployed::parse(document.text)
+            .with_context(|| format!("reading what is live from {name}"))
+            .or_fail(Kind::NotForward, "see in the parameter's history who wrote it, and put its last good value back")
+            .map(Some)
+    }
+
+    /// Records what is live of `branch` now.
+    ///
+    /// # Errors
+    /// If AWS does not take it.
+    pub async fn record(&self, branch: &Branch, deployed: &Deployed) -> Result<(), Failure> {
+        let name = parameter::deployed(self.config_path, self.project, branch);
+        self.client
+            .put_parameter()
+            .name(&name)
+            .value(deployed.to_json())
+            .r#type(ParameterType::String)
+            .overwrite(true)
+            .send()
+            .await
+            .map_err(aws_error)
+            .with_context(|| format!("the command succeeded, but recording in {name} that {} is live failed", deployed.commit))
+            .or_fail(
+                Kind::NotRecorded,
+                "trigger the branch again: the same commit runs once more and is recorded; until then older commits are \
+                 not recognised as older",
+            )?;
+        Ok(())
+    }
+
+    async fn read(&self, names: &[&str]) -> Result<Found, Failure> {
+        self.client
+            .get_parameters()
+            .set_names(Some(names.iter().map(|&name| name.to_owned()).collect()))
+            .with_decryption(true)
+            .send()
+            .await
+            .map(|output| Found(output.parameters.unwrap_or_default()))
+            .map_err(aws_error)
+            .with_context(|| format!("getting {} from SSM", names.join(" and ")))
+            .or_fail(Kind::Aws, AWS_ADVICE)
+    }
+}
+
+/// The parameters of one answer. SSM leaves out those that do not exist.
+struct Found(Vec<Parameter>);
+
+impl Found {
+    fn get(&self, name: &str) -> Option<Document<'_>> {
+        let parameter = self.0.iter().find(|parameter| parameter.name() == Some(name))?;
+        let storage = match parameter.r#type() {
+            Some(ParameterType::SecureString) => Storage::Encrypted,
+            _ => Storage::Plain,
+        };
+        Some(Document { text: parameter.value().unwrap_or_default(), storage })
+    }
+}
+
+/// The SDK's error prints only "service error" by itself. This is AWS's code, sentence and request id where it answered, and
+/// the chain of causes where it did not.
+fn aws_error<E>(error: SdkError<E>) -> anyhow::Error
+where
+    E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+{
+    let request = error.as_service_error().and_then(RequestId::request_id).unwrap_or("unknown").to_owned();
+    match (error.code(), error.message()) {
+        (Some(code), message) => anyhow!("{code}: {} (request {request})", message.unwrap_or("no message")),
+        _ => anyhow::Error::new(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ssm::error::ErrorMetadata;
+    use aws_sdk_ssm::operation::get_parameters::{GetParametersError, GetParametersOutput};
+    use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use contract::CommitId;
+
+    use super::*;
+
+    const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh"}"#;
+
+    struct Names {
+        config_path: ConfigPath,
+        project: ProjectName,
+    }
+
+    fn names() -> Names {
+        Names { config_path: ConfigPath::parse("iwomp").unwrap(), project: ProjectName::parse("demo").unwrap() }
+    }
+
+    fn parameter(name: &str, value: &str, r#type: &ParameterType) -> Parameter {
+        Parameter::builder().name(name).value(value).r#type(r#type.clone()).build()
+    }
+
+    /// An SSM that holds `stored` and answers as the real one does.
+    fn ssm(stored: &'static [(&'static str, &'static str, ParameterType)]) -> Client {
+        let rules = [
+            ["/iwomp/demo", "/iwomp/_default"].as_slice(),
+            &["/iwomp-credentials/demo"],
+            &["/iwomp-deployed/demo/main"],
+        ]
+        .map(|asked| {
+            mock!(Client::get_parameters)
+                .match_requests(move |input| input.names() == asked && input.with_decryption() == Some(true))
+                .then_output(move || {
+                    let found = stored.iter().filter(|(name, ..)| asked.contains(name));
+                    let parameters = found.map(|(name, value, r#type)| parameter(name, value, r#type)).collect();
+                    GetParametersOutput::builder().set_parameters(Some(parameters)).build()
+                })
+        });
+        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules.iter().collect::<Vec<_>>())
+    }
+
+    async fn project(stored: &'static [(&'static str, &'static str, ParameterType)]) -> Result<Project, Failure> {
+        let names = names();
+        Parameters::new(ssm(stored), &names.config_path, &names.project).project().await
+    }
+
+    #[tokio::test]
+    async fn an_entry_without_credentials_is_read() {
+        let project = project(&[("/iwomp/demo", ENTRY, ParameterType::String)]).await.unwrap();
+        assert!(project.credentials.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_credentials_parameter_goes_before_credentials_in_the_entry() {
+        const WITH_TOKEN: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh","authToken":"old"}"#;
+        let project = project(&[
+            ("/iwomp/demo", WITH_TOKEN, ParameterType::SecureString),
+            ("/iwomp-credentials/demo", r#"{"basicUsername":"u","basicPassword":"p"}"#, ParameterType::SecureString),
+        ])
+        .await
+        .unwrap();
+        assert!(matches!(project.credentials, Some(Credentials::Basic { .. })));
+    }
+
+    #[tokio::test]
+    async fn credentials_in_a_string_parameter_are_not_used() {
+        let failure = project(&[
+            ("/iwomp/demo", ENTRY, ParameterType::String),
+            ("/iwomp-credentials/demo", r#"{"authToken":"canary-5"}"#, ParameterType::String),
+        ])
+        .await
+        .unwrap_err();
+        assert_eq!(failure.kind, Kind::Register);
+        assert!(!format!("{failure:?}").contains("canary-5"));
+    }
+
+    #[tokio::test]
+    async fn a_project_without_entry_is_refused_even_if_there_is_a_default() {
+        let failure = project(&[("/iwomp/_default", ENTRY, ParameterType::String)]).await.unwrap_err();
+        assert_eq!(failure.kind, Kind::UnknownProject);
+        assert!(failure.error.to_string().contains("/iwomp/demo"), "{}", failure.error);
+    }
+
+    #[tokio::test]
+    async fn a_broken_entry_is_named_with_its_key_and_without_its_value() {
+        const BROKEN: &str = r#"{"gitUrl":"https://me:canary-6@git.example/demo.git","command":"deploy.sh"}"#;
+        let failure = project(&[("/iwomp/demo", BROKEN, ParameterType::SecureString)]).await.unwrap_err();
+        let text = format!("{:#}", failure.error);
+        assert!(text.contains("/iwomp/demo") && text.contains("gitUrl") && !text.contains("canary-6"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_error_of_aws_comes_with_code_and_sentence() {
+        let rule = mock!(Client::get_parameters).then_error(|| {
+            let metadata =
+                ErrorMetadata::builder().code("AccessDeniedException").message("not authorized to kms:Decrypt");
+            GetParametersError::generic(metadata.build())
+        });
+        let (client, names) = (mock_client!(aws_sdk_ssm, [&rule]), names());
+        let failure = Parameters::new(client, &names.config_path, &names.project).project().await.unwrap_err();
+        let text = format!("{:#}", failure.error);
+        assert_eq!(failure.kind, Kind::Aws);
+        assert!(text.contains("/iwomp/demo") && text.contains("AccessDeniedException: not authorized"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_is_live_is_read_and_a_broken_record_is_no_licence() {
+        let (names, main) = (names(), Branch::parse("main").unwrap());
+        let live = |stored| Parameters::new(ssm(stored), &names.config_path, &names.project);
+        assert!(live(&[]).deployed(&main).await.unwrap().is_none());
+        let failure =
+            live(&[("/iwomp-deployed/demo/main", "{}", ParameterType::String)]).deployed(&main).await.unwrap_err();
+        assert_eq!(failure.kind, Kind::NotForward);
+    }
+
+    #[tokio::test]
+    async fn a_record_is_written_as_a_string_over_the_one_before() {
+        let rule = mock!(Client::put_parameter)
+            .match_requests(|input| {
+                input.name() == Some("/iwomp-deployed/demo/main")
+                    && input.overwrite() == Some(true)
+                    && input.r#type() == Some(&ParameterType::String)
+                    && Deployed::parse(input.value().unwrap()).is_ok()
+            })
+            .then_output(|| PutParameterOutput::builder().build());
+        let names = names();
+        let parameters = Parameters::new(mock_client!(aws_sdk_ssm, [&rule]), &names.config_path, &names.project);
+        parameters.record(&Branch::parse("main").unwrap(), &deployed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_deployment_that_is_not_recorded_says_that_the_command_succeeded() {
+        let rule = mock!(Client::put_parameter)
+            .then_error(|| PutParameterError::generic(ErrorMetadata::builder().code("AccessDeniedException").build()));
+        let names = names();
+        let parameters = Parameters::new(mock_client!(aws_sdk_ssm, [&rule]), &names.config_path, &names.project);
+        let failure = parameters.record(&Branch::parse("main").unwrap(), &deployed()).await.unwrap_err();
+        assert_eq!((failure.kind, failure.kind.exit_status()), (Kind::NotRecorded, 75));
+        assert!(failure.error.to_string().contains("the command succeeded"), "{}", failure.error);
+    }
+
+    fn deployed() -> Deployed {
+        let commit = CommitId::parse(&"a".repeat(40)).unwrap();
+        Deployed { commit, time: "2026-11-23T06:00:00Z".to_owned(), build: None, trigger: None }
+    }
+}

@@ -1,0 +1,88 @@
+//! The wish to stop: SIGTERM from CodeBuild when somebody stops the build, SIGINT from a terminal. It is heard in one place
+//! and asked for wherever the worker waits.
+
+use std::future::Future;
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// The signal that asked us to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    pub signal: &'static str,
+    /// 128 and the signal's number, as a shell has it.
+    pub exit_status: u8,
+}
+
+impl Stopped {
+    pub const TERMINATED: Self = Self { signal: "SIGTERM", exit_status: 143 };
+    pub const INTERRUPTED: Self = Self { signal: "SIGINT", exit_status: 130 };
+}
+
+/// Tells whoever waits that the worker was asked to stop. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<Option<Stopped>>);
+
+impl Stop {
+    /// Takes SIGTERM and SIGINT over from their default, which would leave our children running.
+    ///
+    /// # Errors
+    /// If the signals cannot be listened for.
+    pub fn on_signals() -> io::Result<Self> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (sender, stop) = Self::channel();
+        tokio::spawn(async move {
+            let stopped = tokio::select! {
+                _ = terminate.recv() => Stopped::TERMINATED,
+                _ = interrupt.recv() => Stopped::INTERRUPTED,
+            };
+            sender.send(Some(stopped))
+        });
+        Ok(stop)
+    }
+
+    /// A wish that is made by sending it.
+    #[must_use]
+    pub fn channel() -> (watch::Sender<Option<Stopped>>, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Self(receiver))
+    }
+
+    /// Returns when the worker was asked to stop; otherwise never.
+    pub async fn requested(&self) -> Stopped {
+        let mut receiver = self.0.clone();
+        // The guard of the watch must not live across an await, hence the copy out of it.
+        let stopped = receiver.wait_for(Option::is_some).await.ok().and_then(|stopped| *stopped);
+        match stopped {
+            Some(stopped) => stopped,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What `work` gives, unless the wish to stop comes first.
+    ///
+    /// # Errors
+    /// The signal that came first.
+    pub async fn or<T>(&self, work: impl Future<Output = T>) -> Result<T, Stopped> {
+        tokio::select! {
+            biased;
+            stopped = self.requested() => Err(stopped),
+            output = work => Ok(output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_given_up_when_the_wish_to_stop_comes_first() {
+        let (sender, stop) = Stop::channel();
+        assert_eq!(stop.or(async { 1 }).await, Ok(1));
+        sender.send(Some(Stopped::TERMINATED)).unwrap();
+        assert_eq!(stop.or(std::future::pending::<()>()).await, Err(Stopped::TERMINATED));
+    }
+}

@@ -1,0 +1,91 @@
+//! From the start of the process to its last line: whatever happens, there is an outcome line and an exit status.
+
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use contract::{Outcome, Report, printable};
+
+use crate::bounds::Bounds;
+use crate::deploy::deploy;
+use crate::failure::{Failure, Kind, OrFail};
+use crate::narration::{Narration, duration};
+use crate::parameters;
+use crate::process::{Stop, strays};
+use crate::variables::Variables;
+
+/// Longest reason in the outcome line, in characters.
+const MAX_REASON_CHARS: usize = 1000;
+
+/// Deploys what the environment asks for and returns the exit status of the process: 0 for deployed and superseded, the
+/// command's own if it failed, otherwise as [`Kind`] says.
+pub async fn run() -> u8 {
+    let started = Instant::now();
+    let mut narration = Narration::default();
+    let mut report = Report::new(Outcome::Failed);
+    let result = try_run(&mut narration, &mut report).await;
+    let strays = strays::end();
+    if strays > 0 {
+        narration.say("ended", &format!("{strays} processes that the command had left behind"));
+    }
+    let exit_status = conclude(result, &narration, &mut report);
+    narration.say("result", &format!("{} after {}", report.outcome, duration(started.elapsed())));
+    narration.end(&report.to_line());
+    exit_status
+}
+
+async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
+    keep_to_ourselves().or_fail(Kind::Machine, "this needs Linux with /proc")?;
+    let variables = read_variables(narration)?;
+    report.project = Some(variables.project.clone());
+    report.branch = Some(variables.branch.clone());
+    report.trigger.clone_from(&variables.trigger);
+    report.build.clone_from(&variables.build);
+    let stop = Stop::on_signals().context("listening for signals").or_fail(Kind::Machine, "trigger again")?;
+    let bounds = Bounds::new(variables.time_limit, stop);
+    deploy(&variables, parameters::client().await, &bounds, narration, report).await
+}
+
+/// A child of the same user could read our memory and, with it, credentials; and it shall neither inherit what we hold open
+/// nor outlive us.
+fn keep_to_ourselves() -> anyhow::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("closing our memory to children")?;
+    strays::adopt().context("becoming the heir of orphans")
+}
+
+fn read_variables(narration: &Narration) -> Result<Variables, Failure> {
+    Variables::from_process().map_err(|problems| {
+        for problem in &problems {
+            narration.say("variable", problem);
+        }
+        let error = anyhow!("reading the variables of the build: {}", problems.join("; "));
+        Failure::new(
+            Kind::Variables,
+            error,
+            "start builds through the pipeline, which sets them; see its Terraform module",
+        )
+    })
+}
+
+/// Says what went wrong, once, and completes the report.
+fn conclude(result: Result<Outcome, Failure>, narration: &Narration, report: &mut Report) -> u8 {
+    let failure = match result {
+        Ok(outcome) => {
+            report.outcome = outcome;
+            if outcome == Outcome::Superseded {
+                let reason = "a newer commit of the branch is live already; nothing was run";
+                narration.say("superseded", reason);
+                report.reason = Some(reason.to_owned());
+            }
+            return 0;
+        }
+        Err(failure) => failure,
+    };
+    let error = format!("{:#}", failure.error);
+    report.outcome = failure.kind.outcome();
+    report.class = Some(failure.kind.word());
+    report.reason = Some(printable(&format!("{error}. To do: {}", failure.advice), MAX_REASON_CHARS));
+    narration.say(report.outcome.as_str(), &error);
+    narration.say("to do", &failure.advice);
+    failure.kind.exit_status()
+}

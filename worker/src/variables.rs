@@ -1,0 +1,148 @@
+//! The worker's own variables: the one file that reads the environment. It reports every problem at once, so that a build
+//! is set right in one go.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use contract::{Branch, CommitId, ConfigPath, ProjectName, variable};
+
+use crate::environment::Environment;
+
+/// The longest time limit: CodeBuild's longest build, 36 hours.
+const MAX_TIME_LIMIT_SECONDS: u64 = 36 * 60 * 60;
+/// SNS message ids and CodeBuild build ids are shorter.
+const MAX_ID_BYTES: usize = 350;
+
+/// CodeBuild's own: the id of the build that runs us.
+const BUILD: &str = "CODEBUILD_BUILD_ID";
+
+/// What the build was started with, checked.
+pub struct Variables {
+    pub config_path: ConfigPath,
+    pub project: ProjectName,
+    pub branch: Branch,
+    /// Given: exactly this commit. Absent: the head of the branch.
+    pub commit: Option<CommitId>,
+    /// The SNS message id of the trigger.
+    pub trigger: Option<String>,
+    /// The CodeBuild build id.
+    pub build: Option<String>,
+    /// For all of the work, from the worker's start.
+    pub time_limit: Duration,
+    /// The whole environment; what children see of it is for [`crate::environment`] to say.
+    pub environment: Environment,
+}
+
+impl Variables {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// One sentence for each variable that is missing or wrong. None repeats a value.
+    pub fn from_process() -> Result<Self, Vec<String>> {
+        Self::read(std::env::vars_os())
+    }
+
+    /// Reads `environment`.
+    ///
+    /// # Errors
+    /// One sentence for each variable that is missing or wrong. None repeats a value.
+    pub fn read(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, Vec<String>> {
+        let environment: Environment = environment.into_iter().collect();
+        let mut reader = Reader { environment: &environment, problems: Vec::new() };
+        let config_path = reader.require(variable::CONFIG_PATH, ConfigPath::parse);
+        let project = reader.require(variable::PROJECT, ProjectName::parse);
+        let branch = reader.require(variable::BRANCH, Branch::parse);
+        let commit = reader.optional(variable::COMMIT, CommitId::parse);
+        let trigger = reader.optional(variable::TRIGGER, parse_id);
+        let build = reader.optional(BUILD, parse_id);
+        let time_limit = reader.require(variable::TIME_LIMIT_SECONDS, parse_time_limit);
+        let problems = reader.problems;
+        match (config_path, project, branch, time_limit) {
+            (Some(config_path), Some(project), Some(branch), Some(time_limit)) if problems.is_empty() => {
+                Ok(Self { config_path, project, branch, commit, trigger, build, time_limit, environment })
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn require<T, E: ToString>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        if !self.environment.contains_key(&OsString::from(name)) {
+            self.problems.push(format!("{name} is not set"));
+        }
+        self.optional(name, parse)
+    }
+
+    fn optional<T, E: ToString>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        let value = self.environment.get(&OsString::from(name))?;
+        let parsed = match value.to_str() {
+            Some(text) => parse(text).map_err(|error| error.to_string()),
+            None => Err("is not UTF-8".to_owned()),
+        };
+        parsed.map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+    }
+}
+
+fn parse_id(text: &str) -> Result<String, &'static str> {
+    let printable = text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    if text.is_empty() || text.len() > MAX_ID_BYTES || !printable {
+        return Err("must be an id of printable ASCII characters");
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_time_limit(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=MAX_TIME_LIMIT_SECONDS) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("must be whole seconds from 1 to {MAX_TIME_LIMIT_SECONDS}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Variables, Vec<String>> {
+        Variables::read(pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+    }
+
+    const MINIMAL: [(&str, &str); 4] =
+        [("CONFIGPATH", "iwomp-in-aws"), ("PROJECTNAME", "demo"), ("GITBRANCH", "main"), ("TIMELIMITSECONDS", "3480")];
+
+    #[test]
+    fn what_the_launcher_and_terraform_set_is_read() {
+        let commit = "a".repeat(40);
+        let more = [("GITCOMMIT", commit.as_str()), ("TRIGGERID", "7f1c-1"), ("CODEBUILD_BUILD_ID", "iwomp-demo:0a1b")];
+        let variables = read(&[&MINIMAL[..], &more[..]].concat()).map_err(|problems| problems.join("; ")).unwrap();
+        assert_eq!(variables.commit.unwrap().as_str(), commit);
+        assert_eq!(variables.trigger.as_deref(), Some("7f1c-1"));
+        assert_eq!(variables.build.as_deref(), Some("iwomp-demo:0a1b"));
+        assert_eq!(variables.time_limit, Duration::from_secs(3480));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let problems =
+            read(&[("PROJECTNAME", "demo:1"), ("GITBRANCH", "-x"), ("GITCOMMIT", ""), ("TIMELIMITSECONDS", "0")])
+                .err()
+                .unwrap();
+        let starts =
+            ["CONFIGPATH is not set", "PROJECTNAME: project must", "GITBRANCH: branch must", "GITCOMMIT: commit must"];
+        assert_eq!(problems.len(), starts.len() + 1, "{problems:?}");
+        for (problem, start) in problems.iter().zip(starts) {
+            assert!(problem.starts_with(start), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_problem_does_not_repeat_the_value() {
+        let problems = read(&[("PROJECTNAME", "evil\x1b[31m"), ("TRIGGERID", "a\nb")]).err().unwrap().join(" ");
+        assert!(!problems.contains("evil") && !problems.contains('\n'), "{problems}");
+    }
+}
