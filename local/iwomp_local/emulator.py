@@ -23,6 +23,7 @@ import boto3
 from botocore.config import Config
 
 from iwomp_local import keeper
+from iwomp_local.contained import KEEPER
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
@@ -60,6 +61,10 @@ class Emulator:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def log(self) -> Path:
+        return log_file(self.directory)
+
     @classmethod
     def start(cls, directory: Path, build_path: list[Path], lifetime: Lifetime) -> Emulator:
         """Starts one in `directory`; builds find their programs in the directories of `build_path`."""
@@ -75,7 +80,7 @@ class Emulator:
 
     @classmethod
     def _launch(cls, directory: Path, port: int, build_path: list[Path], lifetime: Lifetime) -> Emulator | None:
-        command = [sys.executable, "-I", "-S", str(PACKAGE / "keeper.py")]
+        command = list(KEEPER)
         if lifetime is Lifetime.STAYS:
             command.append("--stays")
         command += ["--", sys.executable, "-m", "iwomp_local.standin"]

@@ -14,8 +14,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from iwomp_local.waiting import NotInTime
+
 OUTCOME_LINES = 20  # how many lines from a build log's end the outcome line is looked for in
-FOLLOW_SECONDS = 1.0  # between two looks at a log that is being written
 BATCH = 10  # SQS's own
 
 
@@ -39,6 +40,7 @@ class Pipeline:
 
     outputs: dict[str, Any]
     client: Callable[[str], Any]  # by service name
+    look_seconds: float = 2.0  # between two looks at what changes; an account has limits on such calls
 
     @property
     def config_path(self) -> str:
@@ -170,18 +172,20 @@ class Pipeline:
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return str(answer["Attributes"]["QueueArn"])
 
-    def follow(self, build: dict[str, Any]) -> Iterator[str]:
-        """The lines of a build's log as they come, until the build is over."""
+    def follow(self, build: dict[str, Any], timeout_seconds: float) -> Iterator[str]:
+        """The lines of a build's log as they come, until the build is over. Raises NotInTime."""
+        deadline = time.monotonic() + timeout_seconds
         position: str | None = None
-        over = False
-        while not over:
+        while True:
             current = self.client("codebuild").batch_get_builds(ids=[build["id"]])["builds"][0]
-            over = current["buildComplete"]  # asked before the log is read, so that its last lines are not missed
             events, position = self.log(current, position)
             for event in events:
                 yield event["message"].rstrip("\n")
-            if not over:
-                time.sleep(FOLLOW_SECONDS)
+            if current["buildComplete"]:  # asked before the log was read, so its last lines were not missed
+                return
+            if time.monotonic() > deadline:
+                raise NotInTime(f"build {build['id']} is not over after {timeout_seconds:g} s")
+            time.sleep(self.look_seconds)
 
 
 def outcome_of(line: str) -> dict[str, Any] | None:

@@ -30,7 +30,7 @@ OUTCOME_SECONDS = 60.0
 BUILD_SECONDS = 120.0
 ENDED = {"covered", "refused", "started"}  # after these words the launcher is done with a trigger
 # What builds may run, beside what every machine has in the system's own directories.
-BUILD_PROGRAMS = ("aws", "git", "terraform", "ssh")
+BUILD_PROGRAMS = ("git", "terraform", "ssh")
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Stack:
         (programs / "iwomp-worker").symlink_to(worker)
         for name in BUILD_PROGRAMS:
             (programs / name).symlink_to(places.program(name))
+        write_aws_command(programs / "aws")
         emulator = Emulator.start(directory / "aws", [programs], lifetime)
         try:
             operator = make_principal(emulator, OPERATOR, {"Action": "*", "Resource": "*"})
@@ -127,7 +128,7 @@ class Stack:
     @property
     def pipeline(self) -> Pipeline:
         outputs = json.loads((self.directory / "outputs.json").read_text())
-        return Pipeline(outputs, self.emulator.client)
+        return Pipeline(outputs, self.emulator.client, look_seconds=0.2)
 
     def stop(self) -> None:
         self.emulator.stop()
@@ -144,9 +145,9 @@ class Stack:
         """Runs the AWS CLI as the CI would: with its access key, and nothing else."""
         ci = self.ci
         done = subprocess.run(
-            [str(places.program("aws")), *arguments],
+            [str(self.directory / "bin" / "aws"), *arguments],
             env={
-                "PATH": os.environ["PATH"],
+                "PATH": os.defpath,
                 "HOME": str(self.directory),
                 **self.emulator.variables(ci.access_key, ci.secret_key),
             },
@@ -196,9 +197,16 @@ class Stack:
         build = wait_for(f"the build of {project} for trigger {trigger}", look, timeout_seconds)
         return build, self.pipeline.log_text(build)
 
-    def emulator_root(self, service: str) -> Any:
-        """A client that may do everything, to look or to play an operator."""
-        return self.emulator.client(service)
+    def published_at(self, trigger: str) -> float:
+        """When SNS accepted a trigger, in seconds since 1970."""
+
+        def look() -> float | None:
+            for line in self.emulator.log.read_text(errors="replace").splitlines():
+                if f'"published": "{trigger}"' in line:
+                    return float(json.loads(line)["at"])
+            return None
+
+        return wait_for(f"the publication of {trigger}", look, OUTCOME_SECONDS)
 
 
 def trigger_of(build: dict[str, Any]) -> str | None:
@@ -208,6 +216,12 @@ def trigger_of(build: dict[str, Any]) -> str | None:
 
 def variables(emulator: Emulator, principal: Principal) -> dict[str, str]:
     return emulator.variables(principal.access_key, principal.secret_key)
+
+
+def write_aws_command(path: Path) -> None:
+    """The AWS CLI, kept on this machine: for SQS and a few others it ignores AWS_ENDPOINT_URL, but not the option."""
+    path.write_text(f'#!/bin/sh\nexec {places.program("aws")} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
+    path.chmod(0o755)
 
 
 def make_principal(emulator: Emulator, name: str, *statements: dict[str, Any]) -> Principal:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iwomp_local import places
+from iwomp_local import contained, places
 
 PROVIDER = Path("registry.terraform.io") / "hashicorp" / "aws"
 INIT_SECONDS = 600.0  # the registry may be far away
@@ -80,25 +80,17 @@ class Terraform:
         values = json.loads(self.run("output", "-json", timeout_seconds=PLAN_SECONDS).stdout)
         return {name: output["value"] for name, output in values.items()}
 
-    def run(self, command: str, *arguments: str, timeout_seconds: float, accept: int = 0) -> Done:
+    def run(self, command: str, *arguments: str, timeout_seconds: float, accept: int = 0) -> contained.Done:
+        program = str(places.program("terraform"))
         try:
-            done = subprocess.run(
-                [str(places.program("terraform")), f"-chdir={self.directory}", command, *arguments],
-                env=environment(self.variables),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=timeout_seconds,
+            done = contained.run(
+                [program, f"-chdir={self.directory}", command, *arguments], environment(self.variables), timeout_seconds
             )
         except subprocess.TimeoutExpired as error:
             raise TerraformError(f"terraform {command} did not end within {timeout_seconds:.0f} s") from error
         if done.returncode not in (0, accept):
             raise TerraformError(f"terraform {command} failed:\n{done.stderr.strip() or done.stdout.strip()}")
         return done
-
-
-Done = subprocess.CompletedProcess[str]
 
 
 def environment(variables: dict[str, str]) -> dict[str, str]:

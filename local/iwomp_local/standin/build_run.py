@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,11 +20,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from iwomp_local import keeper
+from iwomp_local.contained import KEEPER
 from iwomp_local.standin import buildspec
 from iwomp_local.standin.build_log import BuildLog
 
 Record = dict[str, Any]
-KEEPER = Path(keeper.__file__).resolve()
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 # Output may still be in the pipe when the keeper is gone; nobody can write to it any more.
 DRAIN_SECONDS = 5.0
@@ -172,7 +171,7 @@ class BuildRun:
     def _run_phase(self, spec: buildspec.Buildspec, phase: buildspec.Phase, environment: dict[str, str]) -> bool:
         name = phase.name.upper()
         self._begin_phase(name)
-        command = [sys.executable, "-I", "-S", str(KEEPER)]
+        command = list(KEEPER)
         if (user := self._user(phase.run_as)) is not None:
             command += ["--user", user]
             for place in (self.directory, *(self.directory / part for part in ("src", "home", "tmp"))):

@@ -22,7 +22,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from iwomp_local.standin import alarms, authorisation
+from iwomp_local.standin import alarms, authorisation, notifications
 from iwomp_local.standin.build_run import BuildFailed, BuildRun, Record
 from iwomp_local.standin.codebuild import INVALID, ApiError, CodeBuild
 
@@ -53,6 +53,7 @@ def install(build_path: str, build_directory: Path) -> None:
     replace("services.codebuild", "reset", lambda reset: resetting(codebuild, reset))
     to_xml = part("services.cloudwatch", "_xml")
     replace("services.cloudwatch", "_describe_alarms", lambda describe: alarms.complete(describe, to_xml))
+    replace("services.sns", "_build_envelope", notifications.with_milliseconds)
     replace(
         "core.iam_actions",
         "extract_resource_arn",

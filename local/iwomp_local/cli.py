@@ -1,0 +1,111 @@
+"""The commands of the Makefile. `up`, `down` and `demo` are about this machine; the others serve any pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from iwomp_local import commands, demo, places, standing
+from iwomp_local.emulator import EmulatorError
+from iwomp_local.pipeline import Pipeline, PipelineError
+from iwomp_local.places import Missing
+from iwomp_local.stack import Stack
+from iwomp_local.story import Story
+from iwomp_local.terraform import TerraformError
+from iwomp_local.waiting import NotInTime
+
+INTERRUPTED = 130
+OUTPUT_SECONDS = 60.0
+EXPECTED = (
+    PipelineError, EmulatorError, TerraformError, Missing, NotInTime, ClientError, BotoCoreError, OSError,
+)  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    # A polite end is like Ctrl-C: everything that was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, interrupt)
+    run: Callable[[argparse.Namespace], int | None] = options.run
+    try:
+        return run(options) or 0
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started is stopped", file=sys.stderr)
+        return INTERRUPTED
+    except EXPECTED as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="iwomp_local", description=__doc__)
+    sub = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str, run: Callable[[argparse.Namespace], int | None]) -> argparse.ArgumentParser:
+        made = sub.add_parser(name, help=summary, description=summary)
+        made.set_defaults(run=run)
+        return made
+
+    command("demo", "the whole pipeline on this machine", lambda _: demo.run(Story()))
+    command("up", "a local stack that stays", lambda _: standing.up(places.DEFAULT_STACK))
+    command("down", "end the local stack", lambda _: standing.down(places.DEFAULT_STACK))
+    trigger = command(
+        "trigger",
+        "publish a trigger",
+        lambda options: commands.trigger(pipeline(), options.project, options.branch, options.commit),
+    )
+    trigger.add_argument("project")
+    trigger.add_argument("branch")
+    trigger.add_argument("--commit")
+    logs = command("logs", "the newest build's log", lambda options: commands.logs(pipeline(), options.project))
+    logs.add_argument("project")
+    command("status", "what is live, what ran, what waits", lambda _: commands.status(pipeline()))
+    secret = command(
+        "secret",
+        "store a project's Git credentials, from standard input or a file",
+        lambda options: commands.secret(pipeline(), options.project, options.file),
+    )
+    secret.add_argument("project")
+    secret.add_argument("--file", type=Path)
+    command("redrive", "send the dead letters through the checks again", lambda _: commands.redrive(pipeline()))
+    command("next-steps", "what to do after a deployment", lambda _: commands.next_steps(pipeline()))
+    return top
+
+
+def pipeline() -> Pipeline:
+    """The local stack's if one is up, else what terraform/ was applied to, in the account of the environment."""
+    stack = Stack.running(places.DEFAULT_STACK)
+    if stack is not None:
+        return stack.pipeline
+    try:
+        done = subprocess.run(
+            [str(places.program("terraform")), f"-chdir={places.TERRAFORM}", "output", "-json"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=OUTPUT_SECONDS,
+            env={**os.environ, "TF_IN_AUTOMATION": "1"},
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise PipelineError(f"the outputs of terraform/ cannot be read: {error}") from error
+    outputs = {name: output["value"] for name, output in json.loads(done.stdout).items()}
+    if "topic_arn" not in outputs:
+        raise PipelineError(
+            "no pipeline: neither is a local stack up (make up) nor is terraform/ applied (make deploy)"
+        )
+    region = outputs["topic_arn"].split(":")[3]
+    return Pipeline(outputs, boto3.session.Session(region_name=region).client)

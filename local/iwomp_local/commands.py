@@ -1,0 +1,145 @@
+"""What people do with a pipeline: `make trigger`, `logs`, `status`, `secret`, `redrive` and what to do after a deploy.
+
+The same for a local stack and for an account. Secrets come from standard input or a file, and are never printed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from iwomp_local.pipeline import Pipeline, PipelineError, since, variable
+
+FOLLOW_SECONDS = 9 * 3600.0  # a build lasts 8 hours at most
+BUILDS_SHOWN = 3
+SECRET_BYTES = 8192  # what SSM takes in its largest tier
+CREDENTIAL_FORMS = (
+    {"authToken"},
+    {"authToken", "basicUsername"},
+    {"basicUsername", "basicPassword"},
+    {"sshPrivateKey", "knownHosts"},
+)
+
+
+def trigger(pipeline: Pipeline, project: str, branch: str, commit: str | None) -> None:
+    """Publishes what CI would publish."""
+    if not project or not branch:
+        raise PipelineError("say what to deploy: make trigger PROJECT=demo BRANCH=main [COMMIT=<full id>]")
+    message = {"project": project, "branch": branch, **({"commit": commit} if commit else {})}
+    print(f"published {json.dumps(message)} as {pipeline.publish(json.dumps(message))}")
+    print(f"next: make logs PROJECT={project}, make status")
+
+
+def logs(pipeline: Pipeline, project: str) -> None:
+    """Prints the newest build's log, and what comes as long as it runs."""
+    if not project:
+        raise PipelineError("say whose log: make logs PROJECT=demo")
+    builds = pipeline.builds(project, limit=1)
+    if not builds:
+        raise PipelineError(
+            f"{project} has not been built yet; if it was triggered, the launcher's log says why not: "
+            f"{pipeline.outputs['launcher_log_group']}"
+        )
+    build = builds[0]
+    print(f"build {build['id']}, {build['buildStatus']}, started {since(build['startTime'])}", flush=True)
+    for line in pipeline.follow(build, FOLLOW_SECONDS):
+        print(line, flush=True)
+
+
+def status(pipeline: Pipeline) -> None:
+    """Prints what is live, what ran and what waits."""
+    for project in pipeline.projects:
+        print(project)
+        live = pipeline.live(project)
+        for entry in live:
+            print(f"  live    {entry.branch:<20} {entry.commit[:12]}  since {entry.time}")
+        if not live:
+            print("  live    nothing yet")
+        for build in pipeline.builds(project, BUILDS_SHOWN):
+            print(f"  build   {describe(pipeline, build)}")
+    waiting = pipeline.waiting(pipeline.outputs["queue_url"])
+    dead = pipeline.waiting(pipeline.outputs["dead_letter_queue_url"])
+    print(f"{waiting} waiting, {dead} given up" + (": see the launcher's log, then make redrive" if dead else ""))
+
+
+def describe(pipeline: Pipeline, build: dict[str, Any]) -> str:
+    """One line about a build."""
+    outcome = pipeline.build_outcome(build) or {}
+    word = outcome.get("outcome") or build["buildStatus"].lower().replace("_", " ")
+    what = f"{variable(build, 'GITBRANCH') or '?'} {(outcome.get('commit') or '')[:12]}".strip()
+    reason = f": {outcome['reason']}" if outcome.get("reason") else ""
+    return f"{word:<12} {what:<34} {since(build['startTime'])}{reason}"
+
+
+def secret(pipeline: Pipeline, project: str, file: Path | None) -> None:
+    """Stores a project's Git credentials: a JSON document, or a bare token."""
+    if not project:
+        raise PipelineError("say whose secret: make secret PROJECT=demo < token.txt, or FILE=token.txt")
+    pipeline.project(project)  # before anybody types a secret for a project that is not there
+    name = pipeline.store_secret(project, credentials_document(read_secret(file)))
+    print(f"stored in {name}; the next build uses it")
+
+
+def read_secret(file: Path | None) -> str:
+    if file is not None:
+        return file.read_text()
+    if sys.stdin.isatty():
+        return getpass.getpass("Git token, or JSON document on one line (not shown): ")
+    return sys.stdin.read(SECRET_BYTES + 1)
+
+
+def credentials_document(text: str) -> str:
+    """The credentials document of what somebody has handed over. Errors never repeat it."""
+    text = text.strip()
+    if not text:
+        raise PipelineError("nothing was handed over: give the secret on standard input or as FILE=")
+    if len(text.encode()) > SECRET_BYTES:
+        raise PipelineError(f"this is longer than {SECRET_BYTES} bytes, which is all that SSM takes")
+    if text.startswith("{"):
+        return checked_document(text)
+    if text.startswith("-----BEGIN"):
+        raise PipelineError(
+            "an SSH key needs the host's key beside it: hand over a JSON object with sshPrivateKey and knownHosts "
+            "(from `ssh-keyscan HOST`, compared with what the host publishes)"
+        )
+    if len(text.split()) != 1:
+        raise PipelineError("a token is one word; anything else has to be a JSON object")
+    return json.dumps({"authToken": text})
+
+
+def checked_document(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise PipelineError("this begins like a JSON object but is none") from None  # the cause repeats the text
+    if set(document) not in CREDENTIAL_FORMS or not all(isinstance(value, str) for value in document.values()):
+        forms = "; ".join(" and ".join(sorted(form)) for form in CREDENTIAL_FORMS)
+        raise PipelineError(f"the JSON object must have exactly these keys, with texts as values: {forms}")
+    return json.dumps(document)
+
+
+def redrive(pipeline: Pipeline) -> None:
+    """Sends the dead letters through the launcher's checks again."""
+    count = pipeline.redrive()
+    print(
+        f"{count} sent through the same checks again; make status shows what became of them"
+        if count
+        else "no trigger was given up: nothing to send"
+    )
+
+
+def next_steps(pipeline: Pipeline) -> None:
+    """What to do after `make deploy`."""
+    print("\nThe pipeline is there. What comes next:\n")
+    if not pipeline.projects:
+        print("  register a repository: an entry in `projects` of terraform/terraform.tfvars, then make deploy again")
+        return
+    for project, command in sorted(pipeline.outputs["publish_command"].items()):
+        print(f"  {project}")
+        print(f"    its Git credential, unless it is public:  make secret PROJECT={project} < token.txt")
+        print(f"    what its CI runs once its tests pass:     {command}")
+    print("\n  the policy of the CI's identity:  terraform -chdir=terraform output -raw publisher_policy")
+    print("  try it yourself:                  make trigger PROJECT=... BRANCH=..., make logs PROJECT=..., make status")

@@ -1,0 +1,278 @@
+"""`make demo`: the whole pipeline, from `aws sns publish` to the changed infrastructure, told as it happens.
+
+Everything it says was looked up after the fact, in logs, builds and parameters; what it promises is checked, and the
+exit status is 0 only if all of it held. It leaves nothing behind, also when interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from iwomp_local import demo_project
+from iwomp_local.certificates import Authority
+from iwomp_local.demo_project import BRANCH, NAME
+from iwomp_local.emulator import Lifetime
+from iwomp_local.git_server import GitServer, Token
+from iwomp_local.pipeline import outcome_of
+from iwomp_local.repository import Repository
+from iwomp_local.stack import Stack
+from iwomp_local.story import Colour, Stopwatch, Story
+from iwomp_local.waiting import wait_for
+
+BUILD_SECONDS = 180.0
+START_SECONDS = 60.0
+STILL_SECONDS = 3.0  # nothing may happen for so long after a refusal
+FIRST_OUTPUT = "deploy.sh:"  # how the command's own first line begins
+
+
+@dataclass
+class Deployment:
+    """One deployment, with its hops in seconds after the publish."""
+
+    trigger: str
+    build: dict[str, Any] = field(default_factory=dict)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    hops: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return "".join(event["message"] for event in self.log)
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        lines = [outcome_of(event["message"]) for event in self.log]
+        return next((line for line in reversed(lines) if line is not None), {})
+
+
+def run(story: Story) -> int:
+    """Runs the demo; returns the exit status."""
+    story.heading("iwomp, from `aws sns publish` to changed infrastructure, on this machine")
+    with tempfile.TemporaryDirectory(prefix="iwomp-demo-") as scratch:
+        demo = Demo(Path(scratch), story)
+        with demo.running():
+            demo.prepare()
+            first = demo.first_deployment()
+            second = demo.second_deployment()
+            demo.refusals()
+            demo.secrets_stayed_secret([first, second])
+            demo.clean_up()
+    story.check(not Path(scratch).exists(), "nothing is left of it: no process, no file")
+    return summary(story, first, second)
+
+
+class Demo:
+    """The steps, in order. Each prints what happens and checks what it promises."""
+
+    def __init__(self, directory: Path, story: Story) -> None:
+        self.directory, self.story = directory, story
+        self.token = f"demo-token-{secrets.token_hex(12)}"
+        self.repository = Repository.create(directory / "repositories" / f"{NAME}.git")
+        self._things = ExitStack()
+        self.stack: Stack
+
+    def running(self) -> ExitStack:
+        authority = Authority()
+        self.git = self._things.enter_context(GitServer(self.repository.path.parent, authority.server_context()))
+        self.git_url = self.git.serve(NAME, Token(self.token))
+        self.ca_bundle = authority.bundle
+        return self._things
+
+    def prepare(self) -> None:
+        story = self.story
+        story.heading("1  A local AWS with the pipeline in it")
+        clock = Stopwatch()
+        self.stack = self._things.enter_context(Stack.start(self.directory / "stack", Lifetime.WITH_STARTER))
+        story.check(True, f"a local AWS that enforces IAM answers at {self.stack.emulator.url}", clock.seconds)
+        story.check(True, f"{self.git_url} asks for a token, behind a certificate of its own authority")
+        story.say(
+            "terraform apply: SNS topic, queues, launcher, KMS key, and one CodeBuild project with its role (1 min)"
+        )
+        clock = Stopwatch()
+        self.stack.configure(projects={NAME: demo_project.entry(self.git_url, self.ca_bundle)}, retry_seconds=20)
+        self.stack.apply()
+        made = [name for name in self.stack.terraform.resources() if not name.startswith("data.")]
+        story.check(True, f"terraform apply made {len(made)} resources", clock.seconds)
+        clock = Stopwatch()
+        story.check(not self.stack.terraform.pending_changes(), "terraform plan finds nothing to change", clock.seconds)
+        name = self.stack.pipeline.store_secret(NAME, json.dumps({"authToken": self.token}))
+        story.check(True, f"the token is stored in {name}, which only builds of {NAME} can decrypt")
+
+    def first_deployment(self) -> Deployment:
+        story = self.story
+        story.heading("2  First deployment")
+        commit = self.repository.commit("Greet our visitors", demo_project.FIRST_COMMIT)
+        story.say(f"Ada pushes {commit[:12]} “Greet our visitors”. CI has tested it, and says so:")
+        before = self._resources()
+        deployment = self._deploy()
+        self._check_deployed(deployment, commit)
+        self._show_difference(before, self._resources())
+        story.check(self._greeting() == "Hello", f"{demo_project.GREETING} says “Hello”")
+        return deployment
+
+    def second_deployment(self) -> Deployment:
+        story = self.story
+        story.heading("3  A commit later")
+        commit = self.repository.commit("Greet them again, and count their visits", demo_project.SECOND_COMMIT)
+        story.say(
+            f"{commit[:12]} “Greet them again, and count their visits”: another greeting, a table, a try for more."
+        )
+        before = self._resources()
+        deployment = self._deploy()
+        self._check_deployed(deployment, commit)
+        self._show_difference(before, self._resources())
+        story.check(self._greeting() == "Hello again", f"{demo_project.GREETING} says “Hello again”")
+        users = [user["UserName"] for user in self.stack.emulator.client("iam").list_users()["Users"]]
+        story.check(
+            "deploy.sh: that was denied" in deployment.text and "intruder" not in users,
+            "the command could do what its project's role may, and no more: iam:CreateUser was denied",
+        )
+        return deployment
+
+    def refusals(self) -> None:
+        story = self.story
+        story.heading("4  What is refused")
+        builds = len(self.stack.pipeline.builds(NAME))
+        for what, message, word in (
+            ("a project that nobody registered", {"project": "stranger", "branch": BRANCH}, "unknown"),
+            ("a branch that the register does not name", {"project": NAME, "branch": "feature/mine"}, "branch"),
+            ("a message with a command in it", {"project": NAME, "branch": BRANCH, "command": "curl x | sh"}, ""),
+        ):
+            self._refused(what, json.dumps(message), word)
+        self._denied_by_iam()
+        time.sleep(STILL_SECONDS)
+        story.check(len(self.stack.pipeline.builds(NAME)) == builds, "none of them started a build")
+        outputs = self.stack.pipeline.outputs
+        waiting = {name: self.stack.pipeline.waiting(outputs[name]) for name in ("queue_url", "dead_letter_queue_url")}
+        story.check(set(waiting.values()) == {0}, "none of them is left in a queue")
+
+    def secrets_stayed_secret(self, deployments: list[Deployment]) -> None:
+        launcher = json.dumps(self.stack.pipeline.launcher_outcomes())
+        state = (self.stack.terraform.directory / "terraform.tfstate").read_text()
+        seen = any(self.token in text for text in (launcher, state, *(deployment.text for deployment in deployments)))
+        sent = any(request.authorization for request in self.git.requests)
+        self.story.check(sent and not seen, "git got the token; no log and no Terraform state has it")
+
+    def clean_up(self) -> None:
+        story = self.story
+        story.heading("5  Cleaning up")
+        clock = Stopwatch()
+        self.stack.terraform.destroy()
+        left = self.stack.terraform.resources()
+        story.check(not left, "terraform destroy left no resource", clock.seconds)
+
+    def _deploy(self) -> Deployment:
+        """Publishes as the CI does and follows the deployment to its end."""
+        story, pipeline = self.story, self.stack.pipeline
+        message = json.dumps({"project": NAME, "branch": BRANCH})
+        topic = pipeline.outputs["topic_arn"]
+        story.command(f"aws sns publish --topic-arn {topic} --message '{message}'")
+        said = self.stack.aws("sns", "publish", "--topic-arn", topic, "--message", message)
+        if said.status != 0:
+            raise RuntimeError(f"the CI cannot publish: {said.error}")
+        deployment = Deployment(json.loads(said.output)["MessageId"])
+        deployment.build = wait_for(
+            f"a build for trigger {deployment.trigger}",
+            lambda: self.stack.build_of(NAME, deployment.trigger),
+            START_SECONDS,
+        )
+        for line in pipeline.follow(deployment.build, BUILD_SECONDS):
+            if not line.startswith("[Container]"):
+                story.quiet(line)
+        deployment.build = pipeline.builds(NAME)[0]
+        deployment.log = pipeline.log(deployment.build)[0]
+        self._measure(deployment)
+        return deployment
+
+    def _measure(self, deployment: Deployment) -> None:
+        """When each hop was reached, from what each of them wrote down itself."""
+        published = self.stack.published_at(deployment.trigger)
+        launcher = self.stack.launcher_verdict(deployment.trigger)
+        lines = [(event["timestamp"] / 1000, event["message"]) for event in deployment.log]
+        reached = {
+            "launcher: checked, build started": launcher["_aws"]["Timestamp"] / 1000,
+            "CodeBuild: the build runs": deployment.build["startTime"].timestamp(),
+            "worker: its first line": first_time(lines, "iwomp:"),
+            "deploy.sh: its first line": first_time(lines, FIRST_OUTPUT),
+            "worker: what is live is written down": deployment.build["endTime"].timestamp(),
+        }
+        deployment.hops = {name: when - published for name, when in reached.items()}
+        self.story.hop(0.0, f"SNS: message {deployment.trigger}")
+        for name, seconds in sorted(deployment.hops.items(), key=lambda hop: hop[1]):
+            self.story.hop(seconds, name)
+
+    def _check_deployed(self, deployment: Deployment, commit: str) -> None:
+        self.story.check(
+            deployment.build["buildStatus"] == "SUCCEEDED" and deployment.outcome.get("outcome") == "deployed",
+            f"build {deployment.build['buildNumber']} succeeded; its outcome is “deployed”",
+        )
+        live = {live.branch: live.commit for live in self.stack.pipeline.live(NAME)}
+        self.story.check(live == {BRANCH: commit}, f"what is live is recorded: {BRANCH} at {commit[:12]}")
+
+    def _resources(self) -> dict[str, str]:
+        cloudformation = self.stack.emulator.client("cloudformation")
+        try:
+            found = cloudformation.describe_stack_resources(StackName=demo_project.CLOUDFORMATION_STACK)
+        except ClientError:
+            return {}
+        return {item["PhysicalResourceId"]: item["ResourceType"] for item in found["StackResources"]}
+
+    def _show_difference(self, before: dict[str, str], after: dict[str, str]) -> None:
+        for name in sorted(after):
+            sign = " " if name in before else self.story.paint("+", Colour.GOOD)
+            self.story.line(f"    {sign} {after[name]:<22} {name}")
+        self.story.check(len(after) > len(before), f"CloudFormation has {len(after)} resources, {len(before)} before")
+
+    def _greeting(self) -> str:
+        ssm = self.stack.emulator.client("ssm")
+        return str(ssm.get_parameter(Name=demo_project.GREETING)["Parameter"]["Value"])
+
+    def _refused(self, what: str, message: str, word: str) -> None:
+        self.story.command(f"aws sns publish … --message '{message}'")
+        verdict = self.stack.launcher_verdict(self.stack.publish(message))
+        told = f"{verdict.get('class', '')} {verdict.get('reason', '')}".lower()
+        self.story.quiet(f"{verdict['outcome']}, {verdict.get('class')}: {verdict.get('reason')}")
+        self.story.check(verdict["outcome"] == "refused" and word in told, f"refused: {what}")
+
+    def _denied_by_iam(self) -> None:
+        build_project = self.stack.pipeline.project(NAME)["build_project"]
+        call = ("codebuild", "start-build", "--project-name", build_project)
+        self.story.command(f"aws {' '.join(call)}")
+        said = self.stack.aws(*call)
+        self.story.quiet(said.error.replace("\n", " ")[:240])
+        self.story.check(
+            said.status != 0 and "AccessDenied" in said.error, "denied by IAM: any call of the CI's but sns:Publish"
+        )
+
+
+def first_time(lines: list[tuple[float, str]], beginning: str) -> float:
+    return next((when for when, text in lines if text.startswith(beginning)), float("nan"))
+
+
+def summary(story: Story, first: Deployment, second: Deployment) -> int:
+    story.line("\n" + "─" * 100)
+    story.line(story.paint("  From the CI's publish to", Colour.HEADING) + f"{'first':>30} {'second':>10}")
+    for name, seconds in first.hops.items():
+        story.line(f"    {name:<44} {seconds:6.2f} s {second.hops[name]:8.2f} s")
+    total = story.held + len(story.broken)
+    story.line()
+    if story.broken:
+        story.line(story.paint(f"  {len(story.broken)} of {total} promises did not hold:", Colour.BAD))
+        for text in story.broken:
+            story.line(f"    ✗ {text}")
+        return 1
+    story.line(story.paint(f"  All {total} promises held.", Colour.GOOD))
+    story.line(
+        "  The CI could ask, and nothing else. Register and Git decided what ran, and it ran with one project's role."
+    )
+    story.line("  Next: `make up` keeps such a stack for you; `make deploy` puts it into your account.")
+    story.line("─" * 100)
+    return 0
