@@ -8,11 +8,9 @@ MAKEFLAGS += --no-builtin-rules
 # Tools that a fresh machine lacks go here, at the versions of local/requirements.txt.
 VENV := .tools/venv
 TOOLS := $(VENV)/complete
-# The demo, the tests and a stack that stays build and run for this machine; a deployment for what terraform.tfvars says.
-HOST := $(shell rustc --version --verbose | sed -n 's/^host: //p')
+# Of Lambda and CodeBuild: x86_64 or arm64.
 ARCHITECTURE ?= x86_64
 export ARCHITECTURE
-LAMBDA_TARGET := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu.2.34
 # A folder that holds the AWS provider, for machines that cannot reach the Terraform registry.
 PROVIDER := registry.terraform.io/hashicorp/aws
 PLUGIN_HOMES := $(HOME)/.terraform.d/plugins /usr/local/share/terraform/plugins /usr/share/terraform/plugins /opt/*
@@ -58,10 +56,15 @@ fmt: $(TOOLS) ## Format everything
 	cd local && ruff format . && ruff check --fix .
 	terraform fmt -recursive terraform
 
-# One target folder and one profile for the zip and the worker: their dependencies are compiled once.
+# In one call, so that what the two have in common is compiled once; and linked by zig against the C library of Lambda's
+# provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.
+BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
+
 build: $(TOOLS) ## The launcher's zip and the worker, for this machine
-	cargo lambda build --release --package launcher --target $(HOST) --skip-target-check --compiler cargo --output-format zip --locked
-	cargo build --release --package worker --target $(HOST) --locked
+	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package worker
+
+zip: $(TOOLS) ## The launcher's zip alone, for Lambda: [ARCHITECTURE=arm64]
+	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher
 
 image: ## The deployer image, with docker, podman or buildah
 	worker/image.sh build
@@ -69,10 +72,6 @@ image: ## The deployer image, with docker, podman or buildah
 # In an AWS account, with the credentials of the environment
 
 DEPLOY_VARIABLES = -var "image_tag=$$(worker/image.sh tag)" -var "architecture=$(ARCHITECTURE)"
-
-# Linked by zig against the C library of Lambda's provided.al2023, whatever this machine's own is.
-zip: $(TOOLS) ## The launcher's zip, for Lambda: [ARCHITECTURE=arm64]
-	cargo lambda build --release --package launcher --target $(LAMBDA_TARGET) --skip-target-check --output-format zip --locked
 
 deploy: zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next
 	$(TERRAFORM_INIT)
