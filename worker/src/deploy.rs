@@ -38,11 +38,10 @@ pub async fn deploy(
     let project = bounds.or_stop("reading the register", parameters.project()).await?;
     hide_secrets(&project, narration);
     require_allowed_branch(variables, &project)?;
-    narration.say("repository", project.git_url.as_str());
 
     let scratch = private_directory()?;
     let repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
-    repository.fetch(&project, &variables.branch).await?;
+    fetch(&repository, &project, variables, narration).await?;
     let commit = choose_commit(variables, &repository).await?;
     report.commit = Some(commit.clone());
     say_commit(&repository, &commit, narration).await?;
@@ -100,6 +99,19 @@ fn private_directory() -> Result<TempDir, Failure> {
         .tempdir()
         .context("making a temporary directory")
         .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
+}
+
+async fn fetch(
+    repository: &Repository<'_>,
+    project: &Project,
+    variables: &Variables,
+    narration: &Narration,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    narration.say("fetching", project.git_url.as_str());
+    repository.fetch(project, &variables.branch).await?;
+    narration.say("fetched", &format!("in {}", duration(started.elapsed())));
+    Ok(())
 }
 
 async fn choose_commit(variables: &Variables, repository: &Repository<'_>) -> Result<CommitId, Failure> {

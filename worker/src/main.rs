@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use worker::process::descriptors;
+use worker::process::privacy;
 
 fn main() -> ExitCode {
     // First of all, while nothing else is open and no other thread runs.
-    if let Err(error) = descriptors::keep_to_ourselves() {
+    if let Err(error) = privacy::close_descriptors() {
         println!("iwomp: {error:#}");
         return ExitCode::FAILURE;
     }

@@ -73,16 +73,16 @@ impl Program {
         }
     }
 
-    /// The command as people would type it, in the directory as seen from the checkout.
+    /// The command as people would type it, with its paths as seen from the checkout.
     #[must_use]
     pub fn label(&self, checkout: &Path) -> String {
-        let words = std::iter::once(self.path.display().to_string()).chain(self.arguments.iter().cloned());
         let root = checkout.canonicalize().unwrap_or_else(|_| checkout.to_owned());
-        let directory = self.directory.strip_prefix(&root).unwrap_or(&self.directory).display().to_string();
-        let label = words.collect::<Vec<_>>().join(" ").replace(&format!("{}/", root.display()), "");
-        match directory.as_str() {
-            "" => label,
-            directory => format!("{label} (in {directory})"),
+        let short = |path: &Path| path.strip_prefix(&root).unwrap_or(path).display().to_string();
+        let program = short(&self.path);
+        let words: Vec<_> = std::iter::once(&program).chain(&self.arguments).map(|word| quote(word)).collect();
+        match short(&self.directory).as_str() {
+            "" => words.join(" "),
+            directory => format!("{} (in {directory})", words.join(" ")),
         }
     }
 
@@ -95,6 +95,15 @@ impl Program {
         };
         Failure::new(Kind::Command, anyhow!("starting {}: {error}", self.path.display()), advice)
     }
+}
+
+/// `word` as a shell would need it, so that the log shows where a word ends.
+fn quote(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-=:,@+%".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn find_directory(checkout: &Path, deploy_dir: &Path) -> anyhow::Result<PathBuf> {
@@ -250,6 +259,8 @@ mod tests {
         let program = scene.find(r#"["make","deploy","a b;$(id)"]"#, "infra").unwrap();
         assert_eq!(program.path, scene.path("bin/make"));
         assert_eq!(program.arguments, ["deploy", "a b;$(id)"]);
+        let label = format!("{} deploy 'a b;$(id)' (in infra)", scene.path("bin/make").display());
+        assert_eq!(program.label(&scene.path("checkout")), label);
         assert!(scene.error(r#"["deploy.sh"]"#, ".").contains("write ./deploy.sh"));
     }
 

@@ -10,7 +10,7 @@ use crate::deploy::deploy;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::{Narration, duration};
 use crate::parameters;
-use crate::process::{Stop, strays};
+use crate::process::{Stop, privacy, strays};
 use crate::variables::Variables;
 
 /// Longest reason in the outcome line, in characters.
@@ -34,7 +34,8 @@ pub async fn run() -> u8 {
 }
 
 async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
-    keep_to_ourselves().or_fail(Kind::Machine, "this needs Linux with /proc")?;
+    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
+    strays::adopt().context("becoming the heir of orphans").or_fail(Kind::Machine, "this needs Linux")?;
     let variables = read_variables(narration)?;
     report.project = Some(variables.project.clone());
     report.branch = Some(variables.branch.clone());
@@ -43,14 +44,6 @@ async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outco
     let stop = Stop::on_signals().context("listening for signals").or_fail(Kind::Machine, "trigger again")?;
     let bounds = Bounds::new(variables.time_limit, stop);
     deploy(&variables, parameters::client().await, &bounds, narration, report).await
-}
-
-/// A child of the same user could read our memory and, with it, credentials; and it shall neither inherit what we hold open
-/// nor outlive us.
-fn keep_to_ourselves() -> anyhow::Result<()> {
-    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("closing our memory to children")?;
-    strays::adopt().context("becoming the heir of orphans")
 }
 
 fn read_variables(narration: &Narration) -> Result<Variables, Failure> {

@@ -180,9 +180,10 @@ impl<'a> Repository<'a> {
 
 /// One branch by its full name, into a ref of ours. A short name would find a tag of that name first, and whatever else the
 /// server calls so.
-fn fetch_arguments(url: &str, branch: &Branch) -> [String; 8] {
+fn fetch_arguments(url: &str, branch: &Branch) -> [String; 9] {
     [
         "fetch".to_owned(),
+        "--quiet".to_owned(),
         "--no-tags".to_owned(),
         "--no-recurse-submodules".to_owned(),
         "--no-write-fetch-head".to_owned(),

@@ -109,11 +109,26 @@ async fn the_branch_is_deployed_and_not_the_tag_of_the_same_name() {
     let head = scene.commit("good");
     assert_eq!(scene.fetched().await.head().await.unwrap(), head);
 
+    // A short name means the tag.
     let origin = scene.path("origin").display().to_string();
-    naive_git(&scene.path("scratch"), &["clone", "--quiet", "--branch", "main", &origin, "naive"]).unwrap();
-    let naive = naive_git(&scene.path("scratch/naive"), &["rev-parse", "HEAD"]).unwrap();
-    assert!(naive == evil.as_str() || naive == head.as_str());
-    naive_git(&scene.path("scratch/naive"), &["checkout", "--quiet", "main"]).unwrap();
+    let checkout = scene.path("scratch/checkout");
+    naive_git(&checkout, &["fetch", "--quiet", &origin, "main"]).unwrap();
+    assert_eq!(naive_git(&checkout, &["rev-parse", "FETCH_HEAD"]).unwrap(), evil.as_str());
+}
+
+#[tokio::test]
+async fn a_tag_does_not_stand_in_for_a_branch_that_is_absent() {
+    let scene = Scene::new();
+    scene.commit("one");
+    scene.origin(&["tag", "release"]);
+    let branch = Branch::parse("release").unwrap();
+    let failure = scene.empty().await.fetch(&scene.project(), &branch).await.unwrap_err();
+    assert!(format!("{:#}", failure.error).contains("the branch does not exist there"));
+
+    let origin = scene.path("origin").display().to_string();
+    assert!(
+        naive_git(&scene.path("scratch"), &["clone", "--quiet", "--branch", "release", &origin, "naive"]).is_some()
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! full. The only place that spawns. It knows nothing of git and nothing of what the command does.
 
 mod capture;
-pub mod descriptors;
+pub mod privacy;
 mod stop;
 pub mod strays;
 

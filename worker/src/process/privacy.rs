@@ -1,10 +1,20 @@
-//! Open files that the worker was started with: what it did not open itself, it does not pass on.
+//! What children cannot get at: the worker's memory, and files that were open before it started.
 
 use std::fs;
 use std::os::fd::BorrowedFd;
 
 use anyhow::Context;
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+/// Closes `/proc/PID/mem` and `/proc/PID/environ` of this process to other processes of the same user: credentials pass
+/// through our memory, and the command runs as the user that we are.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn close_memory() -> anyhow::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("closing our memory to children")
+}
 
 /// Marks every descriptor above standard error close-on-exec, so that children inherit 0 to 2 and what we give them by
 /// name. Rust opens files that way already; this is for descriptors that our parent forgot to close. To be called before
@@ -12,7 +22,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 ///
 /// # Errors
 /// If `/proc/self/fd` cannot be read.
-pub fn keep_to_ourselves() -> anyhow::Result<()> {
+pub fn close_descriptors() -> anyhow::Result<()> {
     let listing = "listing /proc/self/fd";
     for entry in fs::read_dir("/proc/self/fd").context(listing)? {
         let name = entry.context(listing)?.file_name();
