@@ -1,6 +1,9 @@
 //! The worker as CodeBuild runs it: the real binary, the real git, the real SDK. Two things are ours: an SSM of a few lines on
 //! loopback, and an `ssh` that starts `git-upload-pack` on this machine instead of another.
 
+// Clippy knows the tests below as tests, but not what they share.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 mod scene;
 mod ssm;
 
