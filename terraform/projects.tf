@@ -19,6 +19,7 @@ module "project" {
   credentials         = lookup(var.credentials, each.key, null)
   credentials_version = each.value.credentials_version
   key_arn             = aws_kms_key.this.arn
+  key_alias           = aws_kms_alias.this.name
 
   image           = coalesce(each.value.image, local.worker_image)
   repository_arn  = "arn:${local.account.partition}:ecr:${local.arn_suffix}:repository/${lower(var.config_path)}"

@@ -12,6 +12,7 @@ variables {
   image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
   repository_arn = "arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"
   key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  key_alias      = "alias/iwomp-in-aws"
 }
 
 # --- the register entry ---
@@ -128,6 +129,24 @@ run "credentials_are_encrypted_with_the_pipelines_key_and_not_kept" {
   assert {
     condition     = aws_ssm_parameter.credentials[0].value_wo == null
     error_message = "A write-only value must not be readable afterwards."
+  }
+}
+
+run "each_version_of_credentials_names_the_key_anew" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    credentials_version = 4
+    credentials         = "{\"authToken\":\"canary\"}"
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.credentials[0].key_id == "alias/iwomp-in-aws"
+    error_message = "An unchanged key_id is not sent, and SSM would take its default key."
   }
 }
 

@@ -14,6 +14,7 @@ variables {
   image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
   repository_arn = "arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"
   key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  key_alias      = "alias/iwomp-in-aws"
 }
 
 run "a_name_is_no_path" {

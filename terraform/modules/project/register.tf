@@ -34,10 +34,19 @@ resource "aws_ssm_parameter" "credentials" {
   name        = local.credentials_parameter
   description = "Git credentials of ${var.name}. Managed by Terraform."
   type        = "SecureString"
-  # Not the default key, aws/ssm, which every principal of the account may use.
-  key_id = var.key_arn
+  # Not the default key, aws/ssm, which every principal of the account may use. But that is what SSM takes when a new value
+  # comes without a key, and the provider sends the key only if this argument changes: hence, from version to version, the
+  # same key by its other name.
+  key_id = var.credentials_version % 2 == 1 ? var.key_arn : var.key_alias
   # Write-only: `value` would keep the credentials in the state.
   value_wo         = var.credentials
   value_wo_version = var.credentials_version
   tier             = "Intelligent-Tiering"
+
+  lifecycle {
+    postcondition {
+      condition     = contains([var.key_arn, var.key_alias], self.key_id)
+      error_message = "The credentials of ${var.name} are encrypted with ${self.key_id}, which many may use, and not with the pipeline's key. Raise credentials_version by one."
+    }
+  }
 }

@@ -164,7 +164,7 @@ variable "external_register" {
 # --- credentials ---
 
 variable "credentials_version" {
-  description = "Raise it to write `credentials` again. Null: the parameter is not managed here, but by `make secret` or by hand."
+  description = "Raise it by one to write `credentials` again. Null: the parameter is not managed here, but by `make secret` or by hand."
   type        = number
   default     = null
 
@@ -184,6 +184,12 @@ variable "credentials" {
 
 variable "key_arn" {
   description = "Key that encrypts the credentials."
+  type        = string
+  nullable    = false
+}
+
+variable "key_alias" {
+  description = "Another name of that key: alias/..."
   type        = string
   nullable    = false
 }
