@@ -25,26 +25,27 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   ok_actions    = var.alarm_actions
 }
 
-# Dead letters come max_tries × retry_seconds after the first failure, by default half a day: too late to learn that
-# the launcher cannot start anything at all.
+# Dead letters come max_tries × retry_seconds after the first failure, by default half a day: too late to learn that the
+# launcher cannot start anything at all.
 resource "aws_cloudwatch_metric_alarm" "waiting" {
   alarm_name        = "${var.config_path}-waiting"
   alarm_description = <<-TEXT
-    A trigger has waited longer than two of the longest builds may take: it is stuck, or a project has too much to do.
-    1. Why: the lines with "outcome":"busy" or "failed" in ${module.launcher.log_group}; none at all: is the launcher
-       throttled, or its event source mapping disabled?
-    2. Nothing is lost yet. The trigger is tried again every ${var.retry_seconds} seconds.
+    For ${local.longest_wait_seconds / 60} minutes there was no moment without a waiting trigger: one is stuck, or there is too much to do.
+    1. Why: the lines with "outcome":"busy" or "failed" in ${module.launcher.log_group}.
+    2. Nothing is lost yet. A trigger is tried again every ${var.retry_seconds} seconds.
   TEXT
 
+  # A waiting trigger is in flight nearly all the time: received, and hidden until its next try. The age of the oldest
+  # message would not do, because SQS leaves out of it what was received three times.
   namespace   = "AWS/SQS"
-  metric_name = "ApproximateAgeOfOldestMessage"
+  metric_name = "ApproximateNumberOfMessagesNotVisible"
   dimensions  = { QueueName = aws_sqs_queue.triggers.name }
 
   statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
+  period              = local.waiting_period_seconds
+  evaluation_periods  = ceil(local.longest_wait_seconds / local.waiting_period_seconds)
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 2 * 60 * max(local.shortest_waiting_minutes, [for project in values(var.projects) : project.timeout_minutes]...)
+  threshold           = 0
   treat_missing_data  = "notBreaching"
 
   alarm_actions = var.alarm_actions
@@ -52,6 +53,8 @@ resource "aws_cloudwatch_metric_alarm" "waiting" {
 }
 
 locals {
-  # With quick builds only, a short throttling would already raise the alarm.
-  shortest_waiting_minutes = 30
+  waiting_period_seconds = 300
+
+  # Two of the longest builds. At least an hour: with quick builds only, a short throttling would already raise the alarm.
+  longest_wait_seconds = max(3600, [for project in values(var.projects) : 2 * 60 * project.timeout_minutes]...)
 }

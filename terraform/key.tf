@@ -13,6 +13,7 @@ resource "aws_kms_alias" "this" {
 }
 
 locals {
+  iam_arn_prefix       = "arn:${local.account.partition}:iam::${local.account.id}"
   parameter_arn_prefix = "arn:${local.account.partition}:ssm:${local.arn_suffix}:parameter"
 
   # The usual key policy gives `kms:*` to the account, so that any policy with kms:Decrypt on "*" opens the credentials. Here
@@ -23,7 +24,7 @@ locals {
       {
         Sid       = "Administer"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.account.partition}:iam::${local.account.id}:root" }
+        Principal = { AWS = "${local.iam_arn_prefix}:root" }
         # Neither Decrypt nor CreateGrant, which could give it away. "*" is this key: a key policy has no other resource.
         Action = [
           "kms:CancelKeyDeletion",
@@ -55,7 +56,7 @@ locals {
         # Through SSM and for the pipeline's parameters only, by whom IAM allows: what `make secret` needs.
         Sid       = "WriteCredentials"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.account.partition}:iam::${local.account.id}:root" }
+        Principal = { AWS = "${local.iam_arn_prefix}:root" }
         # GenerateDataKey is Encrypt for parameters over 4 KB.
         Action    = ["kms:Encrypt", "kms:GenerateDataKey"]
         Resource  = "*"
@@ -65,18 +66,18 @@ locals {
         # A role's own policy narrows this to its own parameters (modules/project/role.tf); both must allow.
         Sid       = "ReadCredentialsInBuilds"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.account.partition}:iam::${local.account.id}:root" }
+        Principal = { AWS = "${local.iam_arn_prefix}:root" }
         Action    = "kms:Decrypt"
         Resource  = "*"
         Condition = merge(local.pipeline_parameters_through_ssm, {
-          ArnLike = { "aws:PrincipalArn" = "arn:${local.account.partition}:iam::${local.account.id}:role/${var.config_path}-*" }
+          ArnLike = { "aws:PrincipalArn" = "${local.iam_arn_prefix}:role/${var.config_path}-*" }
         })
       },
     ],
     [for arns in [var.credential_keeper_arns] : {
       Sid       = "ReadCredentialsBack"
       Effect    = "Allow"
-      Principal = { AWS = "arn:${local.account.partition}:iam::${local.account.id}:root" }
+      Principal = { AWS = "${local.iam_arn_prefix}:root" }
       Action    = "kms:Decrypt"
       Resource  = "*"
       Condition = merge(local.pipeline_parameters_through_ssm, { ArnEquals = { "aws:PrincipalArn" = sort(arns) } })

@@ -88,7 +88,9 @@ variable "credentials" {
   sensitive   = true
 
   validation {
-    condition     = sort(keys(var.credentials)) == sort([for name, project in var.projects : name if project.credentials_version != null])
+    condition = sort(keys(var.credentials)) == sort([
+      for name, project in var.projects : name if project.credentials_version != null
+    ])
     error_message = "Must hold a document for each project with a credentials_version, and for no other. The provider wants it on every plan, though it writes it only when credentials_version changes."
   }
 
@@ -103,6 +105,11 @@ variable "credentials" {
   }
 }
 
+locals {
+  # A role or a user, named exactly: no account, no wildcard.
+  principal_arn_pattern = "^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$"
+}
+
 variable "credential_keeper_arns" {
   description = "Roles or users that may decrypt credentials beside the builds: those that run Terraform with a credentials_version, since the provider reads every parameter back, decrypted. They can read the credentials of all projects."
   type        = list(string)
@@ -110,12 +117,14 @@ variable "credential_keeper_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.credential_keeper_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    condition     = alltrue([for arn in var.credential_keeper_arns : can(regex(local.principal_arn_pattern, arn))])
     error_message = "Must be ARNs of IAM roles or users, without wildcards: arn:aws:iam::123456789012:role/name."
   }
 
   validation {
-    condition     = length(var.credential_keeper_arns) > 0 || alltrue([for project in values(var.projects) : project.credentials_version == null])
+    condition = length(var.credential_keeper_arns) > 0 || alltrue([
+      for project in values(var.projects) : project.credentials_version == null
+    ])
     error_message = "A project has a credentials_version, so the role that runs Terraform must be named here: the provider could not read back what it wrote. Or leave credentials_version out and use `make secret`."
   }
 }
@@ -127,7 +136,7 @@ variable "publisher_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.publisher_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    condition     = alltrue([for arn in var.publisher_arns : can(regex(local.principal_arn_pattern, arn))])
     error_message = "Must be ARNs of IAM roles or users, without wildcards: an account or a `*` would let in everybody there."
   }
 }
@@ -168,7 +177,11 @@ variable "launcher_concurrency" {
   nullable    = false
 
   validation {
-    condition     = var.launcher_concurrency == floor(var.launcher_concurrency) && var.launcher_concurrency >= 2 && var.launcher_concurrency <= 1000
+    condition = alltrue([
+      var.launcher_concurrency >= 2,
+      var.launcher_concurrency <= 1000,
+      var.launcher_concurrency == floor(var.launcher_concurrency),
+    ])
     error_message = "Must be a whole number from 2 to 1000, the limits of an SQS event source."
   }
 }
@@ -180,7 +193,10 @@ variable "log_retention_days" {
   nullable    = false
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days,
+    )
     error_message = "Must be one of CloudWatch's choices: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
   }
 }
@@ -191,7 +207,9 @@ variable "permissions_boundary" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary == null ? true : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary))
+    condition = var.permissions_boundary == null || can(
+      regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary)
+    )
     error_message = "Must be the ARN of a managed policy: arn:aws:iam::123456789012:policy/name."
   }
 }
@@ -203,7 +221,9 @@ variable "alarm_actions" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.alarm_actions : can(regex("^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]{0,12}:.+$", arn))])
+    condition = alltrue([
+      for arn in var.alarm_actions : can(regex("^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]{0,12}:.+$", arn))
+    ])
     error_message = "Must be ARNs."
   }
 }

@@ -131,7 +131,7 @@ run "the_waiting_alarm_leaves_time_for_two_of_the_longest_builds" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.waiting.threshold == 4 * 60 * 60
+    condition     = aws_cloudwatch_metric_alarm.waiting.evaluation_periods * aws_cloudwatch_metric_alarm.waiting.period == 4 * 60 * 60
     error_message = "With builds of up to two hours a trigger may wait four."
   }
 }

@@ -29,12 +29,18 @@ variable "git_url" {
   default     = null
 
   validation {
-    condition     = var.git_url == null ? true : anytrue([for pattern in local.git_url_patterns : can(regex(pattern, var.git_url))])
+    condition = var.git_url == null || anytrue([
+      for pattern in local.git_url_patterns : can(regex(pattern, var.git_url))
+    ])
     error_message = "Project ${var.name}: git_url must be https://host/path, ssh://user@host/path or user@host:path, with a DNS name as host and no password, query or fragment."
   }
 
   validation {
-    condition     = var.git_url == null ? true : length(var.git_url) <= 1024 && !can(regex("[/:]\\.{1,2}(/|$)", var.git_url)) && !can(regex("^https://[^/]*:443/", var.git_url))
+    condition = var.git_url == null ? true : alltrue([
+      length(var.git_url) <= 1024,
+      !can(regex("[/:]\\.{1,2}(/|$)", var.git_url)),
+      !can(regex("^https://[^/]*:443/", var.git_url)),
+    ])
     error_message = "Project ${var.name}: git_url must be in normal form (no default port, no . or .. segment) and at most 1024 characters long."
   }
 }
@@ -80,8 +86,12 @@ variable "deploy_dir" {
   default     = null
 
   validation {
-    condition     = var.deploy_dir == null ? true : var.deploy_dir != "" && !startswith(var.deploy_dir, "/") && !contains(split("/", var.deploy_dir), "..")
-    error_message = "Project ${var.name}: deploy_dir must be a directory inside the checkout: relative, not empty, no ..."
+    condition = var.deploy_dir == null ? true : alltrue([
+      var.deploy_dir != "",
+      !startswith(var.deploy_dir, "/"),
+      !contains(split("/", var.deploy_dir), ".."),
+    ])
+    error_message = "Project ${var.name}: deploy_dir must be a directory inside the checkout: relative, not empty, without a .. segment."
   }
 }
 
@@ -109,7 +119,7 @@ variable "branches" {
 }
 
 variable "auth_scheme" {
-  description = "How a token is sent over HTTPS: basic (as a password) or bearer. Null: by host."
+  description = "How a token is sent over HTTPS: basic, as the password of the user that the host wants, or bearer. Null: basic."
   type        = string
   default     = null
 
@@ -169,7 +179,10 @@ variable "credentials_version" {
   default     = null
 
   validation {
-    condition     = var.credentials_version == null ? true : var.credentials_version >= 1 && var.credentials_version == floor(var.credentials_version)
+    condition = var.credentials_version == null ? true : alltrue([
+      var.credentials_version >= 1,
+      var.credentials_version == floor(var.credentials_version),
+    ])
     error_message = "Project ${var.name}: credentials_version must be a whole number, from 1."
   }
 }
@@ -202,7 +215,10 @@ variable "image" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9][A-Za-z0-9._/-]*(:[0-9]+/[A-Za-z0-9._/-]+)?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$", var.image))
+    condition = anytrue([
+      for tag_or_digest in [":[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "@sha256:[0-9a-f]{64}"] :
+      can(regex("^[a-z0-9][A-Za-z0-9._/-]*(:[0-9]+/[A-Za-z0-9._/-]+)?${tag_or_digest}$", var.image))
+    ])
     error_message = "Project ${var.name}: image must be registry/repository:tag or registry/repository@sha256:digest; without either it would be whatever is latest."
   }
 }
@@ -244,7 +260,11 @@ variable "timeout_minutes" {
   nullable    = false
 
   validation {
-    condition     = var.timeout_minutes >= 5 && var.timeout_minutes <= 480 && var.timeout_minutes == floor(var.timeout_minutes)
+    condition = alltrue([
+      var.timeout_minutes >= 5,
+      var.timeout_minutes <= 480,
+      var.timeout_minutes == floor(var.timeout_minutes),
+    ])
     error_message = "Project ${var.name}: timeout_minutes must be a whole number from 5 to 480."
   }
 }
@@ -265,7 +285,10 @@ variable "policy_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.policy_arns : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    condition = alltrue([
+      for arn in var.policy_arns :
+      can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", arn))
+    ])
     error_message = "Project ${var.name}: policy_arns must be ARNs of managed policies: arn:aws:iam::123456789012:policy/name."
   }
 }
