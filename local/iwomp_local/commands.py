@@ -46,7 +46,7 @@ def logs(pipeline: Pipeline, project: str) -> None:
     build = builds[0]
     print(f"build {build['id']}, {build['buildStatus']}, started {since(build['startTime'])}", flush=True)
     for line in pipeline.follow(build, FOLLOW_SECONDS):
-        print(line, flush=True)
+        print(line.text, flush=True)
 
 
 def status(pipeline: Pipeline) -> None:

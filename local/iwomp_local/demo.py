@@ -20,18 +20,19 @@ from botocore.exceptions import ClientError
 from iwomp_local import demo_project
 from iwomp_local.certificates import Authority
 from iwomp_local.demo_project import BRANCH, NAME
-from iwomp_local.emulator import Lifetime
+from iwomp_local.emulator import Lifetime, birth
 from iwomp_local.git_server import GitServer, Token
-from iwomp_local.pipeline import outcome_of
+from iwomp_local.pipeline import Line, PipelineError, outcome_of
 from iwomp_local.repository import Repository
 from iwomp_local.stack import Stack
-from iwomp_local.story import Colour, Stopwatch, Story
+from iwomp_local.story import WIDTH, Colour, Stopwatch, Story
 from iwomp_local.waiting import wait_for
 
 BUILD_SECONDS = 180.0
 START_SECONDS = 60.0
 STILL_SECONDS = 3.0  # nothing may happen for so long after a refusal
-FIRST_OUTPUT = "deploy.sh:"  # how the command's own first line begins
+# How the first lines begin that somebody waits for.
+FIRST_LINES = {"iwomp:": "worker says its first word", "deploy.sh:": "deploy.sh says its first word"}
 
 
 @dataclass
@@ -39,17 +40,18 @@ class Deployment:
     """One deployment, with its hops in seconds after the publish."""
 
     trigger: str
+    published: float
     build: dict[str, Any] = field(default_factory=dict)
-    log: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     hops: dict[str, float] = field(default_factory=dict)
 
     @property
-    def text(self) -> str:
-        return "".join(event["message"] for event in self.log)
+    def log(self) -> str:
+        return "".join(f"{line.text}\n" for line in self.lines)
 
     @property
     def outcome(self) -> dict[str, Any]:
-        lines = [outcome_of(event["message"]) for event in self.log]
+        lines = [outcome_of(line.text) for line in self.lines]
         return next((line for line in reversed(lines) if line is not None), {})
 
 
@@ -65,7 +67,8 @@ def run(story: Story) -> int:
             demo.refusals()
             demo.secrets_stayed_secret([first, second])
             demo.clean_up()
-    story.check(not Path(scratch).exists(), "nothing is left of it: no process, no file")
+    gone = not Path(scratch).exists() and not birth(demo.stack.emulator.keeper_pid)
+    story.check(gone, "nothing is left of it: no process, no file")
     return summary(story, first, second)
 
 
@@ -98,7 +101,7 @@ class Demo:
         )
         clock = Stopwatch()
         self.stack.configure(projects={NAME: demo_project.entry(self.git_url, self.ca_bundle)}, retry_seconds=20)
-        self.stack.apply()
+        self.stack.apply(lambda made: story.progress(f"{made} resources made"))
         made = [name for name in self.stack.terraform.resources() if not name.startswith("data.")]
         story.check(True, f"terraform apply made {len(made)} resources", clock.seconds)
         clock = Stopwatch()
@@ -132,7 +135,7 @@ class Demo:
         story.check(self._greeting() == "Hello again", f"{demo_project.GREETING} says “Hello again”")
         users = [user["UserName"] for user in self.stack.emulator.client("iam").list_users()["Users"]]
         story.check(
-            "deploy.sh: that was denied" in deployment.text and "intruder" not in users,
+            "deploy.sh: that was denied" in deployment.log and "intruder" not in users,
             "the command could do what its project's role may, and no more: iam:CreateUser was denied",
         )
         return deployment
@@ -157,7 +160,7 @@ class Demo:
     def secrets_stayed_secret(self, deployments: list[Deployment]) -> None:
         launcher = json.dumps(self.stack.pipeline.launcher_outcomes())
         state = (self.stack.terraform.directory / "terraform.tfstate").read_text()
-        seen = any(self.token in text for text in (launcher, state, *(deployment.text for deployment in deployments)))
+        seen = any(self.token in text for text in (launcher, state, *(deployment.log for deployment in deployments)))
         sent = any(request.authorization for request in self.git.requests)
         self.story.check(sent and not seen, "git got the token; no log and no Terraform state has it")
 
@@ -170,44 +173,46 @@ class Demo:
         story.check(not left, "terraform destroy left no resource", clock.seconds)
 
     def _deploy(self) -> Deployment:
-        """Publishes as the CI does and follows the deployment to its end."""
-        story, pipeline = self.story, self.stack.pipeline
+        """Publishes as the CI does and follows the deployment to its end, hop by hop."""
         message = json.dumps({"project": NAME, "branch": BRANCH})
-        topic = pipeline.outputs["topic_arn"]
-        story.command(f"aws sns publish --topic-arn {topic} --message '{message}'")
+        topic = self.stack.pipeline.outputs["topic_arn"]
+        self.story.command(f"aws sns publish --topic-arn {topic} --message '{message}'")
         said = self.stack.aws("sns", "publish", "--topic-arn", topic, "--message", message)
         if said.status != 0:
-            raise RuntimeError(f"the CI cannot publish: {said.error}")
-        deployment = Deployment(json.loads(said.output)["MessageId"])
+            raise PipelineError(f"the CI cannot publish: {said.error}")
+        trigger = json.loads(said.output)["MessageId"]
+        deployment = Deployment(trigger, self.stack.published_at(trigger))
+        self.story.hop(0.0, f"SNS took message {trigger}")
+        self._follow_start(deployment)
+        self._follow_build(deployment)
+        return deployment
+
+    def _follow_start(self, deployment: Deployment) -> None:
+        verdict = self.stack.launcher_verdict(deployment.trigger)
+        self._hop(deployment, "launcher has checked it", verdict["_aws"]["Timestamp"] / 1000)
         deployment.build = wait_for(
             f"a build for trigger {deployment.trigger}",
             lambda: self.stack.build_of(NAME, deployment.trigger),
             START_SECONDS,
         )
-        for line in pipeline.follow(deployment.build, BUILD_SECONDS):
-            if not line.startswith("[Container]"):
-                story.quiet(line)
-        deployment.build = pipeline.builds(NAME)[0]
-        deployment.log = pipeline.log(deployment.build)[0]
-        self._measure(deployment)
-        return deployment
+        self._hop(deployment, "CodeBuild runs the build", deployment.build["startTime"].timestamp())
 
-    def _measure(self, deployment: Deployment) -> None:
-        """When each hop was reached, from what each of them wrote down itself."""
-        published = self.stack.published_at(deployment.trigger)
-        launcher = self.stack.launcher_verdict(deployment.trigger)
-        lines = [(event["timestamp"] / 1000, event["message"]) for event in deployment.log]
-        reached = {
-            "launcher: checked, build started": launcher["_aws"]["Timestamp"] / 1000,
-            "CodeBuild: the build runs": deployment.build["startTime"].timestamp(),
-            "worker: its first line": first_time(lines, "iwomp:"),
-            "deploy.sh: its first line": first_time(lines, FIRST_OUTPUT),
-            "worker: what is live is written down": deployment.build["endTime"].timestamp(),
-        }
-        deployment.hops = {name: when - published for name, when in reached.items()}
-        self.story.hop(0.0, f"SNS: message {deployment.trigger}")
-        for name, seconds in sorted(deployment.hops.items(), key=lambda hop: hop[1]):
-            self.story.hop(seconds, name)
+    def _follow_build(self, deployment: Deployment) -> None:
+        for line in self.stack.pipeline.follow(deployment.build, BUILD_SECONDS):
+            deployment.lines.append(line)
+            if line.text.startswith("[Container]"):
+                continue
+            after = line.time - deployment.published
+            for beginning, name in FIRST_LINES.items():
+                if line.text.startswith(beginning):
+                    deployment.hops.setdefault(name, after)
+            self.story.quiet(line.text, after)
+        deployment.build = self.stack.pipeline.builds(NAME, limit=1)[0]
+        self._hop(deployment, "the build is over", deployment.build["endTime"].timestamp())
+
+    def _hop(self, deployment: Deployment, name: str, when: float) -> None:
+        deployment.hops[name] = when - deployment.published
+        self.story.hop(deployment.hops[name], name)
 
     def _check_deployed(self, deployment: Deployment, commit: str) -> None:
         self.story.check(
@@ -218,18 +223,24 @@ class Demo:
         self.story.check(live == {BRANCH: commit}, f"what is live is recorded: {BRANCH} at {commit[:12]}")
 
     def _resources(self) -> dict[str, str]:
+        """What the project's CloudFormation stack holds: names with what they are."""
         cloudformation = self.stack.emulator.client("cloudformation")
         try:
             found = cloudformation.describe_stack_resources(StackName=demo_project.CLOUDFORMATION_STACK)
         except ClientError:
             return {}
-        return {item["PhysicalResourceId"]: item["ResourceType"] for item in found["StackResources"]}
+        resources = {item["PhysicalResourceId"]: item["ResourceType"] for item in found["StackResources"]}
+        if demo_project.GREETING in resources:
+            resources[demo_project.GREETING] += f", “{self._greeting()}”"
+        return resources
 
     def _show_difference(self, before: dict[str, str], after: dict[str, str]) -> None:
         for name in sorted(after):
-            sign = " " if name in before else self.story.paint("+", Colour.GOOD)
-            self.story.line(f"    {sign} {after[name]:<22} {name}")
-        self.story.check(len(after) > len(before), f"CloudFormation has {len(after)} resources, {len(before)} before")
+            sign = " " if after[name] == before.get(name) else "~" if name in before else "+"
+            self.story.line(f"    {self.story.paint(sign, Colour.GOOD)} {name:<26} {after[name]}")
+        self.story.check(
+            len(after) > len(before), f"the project's stack has {len(after)} resources, {len(before)} before"
+        )
 
     def _greeting(self) -> str:
         ssm = self.stack.emulator.client("ssm")
@@ -253,26 +264,21 @@ class Demo:
         )
 
 
-def first_time(lines: list[tuple[float, str]], beginning: str) -> float:
-    return next((when for when, text in lines if text.startswith(beginning)), float("nan"))
-
-
 def summary(story: Story, first: Deployment, second: Deployment) -> int:
-    story.line("\n" + "─" * 100)
-    story.line(story.paint("  From the CI's publish to", Colour.HEADING) + f"{'first':>30} {'second':>10}")
-    for name, seconds in first.hops.items():
-        story.line(f"    {name:<44} {seconds:6.2f} s {second.hops[name]:8.2f} s")
+    story.line("\n" + "─" * WIDTH)
+    story.line(story.paint(f"  {'Seconds from the publish until':<46} {'first':>8} {'second':>8}", Colour.HEADING))
+    for name, seconds in sorted(first.hops.items(), key=lambda hop: hop[1]):
+        story.line(f"    {name:<44} {seconds:8.2f} {second.hops[name]:8.2f}")
     total = story.held + len(story.broken)
     story.line()
     if story.broken:
         story.line(story.paint(f"  {len(story.broken)} of {total} promises did not hold:", Colour.BAD))
         for text in story.broken:
             story.line(f"    ✗ {text}")
+        story.line("─" * WIDTH)
         return 1
-    story.line(story.paint(f"  All {total} promises held.", Colour.GOOD))
-    story.line(
-        "  The CI could ask, and nothing else. Register and Git decided what ran, and it ran with one project's role."
-    )
-    story.line("  Next: `make up` keeps such a stack for you; `make deploy` puts it into your account.")
-    story.line("─" * 100)
+    story.line(story.paint(f"  All {total} promises held, in {story.seconds:.0f} s.", Colour.GOOD))
+    story.line("  The CI could ask, and nothing else. Register and Git decided what ran, with one project's role.")
+    story.line("  Next: `make up` keeps such a stack for you; `make deploy` puts the pipeline into your account.")
+    story.line("─" * WIDTH)
     return 0

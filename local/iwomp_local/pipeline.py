@@ -35,6 +35,14 @@ class Live:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line of a build's log, written at `time` in seconds since 1970."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """A pipeline in the region of its clients."""
 
@@ -172,7 +180,7 @@ class Pipeline:
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return str(answer["Attributes"]["QueueArn"])
 
-    def follow(self, build: dict[str, Any], timeout_seconds: float) -> Iterator[str]:
+    def follow(self, build: dict[str, Any], timeout_seconds: float) -> Iterator[Line]:
         """The lines of a build's log as they come, until the build is over. Raises NotInTime."""
         deadline = time.monotonic() + timeout_seconds
         position: str | None = None
@@ -180,7 +188,7 @@ class Pipeline:
             current = self.client("codebuild").batch_get_builds(ids=[build["id"]])["builds"][0]
             events, position = self.log(current, position)
             for event in events:
-                yield event["message"].rstrip("\n")
+                yield Line(event["timestamp"] / 1000, event["message"].rstrip("\n"))
             if current["buildComplete"]:  # asked before the log was read, so its last lines were not missed
                 return
             if time.monotonic() > deadline:

@@ -106,3 +106,4 @@ class SshServer:
             if backend.returncode is None:
                 backend.kill()
         process.exit(status)
+        await asyncio.wait_for(process.wait_closed(), STOP_SECONDS)

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,10 +107,10 @@ class Stack:
         if credentials is not None:
             self.terraform.variables["TF_VAR_credentials"] = json.dumps(credentials)
 
-    def apply(self) -> None:
+    def apply(self, on_progress: Callable[[int], None] = lambda _: None) -> None:
         """Applies the module, and makes the CI's user with exactly the policy that the module puts out for it."""
         self.terraform.init()
-        self.terraform.apply()
+        self.terraform.apply(on_progress)
         outputs = self.terraform.outputs()
         (self.directory / "outputs.json").write_text(json.dumps(outputs, indent=2))
         policy = json.loads(outputs["publisher_policy"])

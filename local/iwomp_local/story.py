@@ -25,13 +25,23 @@ class Colour(Enum):
 
 
 @dataclass
-class Story:
+class Stopwatch:
+    """Seconds since it was made."""
+
+    begin: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begin
+
+
+@dataclass
+class Story(Stopwatch):
     """Writes to `out`, with colours only if somebody watches and has not said NO_COLOR."""
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     held: int = 0
     broken: list[str] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self._coloured = self.out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -40,22 +50,29 @@ class Story:
         self.line("\n" + self.paint(text, Colour.HEADING))
 
     def line(self, text: str = "") -> None:
-        print(text, file=self.out, flush=True)
+        clear = "\x1b[K" if self._coloured else ""  # what `progress` may have left
+        print(f"{clear}{text}", file=self.out, flush=True)
 
     def say(self, text: str) -> None:
         """A paragraph."""
         self.line(textwrap.indent(textwrap.fill(text, WIDTH - 4), "  "))
 
-    def quiet(self, text: str) -> None:
-        """A line that was not written by us, such as a build's output."""
-        self.line("  " + self.paint(f"│ {text}", Colour.QUIET))
+    def quiet(self, text: str, seconds: float | None = None) -> None:
+        """A line that was not written by us, such as a build's output; with its time, if that matters."""
+        when = " " if seconds is None else f"{seconds:+8.2f} s  "
+        self.line(f" {when}" + self.paint(f"│ {text}", Colour.QUIET))
+
+    def progress(self, text: str) -> None:
+        """A line that the next one overwrites; only somebody who watches sees it."""
+        if self._coloured:
+            print(f"  {self.paint(f'… {text}', Colour.QUIET)}\x1b[K", end="\r", file=self.out, flush=True)
 
     def command(self, text: str) -> None:
         self.line("  " + self.paint(f"$ {text}", Colour.COMMAND))
 
     def hop(self, seconds: float, text: str) -> None:
         """Something that happened so long after the publish."""
-        self.line(f"  {seconds:+8.2f} s  {text}")
+        self.line(f" {seconds:+8.2f} s  {self.paint('●', Colour.COMMAND)} {text}")
 
     def check(self, holds: bool, text: str, seconds: float | None = None) -> bool:
         """A promise, and whether it holds."""
@@ -70,14 +87,3 @@ class Story:
 
     def paint(self, text: str, colour: Colour) -> str:
         return f"\x1b[{colour.value}m{text}\x1b[0m" if self._coloured else text
-
-
-@dataclass
-class Stopwatch:
-    """Seconds since it was made."""
-
-    begin: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.begin

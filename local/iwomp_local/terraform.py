@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,16 @@ class Terraform:
             timeout_seconds=INIT_SECONDS,
         )
 
-    def apply(self) -> None:
-        self.run("apply", "-no-color", "-input=false", "-auto-approve", timeout_seconds=APPLY_SECONDS)
+    def apply(self, on_progress: Callable[[int], None] = lambda _: None) -> None:
+        """Applies; `on_progress` hears how many resources are made so far."""
+        made: list[str] = []
+
+        def on_line(line: str) -> None:
+            if "Creation complete" in line:
+                made.append(line)
+                on_progress(len(made))
+
+        self.run("apply", "-no-color", "-input=false", "-auto-approve", timeout_seconds=APPLY_SECONDS, on_line=on_line)
 
     def destroy(self) -> None:
         self.run("destroy", "-no-color", "-input=false", "-auto-approve", timeout_seconds=APPLY_SECONDS)
@@ -80,11 +88,21 @@ class Terraform:
         values = json.loads(self.run("output", "-json", timeout_seconds=PLAN_SECONDS).stdout)
         return {name: output["value"] for name, output in values.items()}
 
-    def run(self, command: str, *arguments: str, timeout_seconds: float, accept: int = 0) -> contained.Done:
+    def run(
+        self,
+        command: str,
+        *arguments: str,
+        timeout_seconds: float,
+        accept: int = 0,
+        on_line: contained.OnLine = lambda _: None,
+    ) -> contained.Done:
         program = str(places.program("terraform"))
         try:
             done = contained.run(
-                [program, f"-chdir={self.directory}", command, *arguments], environment(self.variables), timeout_seconds
+                [program, f"-chdir={self.directory}", command, *arguments],
+                environment(self.variables),
+                timeout_seconds,
+                on_line,
             )
         except subprocess.TimeoutExpired as error:
             raise TerraformError(f"terraform {command} did not end within {timeout_seconds:.0f} s") from error

@@ -1,0 +1,190 @@
+"""What people do with a pipeline, on the shared stack, and what they read when something is missing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pipeline_under_test import CANARY, PipelineUnderTest
+from test_emulator import LOCAL, processes_in
+
+from iwomp_local import commands, places, terraform
+from iwomp_local.cli import main
+from iwomp_local.commands import credentials_document
+from iwomp_local.pipeline import PipelineError
+from iwomp_local.story import Story
+from iwomp_local.waiting import wait_for
+
+WAIT_SECONDS = 60.0
+Captured = pytest.CaptureFixture[str]
+
+
+def test_trigger_then_logs_then_status(pipeline: PipelineUnderTest, capsys: Captured) -> None:
+    pipe, commit = pipeline.stack.pipeline, pipeline.repository("ssh").head()
+    commands.trigger(pipe, "ssh", "main", commit)
+    said = capsys.readouterr().out
+    trigger = said.splitlines()[0].rpartition(" ")[2]
+    assert pipeline.stack.launcher_verdict(trigger)["outcome"] == "started"
+
+    commands.logs(pipe, "ssh")
+    said = capsys.readouterr().out
+    assert "command: arguments main" in said
+    assert f'"trigger":"{trigger}"' in said
+
+    commands.status(pipe)
+    said = capsys.readouterr().out
+    assert f"live    main                 {commit[:12] if commit else ''}" in said
+    assert "deployed     main" in said
+    assert "waiting" in said.splitlines()[-1]
+
+
+def test_logs_of_what_was_never_built_say_where_to_look(pipeline: PipelineUnderTest) -> None:
+    with pytest.raises(PipelineError, match="'nobody' is not a registered project; registered: article"):
+        commands.logs(pipeline.stack.pipeline, "nobody")
+
+
+def test_a_secret_goes_from_standard_input_to_its_parameter_and_nowhere_else(
+    pipeline: PipelineUnderTest, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{CANARY}-given\n"))
+    commands.secret(pipeline.stack.pipeline, "public", None)
+    said = capsys.readouterr()
+    assert CANARY not in said.out + said.err
+    name = f"/{pipeline.config_path}-credentials/public"
+    ssm = pipeline.stack.emulator.client("ssm")
+    parameter = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert json.loads(parameter["Value"]) == {"authToken": f"{CANARY}-given"}
+    assert parameter["Type"] == "SecureString"
+    (described,) = ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [name]}])["Parameters"]
+    assert described["KeyId"] == pipeline.stack.pipeline.outputs["kms_key_arn"]
+    ssm.delete_parameter(Name=name)
+
+
+def test_a_secret_goes_from_a_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("the-token\n")
+    assert credentials_document(commands.read_secret(file)) == '{"authToken": "the-token"}'
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"authToken": "t"},
+        {"authToken": "t", "basicUsername": "u"},
+        {"basicUsername": "u", "basicPassword": "p"},
+        {"sshPrivateKey": "k", "knownHosts": "h"},
+    ],
+)
+def test_each_form_of_a_credentials_document_is_taken(document: dict[str, str]) -> None:
+    assert json.loads(credentials_document(json.dumps(document, indent=2))) == document
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "nothing was handed over"),
+        ("two words-secret", "one word"),
+        ('{"authToken": "words-secret"', "JSON object but is none"),
+        ('{"token": "words-secret"}', "exactly these keys"),
+        ('{"authToken": {"words-secret": 1}}', "exactly these keys"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nwords-secret\n", "knownHosts"),
+        ("words-secret" * 1000, "longer than"),
+    ],
+)
+def test_what_is_no_credential_is_refused_without_repeating_it(text: str, told: str) -> None:
+    with pytest.raises(PipelineError, match=told) as error:
+        credentials_document(text)
+    shown = str(error.value) + str(error.value.__cause__ or "")
+    assert "words-secret" not in shown
+
+
+def test_nothing_to_redrive_is_said_so(pipeline: PipelineUnderTest, capsys: Captured) -> None:
+    class Empty:
+        def redrive(self) -> int:
+            return 0
+
+    commands.redrive(Empty())  # type: ignore[arg-type]
+    assert "nothing to send" in capsys.readouterr().out
+
+
+def test_next_steps_name_the_ci_call_of_each_project(pipeline: PipelineUnderTest, capsys: Captured) -> None:
+    commands.next_steps(pipeline.stack.pipeline)
+    said = capsys.readouterr().out
+    assert "make secret PROJECT=ssh" in said
+    assert "aws sns publish --topic-arn" in said
+
+
+@pytest.mark.parametrize("arguments", [["trigger", "", ""], ["logs", ""], ["secret", ""]])
+def test_a_forgotten_project_is_asked_for(
+    pipeline: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch, capsys: Captured, arguments: list[str]
+) -> None:
+    monkeypatch.setattr(places, "DEFAULT_STACK", pipeline.stack.directory)
+    assert main(arguments) == 1
+    assert "PROJECT=demo" in capsys.readouterr().err
+
+
+def test_without_a_build_the_error_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(places, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(places, "LAUNCHER_ZIP", tmp_path / "bootstrap.zip")
+    for look in (places.launcher_zip, places.worker):
+        with pytest.raises(places.Missing, match="make build"):
+            look()
+
+
+def test_the_provider_is_found_where_a_variable_says(tmp_path: Path) -> None:
+    assert terraform.plugin_directory({"TF_PLUGIN_DIR": str(tmp_path)}) == tmp_path
+
+
+def test_terraform_sees_no_setting_that_leads_to_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("TF_VAR_config_path", "mine")
+    variables = terraform.environment({"AWS_REGION": "eu-central-1"})
+    assert {name for name in variables if name.startswith(("AWS_", "TF_VAR_"))} == {"AWS_REGION"}
+
+
+def test_colours_are_for_who_watches_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    for out, no_color, coloured in ((Terminal(), "", True), (Terminal(), "1", False), (io.StringIO(), "", False)):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        Story(out=out).check(True, "it holds")
+        assert ("\x1b[" in out.getvalue()) == coloured
+
+
+def test_a_promise_that_does_not_hold_is_counted() -> None:
+    story = Story(out=io.StringIO())
+    story.check(True, "one")
+    story.check(False, "two")
+    assert (story.held, story.broken) == (1, ["two"])
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, number: int, status: int) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "iwomp_local", "demo"],
+        env={**os.environ, "PYTHONPATH": str(LOCAL), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if line.strip().startswith("terraform apply"):
+            break
+    time.sleep(2)  # Terraform runs now
+    assert processes_in(tmp_path)
+    demo.send_signal(number)
+    assert demo.wait(WAIT_SECONDS) == status
+    wait_for("the end of all", lambda: True if not processes_in(tmp_path) else None, WAIT_SECONDS)
+    if number != signal.SIGKILL:
+        assert list(tmp_path.glob("iwomp-demo-*")) == []
