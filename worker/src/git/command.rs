@@ -138,6 +138,16 @@ impl<'a> Git<'a> {
         }
     }
 
+    /// Waits before another try, and says so.
+    pub(super) async fn pause(&self, doing: &str, problem: &str, pause: Duration) -> Result<(), Failure> {
+        self.narration.say("git", &format!("{problem}; trying again in {}", narration::duration(pause)));
+        let pausing = async {
+            tokio::time::sleep(pause.min(self.bounds.remaining())).await;
+            Ok(())
+        };
+        self.bounds.or_stop(doing, pausing).await
+    }
+
     /// Runs a call that must succeed, and returns its standard output.
     pub(super) async fn ask(&self, doing: &str, command: Command, time: Duration) -> Result<String, Failure> {
         let answer = self.run(doing, command, time).await?;

@@ -1,5 +1,5 @@
-//! What git meant: known sentences of git, curl and ssh, each with what a person can do about it. Only a hint for people:
-//! nothing is decided by it.
+//! What git meant: known sentences of git, curl and ssh, each with what a person can do about it. A hint for people; the one
+//! thing that is decided by it is whether to try again.
 
 use contract::Project;
 
@@ -8,89 +8,136 @@ use contract::Project;
 pub(super) struct Explanation {
     pub(super) problem: &'static str,
     pub(super) advice: &'static str,
+    pub(super) nature: Nature,
 }
 
-/// Sentences (any of them, in git's own spelling), what they mean, and what to do. The first match wins.
-type Known = (&'static [&'static str], &'static str, &'static str);
+/// What trying again is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// Somebody has to change something first.
+    Lasting,
+    /// It may be gone in a moment.
+    Passing,
+}
+use Nature::{Lasting, Passing};
+
+/// Sentences (any of them, in git's own spelling) and what they mean. The first match wins.
+type Known = (&'static [&'static str], Explanation);
+
+const fn known(nature: Nature, problem: &'static str, advice: &'static str) -> Explanation {
+    Explanation { problem, advice, nature }
+}
 
 const KNOWN: &[Known] = &[
     (
         &["couldn't find remote ref"],
-        "the branch does not exist there",
-        "push the branch, or correct the branch in the trigger",
+        known(Lasting, "the branch does not exist there", "push the branch, or correct the branch in the trigger"),
     ),
     (
-        &[
-            "returned error: 301",
-            "returned error: 302",
-            "returned error: 303",
-            "returned error: 307",
-            "returned error: 308",
-        ],
-        "the server redirects to another URL, and redirects are not followed, because the credential would go along",
-        "a renamed repository, or a GitLab URL without .git: put the final URL into gitUrl",
+        &["error: 301", "error: 302", "error: 303", "error: 307", "error: 308"],
+        known(
+            Lasting,
+            "the server redirects to another URL, and redirects are not followed, because the credential would go along",
+            "a renamed repository, or a GitLab URL without .git: put the final URL into gitUrl",
+        ),
     ),
     (
         &["certificate subject name", "no alternative certificate subject", "does not match target host name"],
-        "the server's TLS certificate is for another host name",
-        "use the host name of the certificate in gitUrl",
+        known(
+            Lasting,
+            "the server's TLS certificate is for another host name",
+            "use the host name of the certificate in gitUrl",
+        ),
     ),
     (
         &["server certificate verification failed", "SSL certificate problem", "certificate verify failed"],
-        "the server's TLS certificate is not signed by an authority that is trusted",
-        "for a Git host behind a private CA, set caBundle of the project to the CA's certificates; if it is set, it must \
-         hold those of this host, and no others are trusted beside it",
+        known(
+            Lasting,
+            "the server's TLS certificate is not signed by an authority that is trusted",
+            "for a Git host behind a private CA, set caBundle of the project to the CA's certificates; if it is set, it \
+             must hold those of this host, and no others are trusted beside it",
+        ),
     ),
     (
         &["Host key verification failed", "HOST IDENTIFICATION HAS CHANGED"],
-        "the server's SSH host key is not one of knownHosts: a new key, or somebody in between",
-        "compare the key with what the Git host publishes; only if it is theirs, put it into knownHosts of the credentials",
+        known(
+            Lasting,
+            "the server's SSH host key is not one of knownHosts: a new key, or somebody in between",
+            "compare the key with what the Git host publishes; only if it is theirs, put it into knownHosts of the \
+             credentials",
+        ),
     ),
     (
         &["error in libcrypto", "invalid format", "incorrect passphrase"],
-        "the SSH private key cannot be read",
-        "store sshPrivateKey as ssh-keygen wrote it, without passphrase",
+        known(
+            Lasting,
+            "the SSH private key cannot be read",
+            "store sshPrivateKey as ssh-keygen wrote it, without passphrase",
+        ),
     ),
     (
         &["Permission denied (publickey"],
-        "the server does not accept the SSH key",
-        "add the public key to the repository as a deploy key (reading is enough), or store the right private key",
-    ),
-    (
-        &["Could not resolve host"],
-        "the host name of gitUrl cannot be resolved",
-        "correct gitUrl; for a private host, the build needs a network that resolves it",
-    ),
-    (
-        &[
-            "Failed to connect",
-            "Connection refused",
-            "Connection timed out",
-            "Network is unreachable",
-            "No route to host",
-        ],
-        "the Git host cannot be reached",
-        "see whether it is up and whether the build's network may reach it, then trigger again",
-    ),
-    (
-        &["Operation too slow"],
-        "the Git host answers too slowly, or not at all",
-        "see whether it is up and whether the build's network may reach it, then trigger again",
+        known(
+            Lasting,
+            "the server does not accept the SSH key",
+            "add the public key to the repository as a deploy key (reading is enough), or store the right private key",
+        ),
     ),
     (
         &["died of signal 25", "File too large"],
-        "the branch is too big: its history is over 4 GiB",
-        "keep large files out of the repository",
+        known(Lasting, "the branch is too big: its history is over 4 GiB", "keep large files out of the repository"),
     ),
     (
         &["fsck error", "error: object "],
-        "the repository holds objects that git's own check refuses",
-        "run git fsck on the repository and rewrite what it complains of",
+        known(
+            Lasting,
+            "the repository holds objects that git's own check refuses",
+            "run git fsck on the repository and rewrite what it complains of",
+        ),
     ),
     (
         &["mismatched algorithms"],
-        "the repository uses SHA-256 object ids, which are not supported yet",
-        "use a repository with SHA-1 object ids",
+        known(
+            Lasting,
+            "the repository uses SHA-256 object ids, which are not supported yet",
+            "use a repository with SHA-1 object ids",
+        ),
+    ),
+    (
+        &["Could not resolve host"],
+        known(
+            Passing,
+            "the host name of gitUrl cannot be resolved",
+            "correct gitUrl; for a private host, the build needs a network that resolves it",
+        ),
+    ),
+    (
+        &["Failed to connect", "Connection refused", "timed out", "Network is unreachable", "No route to host"],
+        known(
+            Passing,
+            "the Git host cannot be reached",
+            "see whether it is up and whether the build's network may reach it, then trigger again",
+        ),
+    ),
+    (
+        &[
+            "error: 429",
+            "error: 500",
+            "error: 502",
+            "error: 503",
+            "error: 504",
+            "Operation too slow",
+            "Connection reset",
+            "Connection closed",
+            "early EOF",
+            "unexpected disconnect",
+            "hung up unexpectedly",
+        ],
+        known(
+            Passing,
+            "the Git host did not answer as it should",
+            "see whether it has a disturbance, then trigger again",
+        ),
     ),
 ];
 
@@ -99,14 +146,34 @@ const NEEDS_CREDENTIALS: &[&str] = &[
     "could not read Username",
     "could not read Password",
     "unable to get password",
-    "returned error: 401",
-    "returned error: 403",
+    "error: 401",
+    "error: 403",
 ];
-const NO_REPOSITORY: &[&str] =
-    &["fatal: repository '", "Repository not found", "does not appear to be a git repository"];
+const CREDENTIALS_REFUSED: Explanation = known(
+    Lasting,
+    "authentication failed: the server refused the project's credentials",
+    "see whether the token or password has expired and may read this repository, then store a new one; some hosts want a \
+     certain basicUsername or authScheme",
+);
+const CREDENTIALS_MISSING: Explanation = known(
+    Lasting,
+    "authentication failed: the server asks for credentials, and the project has none",
+    "store an authToken, or basicUsername and basicPassword, in the project's credentials parameter",
+);
+
+/// Looked for last: ssh and curl say more, if they say anything.
+const NO_REPOSITORY: &Known = &(
+    &["fatal: repository '", "Repository not found", "does not appear to be a git repository"],
+    known(
+        Lasting,
+        "there is no such repository, or the credentials may not see it",
+        "correct gitUrl, or give the credentials the right to read the repository",
+    ),
+);
+const UNKNOWN: Explanation = known(Lasting, "git failed", "git's own words are in the lines above");
 
 /// Explains the standard error of a failed fetch.
-pub(super) fn explain(lines: &[String], project: &Project) -> Explanation {
+pub(super) fn explain(lines: &[String], project: &Project) -> &'static Explanation {
     // `remote:` lines are the server's words; it shall not choose the explanation.
     let says = |sentences: &[&str]| {
         lines
@@ -115,28 +182,10 @@ pub(super) fn explain(lines: &[String], project: &Project) -> Explanation {
             .any(|line| sentences.iter().any(|sentence| line.contains(sentence)))
     };
     if says(NEEDS_CREDENTIALS) {
-        return match project.credentials {
-            Some(_) => Explanation {
-                problem: "authentication failed: the server refused the project's credentials",
-                advice: "see whether the token or password has expired and may read this repository, then store a new one; \
-                         some hosts want a certain basicUsername or authScheme",
-            },
-            None => Explanation {
-                problem: "authentication failed: the server asks for credentials, and the project has none",
-                advice: "store an authToken, or basicUsername and basicPassword, in the project's credentials parameter",
-            },
-        };
+        return if project.credentials.is_some() { &CREDENTIALS_REFUSED } else { &CREDENTIALS_MISSING };
     }
-    if let Some(&(_, problem, advice)) = KNOWN.iter().find(|(sentences, ..)| says(sentences)) {
-        return Explanation { problem, advice };
-    }
-    if says(NO_REPOSITORY) {
-        return Explanation {
-            problem: "there is no such repository, or the credentials may not see it",
-            advice: "correct gitUrl, or give the credentials the right to read the repository",
-        };
-    }
-    Explanation { problem: "git failed", advice: "git's own words are in the lines above" }
+    let known = KNOWN.iter().chain([NO_REPOSITORY]).find(|(sentences, _)| says(sentences));
+    known.map_or(&UNKNOWN, |(_, explanation)| explanation)
 }
 
 #[cfg(test)]
@@ -193,6 +242,10 @@ mod tests {
             ("git@h: Permission denied (publickey).", "the server does not accept the SSH key"),
             ("Load key \"/dev/shm/x/key\": error in libcrypto", "the SSH private key cannot be read"),
             ("error: index-pack died of signal 25", "the branch is too big"),
+            (
+                "fatal: unable to access 'https://h/app.git/': The requested URL returned error: 503",
+                "the Git host did not answer as it should",
+            ),
             ("something new", "git failed"),
         ] {
             assert!(problem(line).starts_with(start), "{line}: {}", problem(line));
@@ -204,6 +257,17 @@ mod tests {
         let lines = ["fatal: could not read Username for 'https://h': terminal prompts disabled".to_owned()];
         let explanation = explain(&lines, &project(""));
         assert!(explanation.problem.contains("the project has none") && explanation.advice.contains("authToken"));
+    }
+
+    #[test]
+    fn what_nobody_has_mended_is_not_tried_again() {
+        for line in ["fatal: Authentication failed for 'https://h/'", "something new", "Host key verification failed."]
+        {
+            assert_eq!(explain(&[line.to_owned()], &project("")).nature, Lasting, "{line}");
+        }
+        for line in ["ssh: Could not resolve hostname h: Name or service not known", "fatal: early EOF"] {
+            assert_eq!(explain(&[line.to_owned()], &project("")).nature, Passing, "{line}");
+        }
     }
 
     #[test]

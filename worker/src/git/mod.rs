@@ -21,12 +21,15 @@ use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::Narration;
 use access::Access;
 use command::Git;
+use explain::{Explanation, Nature, explain};
 
 pub use commit::Commit;
 
 /// Where the branch is kept. Not below `refs/heads`, so that nothing of the repository can have that name.
 const REF: &str = "refs/iwomp/branch";
 const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+/// Before the second try and the third.
+const FETCH_PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 const CHECKOUT_TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// For a question about what was fetched. The slow one walks all of the history.
 const QUESTION_TIME_LIMIT: Duration = Duration::from_secs(2 * 60);
@@ -64,25 +67,39 @@ impl<'a> Repository<'a> {
         Ok(Self { git, scratch: scratch.to_owned() })
     }
 
-    /// Fetches the whole history of `branch`, and nothing else, with the credentials of `project`.
+    /// Fetches the whole history of `branch`, and nothing else, with the credentials of `project`. Tries again where the
+    /// cause may be gone in a moment.
     ///
     /// # Errors
     /// With the most likely cause and its remedy, as far as git's words tell.
     pub async fn fetch(&self, project: &Project, branch: &Branch) -> Result<(), Failure> {
-        let doing = format!("fetching branch {branch} of {}", project.git_url.as_str());
         self.require_bearer_if_wanted(project).await?;
+        let doing = format!("fetching branch {branch} of {}", project.git_url.as_str());
+        let mut pauses = FETCH_PAUSES.iter();
+        loop {
+            let Some(explanation) = self.try_fetch(&doing, project, branch).await? else { return Ok(()) };
+            let (Nature::Passing, Some(&pause)) = (explanation.nature, pauses.next()) else {
+                return Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", explanation.problem), explanation.advice));
+            };
+            self.git.pause(&doing, explanation.problem, pause).await?;
+        }
+    }
+
+    /// One try, and why it failed. The credential is handed over anew each time: git can read it only once.
+    async fn try_fetch(
+        &self,
+        doing: &str,
+        project: &Project,
+        branch: &Branch,
+    ) -> Result<Option<&'static Explanation>, Failure> {
         let mut access = Access::prepare(project, &self.scratch)
-            .context(doing.clone())
+            .context(doing.to_owned())
             .or_fail(Kind::Register, "correct gitUrl or the credentials of the project, then trigger again")?;
         let mut command = self.git.command();
-        access.give_to(&mut command).context(doing.clone()).or_fail(Kind::Machine, "trigger again")?;
+        access.give_to(&mut command).context(doing.to_owned()).or_fail(Kind::Machine, "trigger again")?;
         command.args(fetch_arguments(project.git_url.as_str(), branch));
-        let answer = self.git.run(&doing, command, FETCH_TIME_LIMIT).await?;
-        if answer.status.success() {
-            return Ok(());
-        }
-        let explanation = explain::explain(&answer.stderr, project);
-        Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", explanation.problem), explanation.advice))
+        let answer = self.git.run(doing, command, FETCH_TIME_LIMIT).await?;
+        Ok((!answer.status.success()).then(|| explain(&answer.stderr, project)))
     }
 
     async fn require_bearer_if_wanted(&self, project: &Project) -> Result<(), Failure> {

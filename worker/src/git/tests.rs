@@ -247,6 +247,18 @@ async fn a_branch_that_does_not_exist_is_said_to_be_missing() {
 }
 
 #[tokio::test]
+async fn a_disturbance_that_passes_is_sat_out() {
+    let scene = Scene::new();
+    let head = scene.commit("one");
+    let disturbed = scene.path("disturbed").display().to_string();
+    scene.ssh(&format!(
+        "if ! test -e {disturbed}; then touch {disturbed}; echo 'ssh: Connection refused' >&2; exit 255; fi
+        for last; do :; done; exec sh -c \"$last\""
+    ));
+    assert_eq!(scene.fetched().await.head().await.unwrap(), head);
+}
+
+#[tokio::test]
 async fn ssh_gets_the_key_as_a_file_that_is_gone_after_the_fetch() {
     let scene = Scene::new();
     scene.commit("one");
