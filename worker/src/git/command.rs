@@ -148,15 +148,14 @@ impl<'a> Git<'a> {
         self.bounds.or_stop(doing, pausing).await
     }
 
-    /// Runs a call that must succeed, and returns its standard output.
+    /// Runs a call that must succeed, and returns its standard output. What is not UTF-8 in it, as in the names of old
+    /// commits, is replaced by a mark.
     pub(super) async fn ask(&self, doing: &str, command: Command, time: Duration) -> Result<String, Failure> {
         let answer = self.run(doing, command, time).await?;
         if !answer.status.success() {
             return Err(failed(doing, &answer));
         }
-        String::from_utf8(answer.stdout)
-            .with_context(|| format!("{doing}: git answered something that is not UTF-8"))
-            .or_fail(Kind::Git, "this should not happen; see what is special about the repository")
+        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
     }
 
     /// Runs a call that answers yes or no by its exit status.

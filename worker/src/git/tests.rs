@@ -55,6 +55,12 @@ impl Scene {
         naive_git(&self.path("origin"), arguments).unwrap()
     }
 
+    /// Runs a shell in the origin, for what git itself would not do.
+    fn shell(&self, script: &str) -> String {
+        let output = std::process::Command::new("sh").args(["-c", script]).current_dir(self.path("origin")).output();
+        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+    }
+
     fn commit(&self, subject: &str) -> CommitId {
         fs::write(self.path("origin/file"), subject).unwrap();
         self.origin(&["add", "--all"]);
@@ -206,6 +212,18 @@ async fn a_commit_is_described_with_its_author_and_subject() {
 }
 
 #[tokio::test]
+async fn a_commit_in_an_unknown_encoding_is_described_all_the_same() {
+    let scene = Scene::new();
+    scene.commit("one");
+    let latin_1 = r"git cat-file commit HEAD | LC_ALL=C sed 's/one/caf\xe9/' | git hash-object -t commit -w --stdin";
+    let commit = scene.shell(latin_1);
+    scene.origin(&["update-ref", "refs/heads/main", &commit]);
+    let repository = scene.fetched().await;
+    let head = repository.head().await.unwrap();
+    assert_eq!(repository.describe(&head).await.unwrap().subject, "caf\u{fffd}");
+}
+
+#[tokio::test]
 async fn the_checkout_is_the_commit_and_its_git_directory_knows_neither_url_nor_key() {
     let scene = Scene::new();
     let (pinned, _) = (scene.commit("pinned"), scene.commit("head"));
@@ -244,6 +262,29 @@ async fn a_branch_that_does_not_exist_is_said_to_be_missing() {
     let text = format!("{:#}", failure.error);
     assert!(text.contains("fetching branch absent of ssh://git@origin.example/"), "{text}");
     assert!(text.contains("the branch does not exist there"), "{text}");
+}
+
+#[tokio::test]
+async fn a_repository_with_sha256_ids_is_said_to_be_unsupported() {
+    let scene = Scene::new();
+    fs::remove_dir_all(scene.path("origin/.git")).unwrap();
+    scene.origin(&["init", "--quiet", "--initial-branch=main", "--object-format=sha256", "."]);
+    scene.commit("one");
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    assert!(format!("{:#}", failure.error).contains("SHA-256"), "{:#}", failure.error);
+}
+
+#[tokio::test]
+async fn objects_made_to_confuse_git_are_refused() {
+    let scene = Scene::new();
+    scene.commit("one");
+    // A tree with an entry named .git: a checkout would let it configure the repository.
+    let tree = "git cat-file tree HEAD | LC_ALL=C sed 's/file/.git/' | git hash-object -t tree --literally -w --stdin";
+    let tree = scene.shell(tree);
+    let commit = scene.origin(&["commit-tree", "-p", "HEAD", "-m", "evil", &tree]);
+    scene.origin(&["update-ref", "refs/heads/main", &commit]);
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    assert!(format!("{:#}", failure.error).contains("git's own check refuses"), "{:#}", failure.error);
 }
 
 #[tokio::test]
