@@ -59,19 +59,20 @@ def status(pipeline: Pipeline) -> None:
         if not live:
             print("  live    nothing yet")
         for build in pipeline.builds(project, BUILDS_SHOWN):
-            print(f"  build   {describe(pipeline, build)}")
+            for line in describe(pipeline, build):
+                print(f"  {line}")
     waiting = pipeline.waiting(pipeline.outputs["queue_url"])
     dead = pipeline.waiting(pipeline.outputs["dead_letter_queue_url"])
     print(f"{waiting} waiting, {dead} given up" + (": see the launcher's log, then make redrive" if dead else ""))
 
 
-def describe(pipeline: Pipeline, build: dict[str, Any]) -> str:
-    """One line about a build."""
+def describe(pipeline: Pipeline, build: dict[str, Any]) -> list[str]:
+    """A line about a build, and one about why it did not deploy."""
     outcome = pipeline.build_outcome(build) or {}
     word = outcome.get("outcome") or build["buildStatus"].lower().replace("_", " ")
     what = f"{variable(build, 'GITBRANCH') or '?'} {(outcome.get('commit') or '')[:12]}".strip()
-    reason = f": {outcome['reason']}" if outcome.get("reason") else ""
-    return f"{word:<12} {what:<34} {since(build['startTime'])}{reason}"
+    line = f"build   {word:<12} {what:<34} {since(build['startTime'])}"
+    return [line, f"        {outcome['reason']}"] if outcome.get("reason") else [line]
 
 
 def secret(pipeline: Pipeline, project: str, file: Path | None) -> None:

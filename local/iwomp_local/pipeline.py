@@ -102,8 +102,8 @@ class Pipeline:
             except self.client("logs").exceptions.ResourceNotFoundException:
                 return events, after  # the build has said nothing yet
             events += page["events"]
-            if not page["events"] or page["nextForwardToken"] == after:
-                return events, page["nextForwardToken"]
+            if page["nextForwardToken"] == after:  # the end, and its only sign: a page may be empty before it
+                return events, after
             after = page["nextForwardToken"]
 
     def log_text(self, build: dict[str, Any]) -> str:

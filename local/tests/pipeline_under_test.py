@@ -90,6 +90,7 @@ class PipelineUnderTest:
     ca_bundle: str
     early_plan: str = ""
     dead_trigger: str = ""
+    crowd: list[str] = field(default_factory=list)
     repositories: dict[str, Repository] = field(default_factory=dict)
 
     @property
@@ -181,3 +182,6 @@ def register_by_hand(made: PipelineUnderTest) -> None:
     # Registered, but never applied: its triggers can only become dead letters, which takes a while.
     made.write_register("unbuilt", json.dumps({"gitUrl": made.git_url("public"), "command": "deploy.sh"}))
     made.dead_trigger = made.stack.trigger("unbuilt")
+    # Three at once: here too it is the queue's delay that takes a while.
+    made.repositories["busy"].commit("take a while", {"deploy.sh": "#!/bin/sh\nsleep 4\n"})
+    made.crowd = [made.stack.trigger("busy") for _ in range(3)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -297,6 +297,9 @@ def everything_that_runs() -> dict[str, str]:
 
 
 def test_no_secret_is_in_arguments_or_environment_while_git_runs(pipeline: PipelineUnderTest) -> None:
+    with subprocess.Popen(["sleep", "60"], env={"SECRET": f"{CANARY}-control"}) as control:
+        assert any(CANARY in text for text in everything_that_runs().values()), "the search finds nothing at all"
+        control.kill()
     seen: dict[str, str] = {}
     with pipeline.git.hold():
         trigger = pipeline.stack.trigger("token")
@@ -321,6 +324,7 @@ def test_no_secret_is_where_the_command_can_look(pipeline: PipelineUnderTest) ->
     script = f"""#!/bin/sh
 word=$(echo {CANARY[:4]}; echo {CANARY[4:]})
 word=$(echo "$word" | tr -d '\\n')
+grep --recursive --quiet --fixed-strings "$IWOMP_COMMIT" .git && echo "control: .git can be searched"
 grep --recursive --files-with-matches --fixed-strings "$word" .git "$HOME" "$TMPDIR" 2>/dev/null
 parent=$$
 while [ "$parent" -gt 1 ]; do
@@ -332,6 +336,7 @@ echo "searched for $(echo "$word" | wc -c)"
     pipeline.repository("article-basic").commit("search", {"deploy.sh": script})
     result = pipeline.deploy("article-basic")
     assert_deployed(result)
+    assert result.said("control: ") == [".git can be searched"], result.log
     assert result.said("searched for ") == [str(len(CANARY) + 1)]
     assert CANARY not in result.log
 
@@ -355,21 +360,20 @@ def test_no_secret_is_in_any_log_or_in_terraforms_state_or_plan(pipeline: Pipeli
 # Waiting, repeating, giving up
 
 
-def test_of_two_triggers_at_once_one_runs_and_the_other_waits_its_turn(pipeline: PipelineUnderTest) -> None:
-    pipeline.repository("busy").commit("take a while", {"deploy.sh": "#!/bin/sh\nsleep 4\n"})
-    first, second = pipeline.stack.trigger("busy"), pipeline.stack.trigger("busy")
-    verdicts = [pipeline.stack.launcher_verdict(trigger, RETRIED_SECONDS) for trigger in (first, second)]
-    assert {verdict["outcome"] for verdict in verdicts} <= {"started", "covered"}
-    for project_trigger in (first, second):
-        build = pipeline.stack.build_of("busy", project_trigger)
-        if build is not None:
-            pipeline.stack.finished_build("busy", project_trigger)
-    words = [line["outcome"] for line in pipeline.stack.pipeline.launcher_outcomes(second)]
-    words += [line["outcome"] for line in pipeline.stack.pipeline.launcher_outcomes(first)]
-    assert "busy" in words
-    builds = sorted(pipeline.stack.pipeline.builds("busy"), key=lambda build: build["startTime"])
-    for earlier, later in itertools.pairwise(builds):
-        assert earlier["endTime"] <= later["startTime"]
+def test_of_triggers_at_once_one_runs_and_the_others_wait_until_they_run_or_are_covered(
+    pipeline: PipelineUnderTest,
+) -> None:
+    """The first runs, the second waits for it and runs, and that covers the third, which waited as well."""
+    pipe = pipeline.stack.pipeline
+    verdicts = [pipeline.stack.launcher_verdict(trigger, DEAD_SECONDS) for trigger in pipeline.crowd]
+    words = [[line["outcome"] for line in pipe.launcher_outcomes(trigger)] for trigger in pipeline.crowd]
+    assert sorted(verdict["outcome"] for verdict in verdicts) == ["covered", "started", "started"], words
+    assert sum("busy" in said for said in words) == 2
+    builds = sorted(pipe.builds("busy"), key=lambda build: build["startTime"])
+    assert len(builds) == 2
+    assert builds[0]["endTime"] <= builds[1]["startTime"]
+    covered = next(verdict for verdict in verdicts if verdict["outcome"] == "covered")
+    assert covered["build"] == builds[1]["id"]
 
 
 def test_a_trigger_that_is_delivered_twice_runs_once(pipeline: PipelineUnderTest) -> None:
