@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -34,6 +35,9 @@ EXPECTED = (
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
     options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a tick mark shall show a question mark
     # A polite end is like Ctrl-C: everything that was started is stopped on the way out.
     signal.signal(signal.SIGTERM, interrupt)
     run: Callable[[argparse.Namespace], int | None] = options.run

@@ -478,3 +478,12 @@ def test_a_build_starts_promptly(emulator: Emulator) -> None:
     _, log = made.run()
     said = next(line for line in log.splitlines() if line[:1].isdigit())
     assert float(said) - started < 5.0  # 0.2 s alone
+
+
+def test_a_variable_of_a_kind_that_the_stand_in_does_not_know_fails_the_build(emulator: Emulator) -> None:
+    made = project(emulator, spec("true"))
+    secret = {"name": "SECRET", "value": "some:secret", "type": "SECRETS_MANAGER"}
+    started = made.api.start_build(projectName=made.name, environmentVariablesOverride=[secret])["build"]
+    build = made.finished(started["id"])
+    assert build["buildStatus"] == "FAILED"
+    assert "SECRETS_MANAGER" in made.log(build)

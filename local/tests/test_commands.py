@@ -130,6 +130,29 @@ def test_a_forgotten_project_is_asked_for(
     assert "PROJECT=demo" in capsys.readouterr().err
 
 
+def test_without_a_local_stack_the_commands_use_terraforms_outputs_and_the_environment(
+    pipeline: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    """As in an account: Terraform's own state, boto3's own session."""
+    monkeypatch.setattr(places, "DEFAULT_STACK", tmp_path)
+    monkeypatch.setattr(places, "TERRAFORM", pipeline.stack.terraform.directory)
+    for name, value in pipeline.stack.terraform.variables.items():
+        monkeypatch.setenv(name, value)
+    assert main(["status"]) == 0
+    assert "\nmonorepo\n" in capsys.readouterr().out
+
+
+def test_without_any_pipeline_the_error_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(places, "DEFAULT_STACK", tmp_path)
+    monkeypatch.setattr(places, "TERRAFORM", tmp_path)
+    assert main(["status"]) == 1
+    said = capsys.readouterr().err
+    assert "make up" in said
+    assert "make deploy" in said
+
+
 def test_without_a_build_the_error_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(places, "REPOSITORY", tmp_path)
     monkeypatch.setattr(places, "LAUNCHER_ZIP", tmp_path / "bootstrap.zip")

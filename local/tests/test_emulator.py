@@ -150,7 +150,10 @@ def test_another_version_of_ministack_is_refused() -> None:
 
 
 def test_a_name_that_ministack_no_longer_has_is_told() -> None:
-    script = "from iwomp_local.standin.ministack_parts import part; part('services.codebuild', '_gone')"
+    script = (
+        "from pathlib import Path; from iwomp_local.standin import ministack_parts as parts\n"
+        "parts.USED = (('services.codebuild', '_gone'),); parts.install('', Path())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(LOCAL)},

@@ -134,7 +134,10 @@ class BuildRun:
         declared = dict(spec.variables)
         wanted = dict(spec.parameters)
         for variable in record["environment"].get("environmentVariables", []):
-            target = wanted if variable.get("type") == "PARAMETER_STORE" else declared
+            kind = variable.get("type", "PLAINTEXT")
+            if kind not in ("PLAINTEXT", "PARAMETER_STORE"):
+                raise BuildFailed("CLIENT_ERROR", f"the local CodeBuild knows no variables of type {kind}")
+            target = wanted if kind == "PARAMETER_STORE" else declared
             target[variable["name"]] = variable["value"]
         declared |= {name: self._parameter(value, credentials) for name, value in wanted.items()}
         return {

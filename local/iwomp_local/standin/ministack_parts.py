@@ -26,12 +26,42 @@ from iwomp_local.standin import alarms, authorisation, notifications
 from iwomp_local.standin.build_run import BuildFailed, BuildRun, Record
 from iwomp_local.standin.codebuild import INVALID, ApiError, CodeBuild
 
+# Everything private that is used below, so that a missing one is known before the first request.
+USED = (
+    ("app", "main"),
+    ("core.iam_actions", "extract_resource_arn"),
+    ("core.iam_evaluator", "EvalContext"),
+    ("core.iam_evaluator", "_conditions_met"),
+    ("core.iam_evaluator", "_resolve_condition_key"),
+    ("core.iam_evaluator", "_service_principal_matches"),
+    ("core.iam_evaluator", "caller_arn"),
+    ("core.iam_evaluator", "enforce"),
+    ("core.responses", "error_response_json"),
+    ("core.responses", "get_account_id"),
+    ("core.responses", "get_region"),
+    ("core.responses", "json_response"),
+    ("services.cloudwatch", "_describe_alarms"),
+    ("services.cloudwatch", "_xml"),
+    ("services.codebuild", "_builds"),
+    ("services.codebuild", "_handle_request_sync"),
+    ("services.codebuild", "_projects"),
+    ("services.codebuild", "reset"),
+    ("services.eventbridge", "_put_events"),
+    ("services.iam", "_roles"),
+    ("services.kms", "_resolve_key"),
+    ("services.sns", "_build_envelope"),
+    ("services.ssm", "_parameters"),
+    ("services.sts", "register_session"),
+)
+
 SERVICE_PRINCIPAL = "codebuild.amazonaws.com"
 SESSION_SPARE_SECONDS = 600  # a session outlives its build's time limit by this, for the log's last lines
 
 
 def part(module: str, name: str) -> Any:
     """Something of ministack's. Ends the process if it is not there."""
+    if (module, name) not in USED:
+        raise LookupError(f"{module}.{name} is not among USED")
     try:
         return getattr(importlib.import_module(f"ministack.{module}"), name)
     except (ImportError, AttributeError):
@@ -48,6 +78,8 @@ def replace(module: str, name: str, wrap: Callable[[Any], Any]) -> None:
 
 def install(build_path: str, build_directory: Path) -> None:
     """Puts the stand-in and the corrections in place. Call it once, before `serve`."""
+    for module, name in USED:
+        part(module, name)
     codebuild = CodeBuild(MinistackHost(build_path, build_directory))
     replace("services.codebuild", "_handle_request_sync", lambda _: dispatcher(codebuild))
     replace("services.codebuild", "reset", lambda reset: resetting(codebuild, reset))
