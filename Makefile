@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 # Tools that a fresh machine lacks go here, at the versions of local/requirements.txt.
 VENV := .tools/venv
 TOOLS := $(VENV)/complete
+LINTERS := $(VENV)/complete-check
 # Of Lambda and CodeBuild: x86_64 or arm64.
 ARCHITECTURE ?= x86_64
 export ARCHITECTURE
@@ -22,7 +23,7 @@ IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check fmt build zip image deploy destroy trigger logs status secret redrive
+.PHONY: help demo up down test check fmt build zip image image-check deploy destroy trigger logs status secret redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -42,12 +43,18 @@ down: $(TOOLS) ## End the local stack
 
 test: check build ## All tests: Rust, Terraform, and end to end on the local AWS
 	cargo test --workspace --locked
+	worker/tests/image_script.sh
+	.github/actions/trigger/test.sh
 	cd local && ../$(VENV)/bin/python -m pytest
 
-check: $(TOOLS) ## Formats, lints, Terraform's own tests; changes nothing
+check: $(TOOLS) $(LINTERS) ## Formats, lints, licences, Terraform's own tests; changes nothing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . && ruff check . && mypy iwomp_local tests
+	hadolint worker/Dockerfile
+	shellcheck .ci/run worker/image.sh worker/tests/*.sh .github/actions/trigger/test.sh
+	zizmor --offline --quiet .github
 	terraform fmt -check -recursive terraform
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM) test
 
@@ -66,17 +73,20 @@ build: $(TOOLS) ## The launcher's zip and the worker, for this machine
 zip: $(TOOLS) ## The launcher's zip alone, for Lambda: [ARCHITECTURE=arm64]
 	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher
 
-image: ## The deployer image, with docker, podman or buildah
-	worker/image.sh build
+image: ## The deployer image, with docker, podman or buildah: [IMAGE_ARGS="NAME=VALUE ..."]
+	worker/image.sh build $(IMAGE_ARGS)
+
+image-check: ## Build the image and look into it
+	worker/tests/image.sh $(IMAGE_ARGS)
 
 # In an AWS account, with the credentials of the environment
 
-DEPLOY_VARIABLES = -var "image_tag=$$(worker/image.sh tag)" -var "architecture=$(ARCHITECTURE)"
+DEPLOY_VARIABLES = -var "image_tag=$$(worker/image.sh tag $(IMAGE_ARGS))" -var "architecture=$(ARCHITECTURE)"
 
 deploy: zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next
 	$(TERRAFORM_INIT)
 	$(TERRAFORM) apply $(DEPLOY_VARIABLES) $(TF_ARGS)
-	worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)"
+	worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)
 	$(IWOMP) next-steps
 
 destroy: ## Take everything down again
@@ -101,5 +111,9 @@ redrive: $(TOOLS) ## Send the dead-letter queue through the same checks again
 
 $(TOOLS): local/requirements.txt
 	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+$(LINTERS): local/requirements-check.txt $(TOOLS)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
