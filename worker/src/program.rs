@@ -194,6 +194,7 @@ mod tests {
     /// A checkout in a folder that has more beside it.
     struct Scene {
         folder: TempDir,
+        search_path: OsString,
     }
 
     impl Scene {
@@ -201,7 +202,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             fs::create_dir_all(folder.path().join("checkout/infra")).unwrap();
             fs::create_dir(folder.path().join("bin")).unwrap();
-            Self { folder }
+            let search_path = folder.path().canonicalize().unwrap().join("bin").into();
+            Self { folder, search_path }
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -217,8 +219,7 @@ mod tests {
         fn find(&self, command: &str, deploy_dir: &str) -> anyhow::Result<Program> {
             let text = format!(r#"{{"gitUrl":"https://h.example/r","command":{command},"deployDir":"{deploy_dir}"}}"#);
             let project = Project::read(Document { text: &text, storage: Storage::Plain }, None).unwrap();
-            let search_path = OsString::from(format!("infra:.::{}", self.path("bin").display()));
-            Program::find(&self.path("checkout"), &project, &Branch::parse("main").unwrap(), &search_path)
+            Program::find(&self.path("checkout"), &project, &Branch::parse("main").unwrap(), &self.search_path)
         }
 
         fn error(&self, command: &str, deploy_dir: &str) -> String {
@@ -250,6 +251,17 @@ mod tests {
         scene.script("bin/terraform", "");
         fs::create_dir(scene.path("checkout/terraform")).unwrap();
         assert_eq!(scene.find(r#""terraform""#, ".").unwrap().path, scene.path("bin/terraform"));
+    }
+
+    #[test]
+    fn a_relative_directory_of_the_path_is_passed_over() {
+        let mut scene = Scene::new();
+        scene.script("bin/terraform", "");
+        let up = "../".repeat(std::env::current_dir().unwrap().components().count());
+        let relative = format!("{up}{}", scene.path("bin").strip_prefix("/").unwrap().display());
+        assert!(Path::new(&relative).join("terraform").is_file());
+        scene.search_path = OsString::from(format!("{relative}::."));
+        assert!(scene.find(r#""terraform""#, ".").is_err());
     }
 
     #[test]

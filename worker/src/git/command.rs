@@ -180,6 +180,10 @@ mod tests {
 
     use super::*;
 
+    fn surroundings() -> (Narration, Bounds) {
+        (Narration::default(), Bounds::new(Duration::from_secs(60), process::Stop::channel().1))
+    }
+
     /// Runs `git` in a repository whose environment and files try to run `evil`, which leaves a mark.
     struct Trap {
         folder: tempfile::TempDir,
@@ -237,8 +241,7 @@ mod tests {
     #[tokio::test]
     async fn neither_inherited_variables_nor_a_users_configuration_run_anything() {
         let trap = Trap::new();
-        let (narration, bounds) =
-            (Narration::default(), Bounds::new(Duration::from_secs(60), process::Stop::channel().1));
+        let (narration, bounds) = surroundings();
         let git = Git::new(trap.path("repository"), &trap.path("home"), &trap.environment(), &bounds, &narration);
         assert!(!trap.spring(|| git.command()).await);
     }
@@ -257,8 +260,7 @@ mod tests {
     #[tokio::test]
     async fn a_repository_whose_own_configuration_was_planted_runs_nothing() {
         let trap = Trap::new();
-        let (narration, bounds) =
-            (Narration::default(), Bounds::new(Duration::from_secs(60), process::Stop::channel().1));
+        let (narration, bounds) = surroundings();
         let git = Git::new(trap.path("repository"), &trap.path("home"), &trap.environment(), &bounds, &narration);
         assert!(git.command().args(["init", "--quiet", "."]).status().await.unwrap().success());
         let config = std::fs::read_to_string(trap.path("evil-home/.gitconfig")).unwrap();
@@ -266,11 +268,25 @@ mod tests {
         assert!(!trap.spring(|| git.command()).await);
     }
 
+    #[tokio::test]
+    async fn no_configuration_of_the_user_or_the_machine_is_read() {
+        let trap = Trap::new();
+        let (narration, bounds) = surroundings();
+        let git = Git::new(trap.path("repository"), &trap.path("home"), &trap.environment(), &bounds, &narration);
+        assert!(git.command().args(["init", "--quiet", "."]).status().await.unwrap().success());
+        std::fs::copy(trap.path("evil-home/.gitconfig"), trap.path("home/.gitconfig")).unwrap();
+        let output = git.command().args(["config", "--list", "--show-scope"]).output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.lines().all(|line| line.starts_with("command\t") || line.starts_with("local\t")), "{text}");
+    }
+
     #[test]
-    fn no_call_but_a_fetch_may_use_any_protocol() {
-        let (narration, bounds) =
-            (Narration::default(), Bounds::new(Duration::from_secs(60), process::Stop::channel().1));
-        let git = Git::new("r".into(), Path::new("h"), &Environment::new(), &bounds, &narration);
-        assert_eq!(git.environment[&std::ffi::OsString::from("GIT_ALLOW_PROTOCOL")], "");
+    fn every_call_has_an_empty_home_and_only_a_fetch_may_use_a_protocol() {
+        let (narration, bounds) = surroundings();
+        let own = Environment::from([("HOME".into(), "/home/with/.netrc".into())]);
+        let git = Git::new("r".into(), Path::new("/empty"), &own, &bounds, &narration);
+        for (name, value) in [("HOME", "/empty"), ("GIT_ALLOW_PROTOCOL", "")] {
+            assert_eq!(git.environment[&std::ffi::OsString::from(name)], value);
+        }
     }
 }
