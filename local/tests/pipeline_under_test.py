@@ -44,6 +44,7 @@ MANAGED: dict[str, dict[str, Any]] = {
     "slow": {"command": "deploy.sh"},
     "busy": {"command": "deploy.sh"},
     "nosy": {"command": "deploy.sh"},
+    "search": {"command": "deploy.sh"},
     "escape": {"command": "deploy.sh", "deploy_dir": "services/api"},
 }
 # Registered by hand, in the format of the original article.
@@ -52,6 +53,7 @@ ACCESS: dict[str, Access] = {
     "token": Token(TOKEN),
     "basic": Password(USERNAME, PASSWORD),
     "bearer": BearerToken(BEARER),
+    "search": Token(TOKEN),
     "article-token": Token(TOKEN),
     "article-basic": Password(USERNAME, PASSWORD),
 }
@@ -167,6 +169,7 @@ def register_by_hand(made: PipelineUnderTest) -> None:
     pipeline = made.stack.pipeline
     pipeline.store_secret("basic", json.dumps({"basicUsername": USERNAME, "basicPassword": PASSWORD}))
     pipeline.store_secret("bearer", json.dumps({"authToken": BEARER}))
+    pipeline.store_secret("search", json.dumps({"authToken": TOKEN}))
     pipeline.store_secret(
         "ssh", json.dumps({"sshPrivateKey": made.ssh.private_key, "knownHosts": made.ssh.known_hosts})
     )

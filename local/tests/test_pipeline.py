@@ -333,8 +333,8 @@ while [ "$parent" -gt 1 ]; do
 done
 echo "searched for $(echo "$word" | wc -c)"
 """
-    pipeline.repository("article-basic").commit("search", {"deploy.sh": script})
-    result = pipeline.deploy("article-basic")
+    pipeline.repository("search").commit("search", {"deploy.sh": script})
+    result = pipeline.deploy("search")
     assert_deployed(result)
     assert result.said("control: ") == [".git can be searched"], result.log
     assert result.said("searched for ") == [str(len(CANARY) + 1)]
