@@ -280,6 +280,35 @@ mod tests {
         assert!(text.lines().all(|line| line.starts_with("command\t") || line.starts_with("local\t")), "{text}");
     }
 
+    #[tokio::test]
+    async fn our_settings_hold_over_those_of_the_repository() {
+        let trap = Trap::new();
+        let (narration, bounds) = surroundings();
+        let git = Git::new(trap.path("repository"), &trap.path("home"), &trap.environment(), &bounds, &narration);
+        assert!(git.command().args(["init", "--quiet", "."]).status().await.unwrap().success());
+        let settings = [
+            ("http.followRedirects", "true", "false"),
+            ("transfer.fsckObjects", "false", "true"),
+            ("transfer.bundleURI", "true", "false"),
+            ("submodule.recurse", "true", "false"),
+            ("fetch.recurseSubmodules", "true", "false"),
+            ("core.hooksPath", "hooks", "/dev/null"),
+            ("core.askPass", "evil", ""),
+            ("credential.helper", "evil", ""),
+            ("http.lowSpeedTime", "0", "60"),
+            ("gc.auto", "1", "0"),
+        ];
+        for (name, theirs, ours) in settings {
+            let planted = process::command("git", &git.environment)
+                .current_dir(&git.repository)
+                .args(["config", name, theirs])
+                .status();
+            assert!(planted.await.unwrap().success());
+            let output = git.command().args(["config", "--get", name]).output().await.unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), ours, "{name}");
+        }
+    }
+
     #[test]
     fn every_call_has_an_empty_home_and_only_a_fetch_may_use_a_protocol() {
         let (narration, bounds) = surroundings();

@@ -212,6 +212,17 @@ async fn a_commit_is_described_with_its_author_and_subject() {
 }
 
 #[tokio::test]
+async fn a_replaced_commit_is_described_as_what_its_id_stands_for() {
+    let scene = Scene::new();
+    let (other, head) = (scene.commit("other"), scene.commit("head"));
+    let repository = scene.fetched().await;
+    let checkout = scene.path("scratch/checkout");
+    naive_git(&checkout, &["replace", head.as_str(), other.as_str()]).unwrap();
+    assert_eq!(naive_git(&checkout, &["log", "-1", "--format=%s", head.as_str()]).unwrap(), "other");
+    assert_eq!(repository.describe(&head).await.unwrap().subject, "head");
+}
+
+#[tokio::test]
 async fn a_commit_in_an_unknown_encoding_is_described_all_the_same() {
     let scene = Scene::new();
     scene.commit("one");

@@ -167,6 +167,11 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_child_has_nothing_to_read() {
+        assert_eq!(code(run("test \"$(readlink /proc/$$/fd/0)\" = /dev/null", LIMITS).await), 0);
+    }
+
+    #[tokio::test]
     async fn a_child_past_its_time_is_ended_with_its_children() {
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
