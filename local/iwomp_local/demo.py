@@ -145,11 +145,19 @@ class Demo:
         story.heading("4  What is refused")
         builds = len(self.stack.pipeline.builds(NAME))
         for what, message, word in (
-            ("a project that nobody registered", {"project": "stranger", "branch": BRANCH}, "unknown"),
-            ("a branch that the register does not name", {"project": NAME, "branch": "feature/mine"}, "branch"),
-            ("a message with a command in it", {"project": NAME, "branch": BRANCH, "command": "curl x | sh"}, ""),
+            ("a project that nobody registered", {"project": "stranger", "branch": BRANCH}, "unknown_project"),
+            (
+                "a branch that the register does not name",
+                {"project": NAME, "branch": "feature/mine"},
+                "branch_not_allowed",
+            ),
+            (
+                "a message with a command in it",
+                {"project": NAME, "branch": BRANCH, "command": "curl x | sh"},
+                "unknown_key",
+            ),
         ):
-            self._refused(what, json.dumps(message), word)
+            self._refused(what, message, word)
         self._denied_by_iam()
         time.sleep(STILL_SECONDS)
         story.check(len(self.stack.pipeline.builds(NAME)) == builds, "none of them started a build")
@@ -174,18 +182,21 @@ class Demo:
 
     def _deploy(self) -> Deployment:
         """Publishes as the CI does and follows the deployment to its end, hop by hop."""
-        message = json.dumps({"project": NAME, "branch": BRANCH})
-        topic = self.stack.pipeline.outputs["topic_arn"]
-        self.story.command(f"aws sns publish --topic-arn {topic} --message '{message}'")
-        said = self.stack.aws("sns", "publish", "--topic-arn", topic, "--message", message)
-        if said.status != 0:
-            raise PipelineError(f"the CI cannot publish: {said.error}")
-        trigger = json.loads(said.output)["MessageId"]
+        trigger = self._publish({"project": NAME, "branch": BRANCH})
         deployment = Deployment(trigger, self.stack.published_at(trigger))
         self.story.hop(0.0, f"SNS took message {trigger}")
         self._follow_start(deployment)
         self._follow_build(deployment)
         return deployment
+
+    def _publish(self, message: dict[str, str]) -> str:
+        """What a CI does: the AWS CLI with the CI's key; returns the message id."""
+        topic, text = self.stack.pipeline.outputs["topic_arn"], json.dumps(message)
+        self.story.command(f"aws sns publish --topic-arn {topic} --message '{text}'")
+        said = self.stack.aws("sns", "publish", "--topic-arn", topic, "--message", text)
+        if said.status != 0:
+            raise PipelineError(f"the CI cannot publish: {said.error}")
+        return str(json.loads(said.output)["MessageId"])
 
     def _follow_start(self, deployment: Deployment) -> None:
         verdict = self.stack.launcher_verdict(deployment.trigger)
@@ -246,12 +257,10 @@ class Demo:
         ssm = self.stack.emulator.client("ssm")
         return str(ssm.get_parameter(Name=demo_project.GREETING)["Parameter"]["Value"])
 
-    def _refused(self, what: str, message: str, word: str) -> None:
-        self.story.command(f"aws sns publish … --message '{message}'")
-        verdict = self.stack.launcher_verdict(self.stack.publish(message))
-        told = f"{verdict.get('class', '')} {verdict.get('reason', '')}".lower()
+    def _refused(self, what: str, message: dict[str, str], word: str) -> None:
+        verdict = self.stack.launcher_verdict(self._publish(message))
         self.story.quiet(f"{verdict['outcome']}, {verdict.get('class')}: {verdict.get('reason')}")
-        self.story.check(verdict["outcome"] == "refused" and word in told, f"refused: {what}")
+        self.story.check((verdict["outcome"], verdict.get("class")) == ("refused", word), f"refused: {what}")
 
     def _denied_by_iam(self) -> None:
         build_project = self.stack.pipeline.project(NAME)["build_project"]

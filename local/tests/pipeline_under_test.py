@@ -19,6 +19,7 @@ from iwomp_local.stack import Stack
 
 RETRY_SECONDS = 20  # the least that the module allows
 MAX_TRIES = 3
+CROWD = 12
 # Every secret of these tests begins with it, so that one search finds them all.
 CANARY = f"canary-{secrets.token_hex(8)}"
 
@@ -185,6 +186,6 @@ def register_by_hand(made: PipelineUnderTest) -> None:
     # Registered, but never applied: its triggers can only become dead letters, which takes a while.
     made.write_register("unbuilt", json.dumps({"gitUrl": made.git_url("public"), "command": "deploy.sh"}))
     made.dead_trigger = made.stack.trigger("unbuilt")
-    # Three at once: here too it is the queue's delay that takes a while.
+    # A crowd at once: here too it is the queue's delay that takes a while.
     made.repositories["busy"].commit("take a while", {"deploy.sh": "#!/bin/sh\nsleep 4\n"})
-    made.crowd = [made.stack.trigger("busy") for _ in range(3)]
+    made.crowd = [made.stack.trigger("busy") for _ in range(CROWD)]

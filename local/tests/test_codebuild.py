@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from collections.abc import MutableMapping
@@ -487,3 +488,9 @@ def test_a_variable_of_a_kind_that_the_stand_in_does_not_know_fails_the_build(em
     build = made.finished(started["id"])
     assert build["buildStatus"] == "FAILED"
     assert "SECRETS_MANAGER" in made.log(build)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_build_runs_as_the_user_of_its_buildspec_where_that_can_be(emulator: Emulator) -> None:
+    _, log = project(emulator, spec("id -un", **{"run-as": "nobody"})).run()
+    assert "\nnobody\n" in log
