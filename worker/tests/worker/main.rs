@@ -73,6 +73,13 @@ fn the_command_sees_the_deployment_and_a_list_of_variables() {
 }
 
 #[test]
+fn nobody_else_can_look_into_the_checkout() {
+    let scene = Scene::new();
+    scene.commit("look", "#!/bin/sh\ntest \"$(stat -c %a ..)\" = 700\n");
+    assert_eq!(scene.run().status, 0);
+}
+
+#[test]
 fn a_pinned_commit_is_deployed_and_not_the_head() {
     let scene = Scene::new();
     let pinned = scene.commit("pinned", "#!/bin/sh\necho this is pinned\n");
