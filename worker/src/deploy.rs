@@ -6,19 +6,19 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use aws_sdk_ssm::Client;
-use contract::{CommitId, Deployed, Outcome, Project, Report, parameter};
+use contract::{CommitId, Deployed, Outcome, Project, Report};
 use tempfile::TempDir;
 
 use crate::bounds::Bounds;
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
-use crate::forward::{Direction, direction};
 use crate::git::Repository;
 use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
 use crate::program::Program;
+use crate::rules;
 use crate::variables::Variables;
 
 /// Deploys what `variables` ask for, if the rules allow it. `report` gets the commit as soon as it is known.
@@ -37,19 +37,19 @@ pub async fn deploy(
     say_what_is_asked(variables, narration);
     let project = bounds.or_stop("reading the register", parameters.project()).await?;
     hide_secrets(&project, narration);
-    require_allowed_branch(variables, &project)?;
+    rules::require_allowed_trigger(variables, &project)?;
 
     let scratch = private_directory()?;
     let repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
     fetch(&repository, &project, variables, narration).await?;
-    let commit = choose_commit(variables, &repository).await?;
+    let commit = rules::choose_commit(variables, &project, &repository).await?;
     report.commit = Some(commit.clone());
     say_commit(&repository, &commit, narration).await?;
 
     let live = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
     say_live(live.as_ref(), narration);
     let live = live.map(|live| live.commit);
-    if !is_forward(variables, &repository, live.as_ref(), &commit).await? {
+    if !rules::is_forward(variables, &repository, live.as_ref(), &commit).await? {
         return Ok(Outcome::Superseded);
     }
 
@@ -81,16 +81,6 @@ fn hide_secrets(project: &Project, narration: &mut Narration) {
     }
 }
 
-/// The launcher asked this already, but could not see into an encrypted entry; and whoever may start builds is not bound by it.
-fn require_allowed_branch(variables: &Variables, project: &Project) -> Result<(), Failure> {
-    if project.branches.allow(&variables.branch) {
-        return Ok(());
-    }
-    let register = parameter::register(&variables.config_path, &variables.project);
-    let error = anyhow!("branch {} is not among the branches that {register} allows", variables.branch);
-    Err(Failure::new(Kind::BranchNotAllowed, error, "if it should be deployed, add it to branches there"))
-}
-
 /// Private to this user, and removed with all that is in it when the deployment ends.
 fn private_directory() -> Result<TempDir, Failure> {
     tempfile::Builder::new()
@@ -114,19 +104,6 @@ async fn fetch(
     Ok(())
 }
 
-async fn choose_commit(variables: &Variables, repository: &Repository<'_>) -> Result<CommitId, Failure> {
-    let Some(pinned) = &variables.commit else { return repository.head().await };
-    if repository.has_on_branch(pinned).await? {
-        return Ok(pinned.clone());
-    }
-    let error = anyhow!("looking for the pinned commit {pinned}: it is not on branch {}", variables.branch);
-    Err(Failure::new(
-        Kind::CommitNotOnBranch,
-        error,
-        "trigger with a commit that was pushed to this branch; a rewritten branch no longer has its old commits",
-    ))
-}
-
 async fn say_commit(repository: &Repository<'_>, commit: &CommitId, narration: &Narration) -> Result<(), Failure> {
     let commit = repository.describe(commit).await?;
     narration.say("commit", commit.id.as_str());
@@ -138,33 +115,6 @@ fn say_live(live: Option<&Deployed>, narration: &Narration) {
     match live {
         None => narration.say("live", "nothing of this branch so far"),
         Some(live) => narration.say("live", &format!("{}, since {}", live.commit, live.time)),
-    }
-}
-
-async fn is_forward(
-    variables: &Variables,
-    repository: &Repository<'_>,
-    live: Option<&CommitId>,
-    commit: &CommitId,
-) -> Result<bool, Failure> {
-    let Some(live) = live else { return Ok(true) };
-    match direction(repository, live, commit).await? {
-        Direction::Forward => Ok(true),
-        Direction::Backward => Ok(false),
-        Direction::Unrelated => {
-            let error = anyhow!(
-                "comparing with {live}, which is live: neither commit descends from the other, so the branch was rewritten"
-            );
-            let record = parameter::deployed(&variables.config_path, &variables.project, &variables.branch);
-            Err(Failure::new(
-                Kind::NotForward,
-                error,
-                format!(
-                    "see what the live commit did that the branch lacks; to go on with the rewritten branch, an operator runs \
-                     `aws ssm delete-parameter --name {record}` and triggers again"
-                ),
-            ))
-        }
     }
 }
 

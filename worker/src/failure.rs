@@ -17,7 +17,9 @@ pub enum Kind {
     Register,
     /// The register does not allow this branch.
     BranchNotAllowed,
-    /// The commit is not on the branch.
+    /// The trigger names no commit, and the register wants one.
+    CommitRequired,
+    /// The commit is not on the branch, or not where the register wants it.
     CommitNotOnBranch,
     /// What is live is not an ancestor of the commit, or cannot be read.
     NotForward,
@@ -49,6 +51,7 @@ impl Kind {
             Self::UnknownProject => ("unknown_project", Refused, 77),
             Self::Register => ("register", Failed, 78),
             Self::BranchNotAllowed => ("branch_not_allowed", Refused, 77),
+            Self::CommitRequired => ("commit_required", Refused, 77),
             Self::CommitNotOnBranch => ("commit_not_on_branch", Refused, 77),
             Self::NotForward => ("not_forward", Refused, 77),
             Self::Aws => ("aws", Failed, 69),

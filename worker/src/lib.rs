@@ -1,6 +1,6 @@
 //! The worker: runs in a CodeBuild build, deploys one commit of one registered project, and says what it does.
 //!
-//! [`deploy`] is the runbook. Around it: [`variables`] reads the environment, [`parameters`] knows AWS, [`git`] knows git,
+//! [`deploy`] is the runbook, [`rules`] says what may be deployed. Around them: [`variables`] reads the environment, [`parameters`] knows AWS, [`git`] knows git,
 //! [`process`] starts and ends children, [`narration`] prints.
 
 pub mod bounds;
@@ -13,5 +13,6 @@ pub mod narration;
 pub mod parameters;
 pub mod process;
 pub mod program;
+pub mod rules;
 pub mod run;
 pub mod variables;

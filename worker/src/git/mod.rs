@@ -33,8 +33,21 @@ const FETCH_PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs
 const CHECKOUT_TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// For a question about what was fetched. The slow one walks all of the history.
 const QUESTION_TIME_LIMIT: Duration = Duration::from_secs(2 * 60);
+/// What to do about an answer that git never gives.
+const UNEXPECTED: &str = "this should not happen; see what is special about the repository";
 /// Since when git sends `Authorization: Bearer` for a credential helper.
 const BEARER_SINCE: (u32, u32) = (2, 46);
+
+/// Where a commit stands, seen from the fetched branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the head of the branch, or its first parent, or that one's first parent, and so on.
+    FirstParentLine,
+    /// It is an ancestor of the head, by way of a merge.
+    Merged,
+    /// The branch does not have it.
+    Elsewhere,
+}
 
 /// A repository that holds the history of one branch, in a directory of its own.
 pub struct Repository<'a> {
@@ -126,21 +139,35 @@ impl<'a> Repository<'a> {
         let mut command = self.git.command();
         command.args(["rev-parse", "--verify", "--end-of-options", &format!("{REF}^{{commit}}")]);
         let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
-        CommitId::parse(answer.trim_end())
-            .context(doing)
-            .or_fail(Kind::Git, "this should not happen; see what is special about the repository")
+        CommitId::parse(answer.trim_end()).context(doing).or_fail(Kind::Git, UNEXPECTED)
     }
 
-    /// Whether `commit` is on the fetched branch. The server's word is not taken for it: servers hand out commits of forks
-    /// too when they are asked by id.
+    /// Where `commit` stands. The server's word is not taken for it: servers hand out commits of forks too when they are
+    /// asked by id.
     ///
     /// # Errors
     /// If git fails.
-    pub async fn has_on_branch(&self, commit: &CommitId) -> Result<bool, Failure> {
-        if !self.has(commit).await? {
-            return Ok(false);
+    pub async fn standing(&self, commit: &CommitId) -> Result<Standing, Failure> {
+        if !self.has(commit).await? || !self.is_ancestor(commit.as_str(), REF).await? {
+            return Ok(Standing::Elsewhere);
         }
-        self.is_ancestor(commit.as_str(), REF).await
+        Ok(if self.is_on_first_parent_line(commit).await? { Standing::FirstParentLine } else { Standing::Merged })
+    }
+
+    /// Two questions with short answers, however long the history: how many commits of the line are not behind `commit`, and
+    /// which commit is that many steps back. On the line, those are all that come after `commit`, so the steps lead to it.
+    /// Off the line, no number of steps does.
+    async fn is_on_first_parent_line(&self, commit: &CommitId) -> Result<bool, Failure> {
+        let doing = "following the first parents of the branch";
+        let mut command = self.git.command();
+        command.args(["rev-list", "--first-parent", "--count", "--end-of-options", REF, &format!("^{commit}"), "--"]);
+        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        let steps: u32 = answer.trim_end().parse().context(doing).or_fail(Kind::Git, UNEXPECTED)?;
+
+        let mut command = self.git.command();
+        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{REF}~{steps}^{{commit}}")]);
+        let answer = self.git.run(doing, command, QUESTION_TIME_LIMIT).await?;
+        Ok(answer.status.success() && answer.stdout.trim_ascii_end() == commit.as_str().as_bytes())
     }
 
     /// Whether `new` descends from `old`. A commit that was not fetched is nobody's kin.
@@ -177,9 +204,7 @@ impl<'a> Repository<'a> {
         command.args(["--end-of-options", commit.as_str(), "--"]);
         let doing = format!("describing commit {commit}");
         let answer = self.git.ask(&doing, command, QUESTION_TIME_LIMIT).await?;
-        commit::parse(&answer)
-            .context(doing)
-            .or_fail(Kind::Git, "this should not happen; see what is special about the repository")
+        commit::parse(&answer).context(doing).or_fail(Kind::Git, UNEXPECTED)
     }
 
     /// Puts the files of `commit` into the checkout and returns its directory. What remains in `.git` holds no credential

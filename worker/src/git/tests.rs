@@ -160,16 +160,53 @@ async fn a_commit_that_the_server_has_but_the_branch_has_not_is_not_on_the_branc
     scene.origin(&["checkout", "--quiet", "main"]);
     let head = scene.commit("head");
     let repository = scene.fetched().await;
-    assert!(repository.has_on_branch(&base).await.unwrap());
-    assert!(repository.has_on_branch(&head).await.unwrap());
-    assert!(!repository.has_on_branch(&fork).await.unwrap());
-    assert!(!repository.has_on_branch(&CommitId::parse(&"1".repeat(40)).unwrap()).await.unwrap());
+    assert_eq!(repository.standing(&base).await.unwrap(), Standing::FirstParentLine);
+    assert_eq!(repository.standing(&head).await.unwrap(), Standing::FirstParentLine);
+    assert_eq!(repository.standing(&fork).await.unwrap(), Standing::Elsewhere);
+    let unknown = CommitId::parse(&"1".repeat(40)).unwrap();
+    assert_eq!(repository.standing(&unknown).await.unwrap(), Standing::Elsewhere);
 
     // The server hands it out to whoever asks by id, and even then it is not on the branch.
     let origin = scene.path("origin").display().to_string();
     let checkout = scene.path("scratch/checkout");
     naive_git(&checkout, &["fetch", "--quiet", &origin, fork.as_str()]).unwrap();
-    assert!(!repository.has_on_branch(&fork).await.unwrap());
+    assert_eq!(repository.standing(&fork).await.unwrap(), Standing::Elsewhere);
+}
+
+/// main: base - one - merge - head; side: base - two - three, merged; and a second root, merged into base.
+#[tokio::test]
+async fn the_line_of_first_parents_is_told_from_what_was_merged() {
+    let scene = Scene::new();
+    let root = scene.commit("root");
+    scene.origin(&["checkout", "--quiet", "--orphan", "vendor"]);
+    let vendor = scene.commit("vendor");
+    scene.origin(&["checkout", "--quiet", "main"]);
+    let merge = |branch: &str, first: &CommitId| {
+        let tree = format!("{first}^{{tree}}");
+        let id = scene.origin(&["commit-tree", "-p", first.as_str(), "-p", branch, "-m", "merge", &tree]);
+        scene.origin(&["reset", "--quiet", "--hard", &id]);
+        CommitId::parse(&id).unwrap()
+    };
+    let base = merge("vendor", &root);
+    scene.origin(&["checkout", "--quiet", "-b", "side"]);
+    let two = scene.commit("two");
+    let three = scene.commit("three");
+    scene.origin(&["checkout", "--quiet", "main"]);
+    let one = scene.commit("one");
+    let merged = merge("side", &one);
+    // Its date lies before everything: dates are the committer's words, and nothing may depend on them.
+    let old = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "-m", "old"];
+    scene.shell(&format!("GIT_COMMITTER_DATE='2001-01-01T00:00:00Z' git {}", old.join(" ")));
+    let old = CommitId::parse(&scene.origin(&["rev-parse", "HEAD"])).unwrap();
+    let head = scene.commit("head");
+
+    let repository = scene.fetched().await;
+    for commit in [&root, &base, &one, &merged, &old, &head] {
+        assert_eq!(repository.standing(commit).await.unwrap(), Standing::FirstParentLine, "{commit}");
+    }
+    for commit in [&vendor, &two, &three] {
+        assert_eq!(repository.standing(commit).await.unwrap(), Standing::Merged, "{commit}");
+    }
 }
 
 #[tokio::test]
@@ -177,7 +214,7 @@ async fn a_file_or_a_tag_is_no_commit_on_the_branch() {
     let scene = Scene::new();
     scene.commit("one");
     let blob = CommitId::parse(&scene.origin(&["rev-parse", "HEAD:file"])).unwrap();
-    assert!(!scene.fetched().await.has_on_branch(&blob).await.unwrap());
+    assert_eq!(scene.fetched().await.standing(&blob).await.unwrap(), Standing::Elsewhere);
 }
 
 #[tokio::test]

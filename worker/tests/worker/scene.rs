@@ -25,8 +25,7 @@ impl Scene {
         scene.git(&["init", "--quiet", "--initial-branch=main", "."]);
         scene.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
         scene.ssh("for last; do :; done; exec sh -c \"$last\"");
-        let url = format!("ssh://git@origin.example{}", scene.path("origin").display());
-        scene.ssm.put("/iw/demo", "String", &format!(r#"{{"gitUrl":"{url}","command":"deploy.sh"}}"#));
+        scene.register(r#""deployDir":".""#);
         let credentials = format!(r#"{{"sshPrivateKey":"{KEY}","knownHosts":"h"}}"#);
         scene.ssm.put("/iw-credentials/demo", "SecureString", &credentials);
         scene
@@ -34,6 +33,12 @@ impl Scene {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Registers the project with `more`, keys of its entry.
+    pub fn register(&self, more: &str) {
+        let url = format!("ssh://git@origin.example{}", self.path("origin").display());
+        self.ssm.put("/iw/demo", "String", &format!(r#"{{"gitUrl":"{url}","command":"deploy.sh",{more}}}"#));
     }
 
     /// Makes `script` the `ssh` that git starts.
