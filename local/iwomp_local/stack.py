@@ -18,7 +18,7 @@ from typing import Any
 
 from iwomp_local import places
 from iwomp_local.emulator import ACCOUNT, Emulator, Lifetime
-from iwomp_local.pipeline import Pipeline
+from iwomp_local.pipeline import Pipeline, variable
 from iwomp_local.terraform import Terraform
 from iwomp_local.waiting import wait_for
 
@@ -183,7 +183,7 @@ class Stack:
 
     def build_of(self, project: str, trigger: str) -> dict[str, Any] | None:
         builds = self.pipeline.builds(project)
-        return next((build for build in builds if trigger_of(build) == trigger), None)
+        return next((build for build in builds if variable(build, "TRIGGERID") == trigger), None)
 
     def finished_build(
         self, project: str, trigger: str, timeout_seconds: float = BUILD_SECONDS
@@ -207,11 +207,6 @@ class Stack:
             return None
 
         return wait_for(f"the publication of {trigger}", look, OUTCOME_SECONDS)
-
-
-def trigger_of(build: dict[str, Any]) -> str | None:
-    variables_of_build = build["environment"]["environmentVariables"]
-    return next((str(item["value"]) for item in variables_of_build if item["name"] == "TRIGGERID"), None)
 
 
 def variables(emulator: Emulator, principal: Principal) -> dict[str, str]:

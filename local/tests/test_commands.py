@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from pipeline_under_test import CANARY, PipelineUnderTest
-from test_emulator import LOCAL, processes_in
+from processes import processes_in
 
 from iwomp_local import commands, places, terraform
 from iwomp_local.cli import main
@@ -195,7 +195,7 @@ def test_a_promise_that_does_not_hold_is_counted() -> None:
 def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, number: int, status: int) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "iwomp_local", "demo"],
-        env={**os.environ, "PYTHONPATH": str(LOCAL), "TMPDIR": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(places.REPOSITORY / "local"), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

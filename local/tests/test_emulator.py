@@ -19,6 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
+from processes import processes_in
 
 from iwomp_local import emulator as emulator_module
 from iwomp_local.emulator import ACCOUNT, REGION, Emulator, EmulatorError, Lifetime, birth
@@ -26,20 +27,6 @@ from iwomp_local.waiting import wait_for
 
 LOCAL = Path(emulator_module.__file__).resolve().parents[1]
 WAIT_SECONDS = 30.0
-
-
-def processes_in(directory: Path) -> list[int]:
-    """Everybody whose working directory or log lies below `directory`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                inside = any(str(directory) in str((entry / link).readlink()) for link in ("cwd", "fd/1"))
-            except OSError:
-                continue
-            if inside:
-                found.append(int(entry.name))
-    return found
 
 
 def test_two_run_at_once_and_each_keeps_to_itself(emulator: Emulator, tmp_path: Path) -> None:
