@@ -23,7 +23,7 @@ IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check fmt build zip image image-check deploy destroy trigger logs status secret redrive
+.PHONY: help demo up down test check fmt build zip image image-check deploy destroy trigger rollback logs status secret redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -81,21 +81,25 @@ image-check: ## Build the image and look into it
 
 # In an AWS account, with the credentials of the environment
 
-DEPLOY_VARIABLES = -var "image_tag=$$(worker/image.sh tag $(IMAGE_ARGS))" -var "architecture=$(ARCHITECTURE)"
-
-deploy: zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next
+# The image is there before any project is pointed at it: a trigger that came in between would otherwise be answered with
+# a build that cannot start.
+deploy: zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
 	$(TERRAFORM_INIT)
-	$(TERRAFORM) apply $(DEPLOY_VARIABLES) $(TF_ARGS)
-	worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)
+	$(TERRAFORM) apply -target=aws_ecr_repository.this -var image_tag=none $(TF_ARGS)
+	digest=$$(worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \
+	$(TERRAFORM) apply -var "image_tag=$$digest" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
 	$(IWOMP) next-steps
 
 destroy: ## Take everything down again
-	$(TERRAFORM) destroy $(DEPLOY_VARIABLES) $(TF_ARGS)
+	$(TERRAFORM) destroy -var image_tag=none $(TF_ARGS)
 
 # In use: the local stack while one is up, else the account that terraform/ was applied to
 
 trigger: $(TOOLS) ## Publish a trigger: PROJECT= BRANCH= [COMMIT=]
 	$(IWOMP) trigger "$${PROJECT-}" "$${BRANCH-}" $${COMMIT:+--commit "$$COMMIT"}
+
+rollback: $(TOOLS) ## Deploy a commit older than what is live, by an operator's right: PROJECT= BRANCH= COMMIT=
+	$(IWOMP) rollback "$${PROJECT-}" "$${BRANCH-}" "$${COMMIT-}"
 
 logs: $(TOOLS) ## The newest build's log, followed while it runs: PROJECT=
 	$(IWOMP) logs "$${PROJECT-}"

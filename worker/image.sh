@@ -3,7 +3,7 @@
 #
 #   worker/image.sh tag                  [NAME=VALUE ...]   print the tag
 #   worker/image.sh build                [NAME=VALUE ...]   build iwomp:TAG on this machine
-#   worker/image.sh push REPOSITORY_URL  [NAME=VALUE ...]   build and push, unless the repository has that tag
+#   worker/image.sh push REPOSITORY_URL  [NAME=VALUE ...]   build and push, unless the repository has that tag; print the digest
 #   worker/image.sh tool                                    print the container tool that these use
 #
 # NAME=VALUE are build arguments of worker/Dockerfile. From the environment: ARCHITECTURE (x86_64, the default, or arm64,
@@ -60,10 +60,19 @@ build() {
   echo "$image"
 }
 
+# Prints the digest: what is deployed by it stays what it is, even if its tag should expire and be pushed anew.
 push() {
-  local url=$1 tag tool image present
+  local url=$1 tag
   shift
   tag=$(tag "$@")
+  push_unless_there "$url" "$tag" "$@"
+  aws ecr batch-get-image --repository-name "${url#*/}" --image-ids "imageTag=$tag" \
+    --query 'images[0].imageId.imageDigest' --output text
+}
+
+push_unless_there() {
+  local url=$1 tag=$2 tool image present
+  shift 2
   # Asks for a count instead of parsing an error, so that a refused or failed call ends the script.
   present=$(aws ecr batch-get-image --repository-name "${url#*/}" --image-ids "imageTag=$tag" \
     --query 'length(images)' --output text)

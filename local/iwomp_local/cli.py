@@ -75,6 +75,13 @@ def parser() -> argparse.ArgumentParser:
     trigger.add_argument("project")
     trigger.add_argument("branch")
     trigger.add_argument("--commit")
+    rollback = command(
+        "rollback",
+        "deploy a commit that is older than what is live, or not related to it",
+        lambda options: commands.rollback(pipeline(), options.project, options.branch, options.commit),
+    )
+    for name in ("project", "branch", "commit"):
+        rollback.add_argument(name)
     logs = command("logs", "the newest build's log", lambda options: commands.logs(pipeline(), options.project))
     logs.add_argument("project")
     command("status", "what is live, what ran, what waits", lambda _: commands.status(pipeline()))
@@ -86,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     secret.add_argument("project")
     secret.add_argument("--file", type=Path)
     command("redrive", "send the dead letters through the checks again", lambda _: commands.redrive(pipeline()))
-    command("next-steps", "what to do after a deployment", lambda _: commands.next_steps(pipeline()))
+    command("next-steps", "what to do after a deployment", lambda _: commands.next_steps(applied()))
     return top
 
 
@@ -94,7 +101,13 @@ def pipeline() -> Pipeline:
     """The local stack's if one is up, else what terraform/ was applied to, in the account of the environment."""
     stack = Stack.running(places.DEFAULT_STACK)
     if stack is not None:
+        print(f"(the local stack at {stack.emulator.url}; make down ends it)", file=sys.stderr)
         return stack.pipeline
+    return applied()
+
+
+def applied() -> Pipeline:
+    """What terraform/ was applied to, in the account of the environment."""
     try:
         done = subprocess.run(
             [str(places.program("terraform")), f"-chdir={places.TERRAFORM}", "output", "-json"],
@@ -104,8 +117,10 @@ def pipeline() -> Pipeline:
             timeout=OUTPUT_SECONDS,
             env={**os.environ, "TF_IN_AUTOMATION": "1"},
         )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise PipelineError(f"the outputs of terraform/ cannot be read: {error}") from error
+    except subprocess.CalledProcessError as error:
+        raise PipelineError(f"the outputs of terraform/ cannot be read:\n{error.stderr.strip()}") from error
+    except subprocess.TimeoutExpired as error:
+        raise PipelineError(f"terraform output did not answer within {OUTPUT_SECONDS:.0f} s") from error
     outputs = {name: output["value"] for name, output in json.loads(done.stdout).items()}
     if "topic_arn" not in outputs:
         raise PipelineError(

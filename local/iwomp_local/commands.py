@@ -1,4 +1,4 @@
-"""What people do with a pipeline: `make trigger`, `logs`, `status`, `secret`, `redrive` and what to do after a deploy.
+"""What people do with a pipeline: trigger, roll back, read logs and status, store a secret, redrive; and what is next.
 
 The same for a local stack and for an account. Secrets come from standard input or a file, and are never printed.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from iwomp_local.pipeline import Pipeline, PipelineError, since, variable
 FOLLOW_SECONDS = 9 * 3600.0  # a build lasts 8 hours at most
 BUILDS_SHOWN = 3
 SECRET_BYTES = 8192  # what SSM takes in its largest tier
+COMMIT_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 CREDENTIAL_FORMS = (
     {"authToken"},
     {"authToken", "basicUsername"},
@@ -31,6 +33,17 @@ def trigger(pipeline: Pipeline, project: str, branch: str, commit: str | None) -
     message = {"project": project, "branch": branch, **({"commit": commit} if commit else {})}
     print(f"published {json.dumps(message)} as {pipeline.publish(json.dumps(message))}")
     print(f"next: make logs PROJECT={project}, make status")
+
+
+def rollback(pipeline: Pipeline, project: str, branch: str, commit: str) -> None:
+    """Says that `commit` counts as live, and publishes it: the way back that a trigger alone does not have."""
+    if not project or not branch or not COMMIT_ID.fullmatch(commit):
+        raise PipelineError("say what to go back to: make rollback PROJECT=demo BRANCH=main COMMIT=<full id>")
+    for live in pipeline.live(project):
+        if live.branch == branch:
+            print(f"live was {live.commit}, since {live.time}")
+    pipeline.declare_live(project, branch, commit)
+    trigger(pipeline, project, branch, commit)
 
 
 def logs(pipeline: Pipeline, project: str) -> None:

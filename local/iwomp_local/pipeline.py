@@ -93,11 +93,14 @@ class Pipeline:
     def log(self, build: dict[str, Any], after: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
         """The events of a build's log behind the position `after`, and the position behind them."""
         events: list[dict[str, Any]] = []
+        place = build.get("logs") or {}
+        if not place.get("groupName") or not place.get("streamName"):
+            return events, after  # CodeBuild names them only once the build's container runs
         while True:
             where = {"nextToken": after} if after else {"startFromHead": True}
             try:
                 page = self.client("logs").get_log_events(
-                    logGroupName=build["logs"]["groupName"], logStreamName=build["logs"]["streamName"], **where
+                    logGroupName=place["groupName"], logStreamName=place["streamName"], **where
                 )
             except self.client("logs").exceptions.ResourceNotFoundException:
                 return events, after  # the build has said nothing yet
@@ -146,6 +149,17 @@ class Pipeline:
             Tier="Intelligent-Tiering",  # an SSH key with known hosts may exceed the 4 KB of the standard tier
         )
         return name
+
+    def declare_live(self, project: str, branch: str, commit: str) -> None:
+        """Writes over the record of what is live. SSM keeps the version before as history."""
+        self.project(project)
+        record = {"commit": commit, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self.client("ssm").put_parameter(
+            Name=f"/{self.config_path}-deployed/{project}/{branch}",
+            Value=json.dumps(record),
+            Type="String",
+            Overwrite=True,
+        )
 
     def redrive(self) -> int:
         """Sends every dead letter through the launcher's checks again; returns how many."""

@@ -16,7 +16,7 @@ failed=0
 main() {
   local bundle=/etc/ssl/certs/ca-certificates.crt
 
-  expect "it runs as deployer, not as root" '^1000 deployer /home/deployer$' sh -c 'echo $(id -u) $(id -un) ~'
+  expect "the deployer is there with a home" '^1000 deployer /home/deployer$' sh -c 'echo $(id -u) $(id -un) ~'
   expect "the deployer can write at home" '^written$' sh -c 'touch ~/probe && echo written'
   expect "the deployer cannot change what it runs" '^no$' sh -c 'test -w /usr/local/bin/iwomp-worker && echo yes || echo no'
   expect "git can send a bearer token (2.46 or later)" '^git version 2\.(4[6-9]|[5-9][0-9])' git --version
@@ -50,15 +50,16 @@ expect() {
   fi
 }
 
+# As the buildspec's `run-as` does.
 in_image() {
   if [[ $tool == buildah ]]; then
     local container status=0
     container=$(buildah from "$image")
-    buildah run "$container" -- "$@" || status=$?
+    buildah run --user deployer "$container" -- "$@" || status=$?
     buildah rm "$container" >/dev/null
     return "$status"
   fi
-  "$tool" run --rm --network none "$image" "$@"
+  "$tool" run --rm --user deployer --network none "$image" "$@"
 }
 
 main

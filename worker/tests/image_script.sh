@@ -35,11 +35,13 @@ main() {
   run push "$url"
   check "a tag that the repository has is not built" absent '^podman build'
   check "nor pushed" absent '^podman push'
+  check "but its digest is told" same sha256:fake "$(cat "$work/stdout")"
 
   export PRESENT=0
   run push "$url" AWS_CDK_VERSION=2.0.0
   check "a new tag is built with its arguments" present '^podman build .*--build-arg AWS_CDK_VERSION=2\.0\.0 \.$'
   check "and pushed under the content's hash" present "^podman push $url:$(tag AWS_CDK_VERSION=2.0.0)$"
+  check "and nothing but its digest is printed" same sha256:fake "$(cat "$work/stdout")"
   check "the registry's password is no argument" absent 'registry-password.*'
   check "it goes through standard input" same registry-password "$(cat "$work/stdin")"
   check "the login is given back" present '^podman logout 123456789012'
@@ -84,6 +86,9 @@ FAKE
   cat >"$work/bin/aws" <<'FAKE'
 #!/bin/sh
 echo "aws $*" >>"$CALLS"
+case "$* $PRESENT" in
+  *imageDigest*) echo "sha256:fake" ; exit ;;
+esac
 case "$2 $PRESENT" in
   "batch-get-image denied") exit 254 ;;
   batch-get-image*) echo "$PRESENT" ;;
@@ -105,7 +110,7 @@ tag() {
 run() {
   : >"$CALLS"
   status=0
-  image "$@" >/dev/null 2>&1 || status=$?
+  image "$@" >"$work/stdout" 2>/dev/null || status=$?
   if [[ -e $CALLS.stdin ]]; then mv "$CALLS.stdin" "$work/stdin"; fi
 }
 
