@@ -80,6 +80,14 @@ impl Object {
         }
     }
 
+    pub(crate) fn take_bool(&mut self, key: &'static str) -> Result<Option<bool>, DocumentError> {
+        match self.0.remove(key) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(DocumentError::Invalid { key, rule: "must be true or false" }),
+        }
+    }
+
     /// Like [`Self::take_string`], where a program of ours wrote `null` for "none".
     pub(crate) fn take_string_or_null(&mut self, key: &'static str) -> Result<Option<String>, DocumentError> {
         if self.0.get(key).is_some_and(Value::is_null) {

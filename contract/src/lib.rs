@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod parameter;
 mod printable;
 pub mod register;
+mod topic;
 mod trigger;
 pub mod variable;
 
@@ -23,4 +24,5 @@ pub use name::{Branch, CommitId, ConfigPath, NameError, ProjectName};
 pub use outcome::{Outcome, Report};
 pub use printable::printable;
 pub use register::Project;
+pub use topic::Topic;
 pub use trigger::{Trigger, TriggerError};

@@ -66,7 +66,7 @@ name! {
 }
 name! {
     /// The one path segment under which SSM parameters live, and the prefix of every name that iwomp gives in an account:
-    /// `[A-Za-z0-9][A-Za-z0-9_-]{0,31}`, not starting with `aws` or `ssm`, which SSM reserves.
+    /// `[A-Za-z0-9][A-Za-z0-9_-]{0,31}`, not starting with `aws` or `ssm`, which SSM reserves, nor ending like our own trees.
     ConfigPath, "config path", check_config_path
 }
 
@@ -97,6 +97,9 @@ fn check_config_path(text: &str) -> Result<(), &'static str> {
     let start = text.get(..3).unwrap_or_default().to_ascii_lowercase();
     if start == "aws" || start == "ssm" {
         return Err("must not start with aws or ssm, which SSM reserves");
+    }
+    if text.ends_with("-credentials") || text.ends_with("-deployed") {
+        return Err("must not end in -credentials or -deployed, where another pipeline would keep such things");
     }
     Ok(())
 }
@@ -240,7 +243,7 @@ mod tests {
         for good in ["iwomp-in-aws", "x", "team_A"] {
             assert!(ConfigPath::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "a/b", "/a", "awsome", "AWS-x", "ssm", "a:b", &"x".repeat(33)] {
+        for bad in ["", "a/b", "/a", "awsome", "AWS-x", "ssm", "a:b", "x-credentials", "x-deployed", &"x".repeat(33)] {
             assert!(ConfigPath::parse(bad).is_err(), "{bad:?}");
         }
     }

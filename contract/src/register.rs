@@ -4,13 +4,17 @@ use std::path::Path;
 
 use crate::credentials;
 use crate::document::{Object, strings};
-use crate::{Branch, Credentials, DocumentError, GitUrl};
+use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl};
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 13] = [
     "gitUrl",
     "command",
     "deployDir",
     "branches",
+    "requireCommit",
+    "firstParent",
+    "allowedSigners",
+    "deployRoleArn",
     "authToken",
     "basicUsername",
     "basicPassword",
@@ -43,6 +47,14 @@ pub struct Project {
     pub command: Command,
     pub deploy_dir: DeployDir,
     pub branches: Branches,
+    /// Whether a trigger must name its commit, so that exactly what CI tested is deployed.
+    pub commit_rule: CommitRule,
+    /// Which commits of the branch may be pinned.
+    pub lineage: Lineage,
+    /// Public keys of which one must have signed the commit. Absent: signatures are not looked at.
+    pub allowed_signers: Option<AllowedSigners>,
+    /// The role whose session the command gets, instead of the build's own credentials.
+    pub deploy_role: Option<RoleArn>,
     pub auth_scheme: AuthScheme,
     /// PEM certificates to trust for `gitUrl`, and no others.
     pub ca_bundle: Option<String>,
@@ -59,6 +71,25 @@ pub enum Command {
     Executable(String),
     /// An exact argument vector, not empty; nothing is appended.
     Vector(Vec<String>),
+}
+
+/// Whether a trigger may leave the commit out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitRule {
+    /// The head of the branch is deployed if the trigger names no commit.
+    HeadByDefault,
+    /// A trigger without commit is refused.
+    CommitRequired,
+}
+
+/// Which commits count as being on a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lineage {
+    /// Those that were its head, as merges keep it: the line of first parents. A commit of a merged side branch was never
+    /// the state of the branch, and CI has tested it, if at all, as something else.
+    FirstParent,
+    /// Every ancestor of its head.
+    AnyAncestor,
 }
 
 /// How a token is sent over HTTPS.
@@ -79,7 +110,7 @@ impl Project {
     pub fn read(entry: Document<'_>, default: Option<Document<'_>>) -> Result<Self, DocumentError> {
         let mut object = read_document(entry)?;
         if let Some(default) = default {
-            object.lay_under(read_document(default)?);
+            object.lay_under(read_default(default)?);
         }
         let holds_secret = SECRET_KEYS.into_iter().any(|key| object.has(key));
         Ok(Self {
@@ -87,11 +118,29 @@ impl Project {
             command: Command::take(&mut object)?,
             deploy_dir: DeployDir::parse(object.take_string("deployDir")?.as_deref().unwrap_or("."))?,
             branches: Branches::take(&mut object)?,
+            commit_rule: match object.take_bool("requireCommit")? {
+                Some(true) => CommitRule::CommitRequired,
+                Some(false) | None => CommitRule::HeadByDefault,
+            },
+            lineage: match object.take_bool("firstParent")? {
+                Some(true) | None => Lineage::FirstParent,
+                Some(false) => Lineage::AnyAncestor,
+            },
+            allowed_signers: AllowedSigners::take(&mut object)?,
+            deploy_role: RoleArn::take(&mut object)?,
             auth_scheme: AuthScheme::take(&mut object)?,
             ca_bundle: take_ca_bundle(&mut object)?,
             token_username: if holds_secret { None } else { credentials::take_username(&mut object)? },
             credentials: Credentials::take(&mut object)?,
         })
+    }
+}
+
+impl Project {
+    /// Whether a trigger with this commit, or without one, may be answered.
+    #[must_use]
+    pub fn accepts(&self, commit: Option<&CommitId>) -> bool {
+        commit.is_some() || self.commit_rule == CommitRule::HeadByDefault
     }
 }
 
@@ -104,6 +153,20 @@ fn read_document(document: Document<'_>) -> Result<Object, DocumentError> {
             rule: "is a secret in a String parameter, which many can read: withdraw it, and keep the new one in the credentials parameter",
         }),
         _ => Ok(object),
+    }
+}
+
+/// What lies under every entry may hold no secret, encrypted or not: each project would send it to its own host, and each
+/// project's role would have to be able to decrypt it.
+fn read_default(default: Document<'_>) -> Result<Object, DocumentError> {
+    let object = read_document(default)?;
+    match SECRET_KEYS.into_iter().find(|key| object.has(key)) {
+        Some(key) => Err(DocumentError::Invalid {
+            key,
+            rule: "must not stand in _default, from where every project would send it to its own Git host: store it in the \
+                credentials parameter of each project",
+        }),
+        None => Ok(object),
     }
 }
 
@@ -219,6 +282,73 @@ impl BranchPattern {
     }
 }
 
+/// Public keys that may sign commits: SSH keys as lines of an `allowed_signers` file (principal, options, key), or GPG keys
+/// in ASCII armour. One kind a project.
+/// <https://man.openbsd.org/ssh-keygen#ALLOWED_SIGNERS>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedSigners {
+    Ssh(String),
+    Gpg(String),
+}
+
+impl AllowedSigners {
+    fn take(object: &mut Object) -> Result<Option<Self>, DocumentError> {
+        const KEY: &str = "allowedSigners";
+        const ARMOUR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+        let Some(text) = object.take_string(KEY)? else { return Ok(None) };
+        if text.trim_start().starts_with(ARMOUR) {
+            return Ok(Some(Self::Gpg(text)));
+        }
+        let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        // `cert-authority` would let whoever holds that authority add signers without the register knowing.
+        let names_key = |line: &str| {
+            let mut words = line.split_whitespace().skip(1);
+            words.any(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"))
+        };
+        if lines().next().is_none() || !lines().all(names_key) || lines().any(|line| line.contains("cert-authority")) {
+            return Err(DocumentError::Invalid {
+                key: KEY,
+                rule: "must be lines of an allowed_signers file (principal and SSH key, no cert-authority) or an armoured GPG key",
+            });
+        }
+        Ok(Some(Self::Ssh(text)))
+    }
+}
+
+/// The ARN of an IAM role: `arn:<partition>:iam::<12 digits>:role/<path and name>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn(String);
+
+impl RoleArn {
+    fn take(object: &mut Object) -> Result<Option<Self>, DocumentError> {
+        const KEY: &str = "deployRoleArn";
+        let Some(text) = object.take_string(KEY)? else { return Ok(None) };
+        if !Self::is_valid(&text) {
+            return Err(DocumentError::Invalid { key: KEY, rule: "must be arn:aws:iam::<account>:role/<name>" });
+        }
+        Ok(Some(Self(text)))
+    }
+
+    fn is_valid(text: &str) -> bool {
+        let parts: Vec<_> = text.splitn(6, ':').collect();
+        let [arn, partition, "iam", "", account, resource] = parts[..] else { return false };
+        let Some(name) = resource.strip_prefix("role/") else { return false };
+        arn == "arn"
+            && partition.starts_with("aws")
+            && partition.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            && account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit())
+            && (1..=512).contains(&name.len())
+            && !name.ends_with('/')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_/-".contains(&b))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +405,18 @@ mod tests {
     }
 
     #[test]
+    fn the_default_holds_no_secret_for_every_host_would_get_it() {
+        for secret in [r#""authToken":"canary-8""#, r#""basicUsername":"u","basicPassword":"canary-8""#] {
+            let default = format!(r#"{{{secret},"branches":["main"]}}"#);
+            for default in [plain(&default), encrypted(&default)] {
+                let error = Project::read(plain(MINIMAL), Some(default)).unwrap_err().to_string();
+                assert!(error.contains("_default") || error.contains("String parameter"), "{error}");
+                assert!(!error.contains("canary-8"), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn a_branch_rule_is_an_exact_name_or_a_prefix() {
         let branches = with(r#""branches":["main","release/*"]"#).unwrap().branches;
         for allowed in ["main", "release/1", "release/1/2"] {
@@ -305,6 +447,8 @@ mod tests {
             r#""authScheme":"digest""#,
             r#""caBundle":"x""#,
             r#""gitUrl":"https://git.example/other""#,
+            r#""requireCommit":"true""#,
+            r#""firstParent":0"#,
         ] {
             assert!(with(more).is_err(), "{more}");
         }
@@ -315,6 +459,49 @@ mod tests {
         let project = with(r#""basicUsername":"deployer""#).unwrap();
         assert_eq!(project.token_username.as_deref(), Some("deployer"));
         assert!(project.credentials.is_none());
+    }
+
+    #[test]
+    fn the_stricter_rule_holds_where_nothing_is_said_of_lineage_and_the_articles_where_nothing_is_said_of_commits() {
+        let project = read(MINIMAL).unwrap();
+        assert_eq!((project.lineage, project.commit_rule), (Lineage::FirstParent, CommitRule::HeadByDefault));
+        let project = with(r#""requireCommit":true,"firstParent":false"#).unwrap();
+        assert_eq!((project.lineage, project.commit_rule), (Lineage::AnyAncestor, CommitRule::CommitRequired));
+    }
+
+    #[test]
+    fn signers_are_ssh_keys_or_gpg_keys() {
+        let ssh = r#""allowedSigners":"ada@example.org namespaces=\"git\" ssh-ed25519 AAAA\n# comment\n""#;
+        assert!(matches!(with(ssh).unwrap().allowed_signers, Some(AllowedSigners::Ssh(_))));
+        let gpg = r#""allowedSigners":"-----BEGIN PGP PUBLIC KEY BLOCK-----\n...""#;
+        assert!(matches!(with(gpg).unwrap().allowed_signers, Some(AllowedSigners::Gpg(_))));
+        for more in [
+            r#""allowedSigners":"""#,
+            r##""allowedSigners":"# nobody""##,
+            r#""allowedSigners":"ada@example.org""#,
+            r#""allowedSigners":"ssh-ed25519 AAAA""#,
+            r#""allowedSigners":"* cert-authority ssh-ed25519 AAAA""#,
+            r#""allowedSigners":["ada ssh-ed25519 AAAA"]"#,
+        ] {
+            assert!(with(more).is_err(), "{more}");
+        }
+    }
+
+    #[test]
+    fn a_deploy_role_is_named_by_its_arn() {
+        let role =
+            with(r#""deployRoleArn":"arn:aws:iam::123456789012:role/team/deploy""#).unwrap().deploy_role.unwrap();
+        assert_eq!(role.as_str(), "arn:aws:iam::123456789012:role/team/deploy");
+        for arn in [
+            "deploy",
+            "arn:aws:iam::123456789012:user/x",
+            "arn:aws:iam::1:role/x",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/a b",
+            "arn:aws:sts::123456789012:assumed-role/x/y",
+        ] {
+            assert!(with(&format!(r#""deployRoleArn":"{arn}""#)).is_err(), "{arn}");
+        }
     }
 
     #[test]

@@ -26,24 +26,48 @@ pub enum TriggerError {
     Document(#[from] DocumentError),
     #[error("{0}")]
     Name(#[from] NameError),
+    #[error("message names another project than the one whose topic it was published to")]
+    WrongProject,
 }
 
 impl Trigger {
-    /// Reads the text of an SNS message: a JSON object with `project`, `branch` and, if pinned, `commit`.
+    /// Reads the text of a message to the shared topic: a JSON object with `project`, `branch` and, if pinned, `commit`.
     ///
     /// # Errors
     /// Says which rule is broken; never repeats a value of the message.
     pub fn parse(message: &str) -> Result<Self, TriggerError> {
-        if message.len() > MAX_TRIGGER_BYTES {
-            return Err(TriggerError::TooLong);
+        let mut object = read(message)?;
+        let project = ProjectName::parse(&object.require_string("project")?)?;
+        Self::take(object, project)
+    }
+
+    /// Reads the text of a message to the own topic of `project`. The topic says which project is meant, for SNS tells
+    /// nothing of who published; the message may leave the name out, and must not say another one.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and if the message names another project.
+    pub fn parse_for(project: &ProjectName, message: &str) -> Result<Self, TriggerError> {
+        let mut object = read(message)?;
+        match object.take_string("project")? {
+            Some(named) if ProjectName::parse(&named)? != *project => Err(TriggerError::WrongProject),
+            _ => Self::take(object, project.clone()),
         }
-        let mut object = Object::read(message, &["project", "branch", "commit"])?;
+    }
+
+    fn take(mut object: Object, project: ProjectName) -> Result<Self, TriggerError> {
         Ok(Self {
-            project: ProjectName::parse(&object.require_string("project")?)?,
+            project,
             branch: Branch::parse(&object.require_string("branch")?)?,
             commit: object.take_string("commit")?.as_deref().map(CommitId::parse).transpose()?,
         })
     }
+}
+
+fn read(message: &str) -> Result<Object, TriggerError> {
+    if message.len() > MAX_TRIGGER_BYTES {
+        return Err(TriggerError::TooLong);
+    }
+    Ok(Object::read(message, &["project", "branch", "commit"])?)
 }
 
 impl TriggerError {
@@ -59,6 +83,7 @@ impl TriggerError {
             Self::Document(DocumentError::MissingKey(_)) => "missing_key",
             Self::Document(DocumentError::Invalid { .. }) => "wrong_type",
             Self::Name(_) => "bad_name",
+            Self::WrongProject => "wrong_project",
         }
     }
 }
@@ -82,6 +107,22 @@ mod tests {
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let message = format!("{{\"project\":\"demo\",\"branch\":\"main\",\"commit\":\"{commit}\"}}\n");
         assert_eq!(Trigger::parse(&message).unwrap().commit.unwrap().as_str(), commit);
+    }
+
+    #[test]
+    fn on_its_own_topic_a_project_may_be_left_out_and_none_else_be_named() {
+        let demo = ProjectName::parse("demo").unwrap();
+        for message in [r#"{"branch":"main"}"#, r#"{"project":"demo","branch":"main"}"#] {
+            assert_eq!(Trigger::parse_for(&demo, message).unwrap().project, demo, "{message}");
+        }
+        for (message, class) in [
+            (r#"{"project":"other","branch":"main"}"#, "wrong_project"),
+            (r#"{"project":"demo:1","branch":"main"}"#, "bad_name"),
+            (r#"{"project":null,"branch":"main"}"#, "wrong_type"),
+            ("{}", "missing_key"),
+        ] {
+            assert_eq!(Trigger::parse_for(&demo, message).unwrap_err().class(), class, "{message}");
+        }
     }
 
     #[test]

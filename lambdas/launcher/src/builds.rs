@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_codebuild::Client;
+use aws_sdk_codebuild::error::ProvideErrorMetadata;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, SortOrderType, StatusType};
 use contract::{ConfigPath, Trigger, parameter, variable};
 
@@ -18,7 +19,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(5);
 pub enum Answer {
     /// This very trigger has been started: the answer of an earlier StartBuild was lost.
     Started(String),
-    /// A build that began after the trigger was published has deployed the head of its branch.
+    /// A build that began after the trigger was published has deployed what it asks for.
     Covered(String),
 }
 
@@ -46,7 +47,9 @@ pub async fn start(
             }),
         },
         Err(error) if error.as_service_error().is_some_and(|error| error.is_account_limit_exceeded_exception()) => {
-            Err(Stop::Busy { reason: format!("{build_project} has a build running: the trigger waits in the queue") })
+            // CodeBuild says the same word for the project's limit of one and for the account's own limits.
+            let said = error.message().unwrap_or("no reason given").to_owned();
+            Err(Stop::Busy { reason: format!("{build_project} cannot start a build now ({said}): the trigger waits") })
         }
         Err(error) => Err(Stop::failed(&format!("starting {build_project}"), error)),
     }
@@ -106,10 +109,9 @@ fn answer(build: &Build, trigger: &Trigger, delivery: &Delivery) -> Option<Answe
     if variable_of(build, variable::TRIGGER) == Some(&delivery.trigger_id) {
         return Some(Answer::Started(id));
     }
-    // A pinned trigger is answered by no other build, and a pinned build answers no other trigger: it may have deployed an
-    // old commit, and whoever could pin one could otherwise starve real deployments.
-    let both_unpinned = trigger.commit.is_none() && variable_of(build, variable::COMMIT).is_none();
-    let covers = both_unpinned
+    // The same commit, or both the head. A pinned build covers no unpinned trigger: it may have deployed an old commit, and
+    // whoever could pin one could otherwise starve real deployments.
+    let covers = variable_of(build, variable::COMMIT) == trigger.commit.as_ref().map(|commit| commit.as_str())
         && variable_of(build, variable::BRANCH) == Some(trigger.branch.as_str())
         && build.build_status() == Some(&StatusType::Succeeded)
         && started(build).is_some_and(|started| started > delivery.published + CLOCK_SKEW);

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sns::SnsMessage;
 use aws_lambda_events::sqs::SqsMessage;
+use contract::{Topic, Trigger, TriggerError};
 
 use crate::verdict::Stop;
 
@@ -13,34 +14,47 @@ const FRESH: Duration = Duration::from_secs(4 * 60);
 
 #[derive(Debug)]
 pub struct Delivery {
+    /// Where the message was published.
+    topic: Topic,
     /// The message id that SNS gave; the same on every delivery.
     pub trigger_id: String,
     pub published: SystemTime,
     /// What CI wrote. Not trusted.
-    pub message: String,
+    message: String,
     tries: u32,
 }
 
 impl Delivery {
-    /// Opens the envelope. Only a notification from `topic_arn` is a trigger.
+    /// Opens the envelope. Only a notification from the shared topic, whose ARN is `topic_arn`, or from a project's own, is a
+    /// trigger. Which of them exist and may deliver is for the queue's policy to say.
     pub fn open(record: &SqsMessage, topic_arn: &str) -> Result<Self, Stop> {
         let foreign = |reason| Stop::refused("foreign_envelope", reason);
         let body = record.body.as_deref().unwrap_or_default();
         let envelope: SnsMessage =
             serde_json::from_str(body).map_err(|_| foreign("queue message is no SNS notification"))?;
-        if envelope.sns_message_type != "Notification" || envelope.topic_arn != topic_arn {
-            return Err(foreign("queue message is no notification from the trigger topic"));
-        }
+        let topic = Topic::of_arn(&envelope.topic_arn, topic_arn);
+        let Some(topic) = topic.filter(|_| envelope.sns_message_type == "Notification") else {
+            return Err(foreign("queue message is no notification from a topic of the pipeline"));
+        };
         if !is_message_id(&envelope.message_id) {
             return Err(foreign("SNS message id is not one"));
         }
         let tries = record.attributes.get("ApproximateReceiveCount");
         Ok(Self {
+            topic,
             trigger_id: envelope.message_id,
             published: envelope.timestamp.into(),
             message: envelope.message,
             tries: tries.and_then(|count| count.parse().ok()).unwrap_or(u32::MAX),
         })
+    }
+
+    /// What is asked for.
+    pub fn trigger(&self) -> Result<Trigger, TriggerError> {
+        match &self.topic {
+            Topic::Shared => Trigger::parse(&self.message),
+            Topic::Of(project) => Trigger::parse_for(project, &self.message),
+        }
     }
 
     /// Whether this delivery is surely the first one that reaches CodeBuild.
@@ -64,6 +78,19 @@ mod tests {
     fn an_envelope_of_our_topic_is_opened() {
         let delivery = Delivery::open(&record("hello", 1), TOPIC_ARN).unwrap();
         assert_eq!((delivery.message.as_str(), delivery.trigger_id.as_str()), ("hello", TRIGGER_ID));
+    }
+
+    #[test]
+    fn the_topic_says_which_project_is_meant() {
+        let own = |message: &str| {
+            let mut record = record(message, 1);
+            record.body = record.body.map(|body| body.replace(TOPIC_ARN, &format!("{TOPIC_ARN}-demo")));
+            Delivery::open(&record, TOPIC_ARN).unwrap().trigger()
+        };
+        assert_eq!(own(r#"{"branch":"main"}"#).unwrap().project.as_str(), "demo");
+        assert_eq!(own(r#"{"project":"other","branch":"main"}"#), Err(TriggerError::WrongProject));
+        let shared = Delivery::open(&record(r#"{"branch":"main"}"#, 1), TOPIC_ARN).unwrap();
+        assert!(shared.trigger().is_err(), "on the shared topic the message must name the project");
     }
 
     #[test]

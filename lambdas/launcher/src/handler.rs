@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{ConfigPath, Outcome, Report, Trigger};
+use contract::{ConfigPath, Outcome, Report};
 use futures::future::join_all;
 use tokio::time::timeout;
 
@@ -62,7 +62,7 @@ impl Launcher {
         let delivery = Delivery::open(record, &self.topic_arn)?;
         report.trigger = Some(delivery.trigger_id.clone());
 
-        let trigger = Trigger::parse(&delivery.message)?;
+        let trigger = delivery.trigger()?;
         report.project = Some(trigger.project.clone());
         report.branch = Some(trigger.branch.clone());
         report.commit.clone_from(&trigger.commit);
@@ -242,6 +242,17 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn a_project_that_requires_a_commit_is_not_deployed_without() {
+        const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"x","requireCommit":true}"#;
+        let entry = register(vec![("/iwomp-in-aws/demo", ParameterType::String, ENTRY)]);
+        let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, TRIGGER).await.class, Some("commit_required"));
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
+        assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Started);
+    }
+
+    #[tokio::test]
     async fn a_malformed_register_entry_is_refused_with_its_key_and_without_its_values() {
         for (entry, key) in [
             (r#"{"command":"canary-5"}"#, "gitUrl"),
@@ -307,6 +318,15 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn a_flood_of_triggers_with_one_commit_is_covered_by_one_build_of_it() {
+        const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+        let [list, get] = history(&[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)], 60);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get]);
+        let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
+        assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Covered);
+    }
+
+    #[tokio::test]
     async fn no_other_build_covers_a_trigger() {
         const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
         let pinned_trigger = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
@@ -314,7 +334,7 @@ pub(crate) mod tests {
             (TRIGGER, &[("GITBRANCH", "main")], 0),    // began before, as far as clocks tell
             (TRIGGER, &[("GITBRANCH", "master")], 60), // another branch
             (TRIGGER, &[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)], 60), // a pinned build may be an old commit
-            (&pinned_trigger, &[("GITBRANCH", "main")], 60), // a pinned trigger wants its own commit
+            (&pinned_trigger, &[("GITBRANCH", "main")], 60), // the head may be another commit by then
         ];
         for (message, variables, began_after_seconds) in cases {
             let [list, get] = history(variables, began_after_seconds);

@@ -35,6 +35,10 @@ pub async fn check(ssm: &Client, config_path: &ConfigPath, trigger: &Trigger) ->
         let reason = format!("register entry {entry_name} does not allow branch {}: see its branches", trigger.branch);
         return Err(Stop::refused("branch_not_allowed", reason));
     }
+    if !project.accepts(trigger.commit.as_ref()) {
+        let reason = format!("register entry {entry_name} requires a commit: name the one that CI tested");
+        return Err(Stop::refused("commit_required", reason));
+    }
     Ok(())
 }
 
