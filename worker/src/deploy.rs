@@ -45,6 +45,7 @@ pub async fn deploy(
     let commit = rules::choose_commit(variables, &project, &repository).await?;
     report.commit = Some(commit.clone());
     say_commit(&repository, &commit, narration).await?;
+    rules::require_signature(&project, &repository, &commit).await?;
 
     let live = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
     say_live(live.as_ref(), narration);

@@ -21,6 +21,8 @@ pub enum Kind {
     CommitRequired,
     /// The commit is not on the branch, or not where the register wants it.
     CommitNotOnBranch,
+    /// None of the allowed signers signed the commit.
+    NotSigned,
     /// What is live is not an ancestor of the commit, or cannot be read.
     NotForward,
     /// AWS did not answer, or did not allow a call.
@@ -53,6 +55,7 @@ impl Kind {
             Self::BranchNotAllowed => ("branch_not_allowed", Refused, 77),
             Self::CommitRequired => ("commit_required", Refused, 77),
             Self::CommitNotOnBranch => ("commit_not_on_branch", Refused, 77),
+            Self::NotSigned => ("not_signed", Refused, 77),
             Self::NotForward => ("not_forward", Refused, 77),
             Self::Aws => ("aws", Failed, 69),
             Self::Git => ("git", Failed, 69),

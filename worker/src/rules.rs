@@ -1,5 +1,5 @@
 //! The register's rules about which trigger may deploy which commit: the branch, a commit that CI tested, its place on the
-//! branch, forward only. A rule that says no is a refusal, which trying again does not change.
+//! branch, its signature, forward only. A rule that says no is a refusal, which trying again does not change.
 
 use anyhow::anyhow;
 use contract::register::Lineage;
@@ -55,6 +55,28 @@ pub async fn choose_commit(
         ),
     };
     Err(Failure::new(Kind::CommitNotOnBranch, anyhow!("looking for the pinned commit {pinned}: {problem}"), advice))
+}
+
+/// That an allowed signer signed `commit`, if the register asks for it. The commits before it need no signature: it names
+/// them, and all files, by their hashes.
+///
+/// # Errors
+/// If nobody of them did, or if that cannot be found out.
+pub async fn require_signature(
+    project: &Project,
+    repository: &Repository<'_>,
+    commit: &CommitId,
+) -> Result<(), Failure> {
+    let Some(signers) = &project.allowed_signers else { return Ok(()) };
+    if repository.is_signed(commit, signers).await? {
+        return Ok(());
+    }
+    let error = anyhow!("checking the signature of {commit}: it has no good signature by one of allowedSigners");
+    Err(Failure::new(
+        Kind::NotSigned,
+        error,
+        "git's own words are in the lines above; sign the commit, or add the signer's key to the register",
+    ))
 }
 
 /// Whether `commit` may follow the commit that is `live`. `false` means that a descendant of it is live already.

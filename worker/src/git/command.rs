@@ -77,7 +77,7 @@ pub(super) const MAX_FILE_BYTES: u64 = 4 << 30;
 /// git, in one repository.
 pub(super) struct Git<'a> {
     pub(super) repository: PathBuf,
-    environment: Environment,
+    pub(super) environment: Environment,
     bounds: &'a Bounds,
     narration: &'a Narration,
 }
@@ -112,6 +112,13 @@ impl<'a> Git<'a> {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
+        command
+    }
+
+    /// A program that git uses, to be called by ourselves: it sees what git sees.
+    pub(super) fn program(&self, path: &Path) -> Command {
+        let mut command = process::command(path, &self.environment);
+        process::limit_file_size(&mut command, MAX_FILE_BYTES);
         command
     }
 

@@ -5,6 +5,7 @@ mod access;
 mod command;
 mod commit;
 mod explain;
+mod signature;
 mod ssh;
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use contract::register::AuthScheme;
+use contract::register::{AllowedSigners, AuthScheme};
 use contract::{Branch, CommitId, Credentials, Project};
 
 use crate::bounds::Bounds;
@@ -192,6 +193,14 @@ impl<'a> Repository<'a> {
         let mut command = self.git.command();
         command.args(["merge-base", "--is-ancestor", "--", old, new]);
         self.git.ask_yes_or_no("comparing two commits", command, QUESTION_TIME_LIMIT).await
+    }
+
+    /// Whether `commit` was signed by one of `signers`.
+    ///
+    /// # Errors
+    /// If the keys or the program that checks them cannot be used, or if git fails.
+    pub async fn is_signed(&self, commit: &CommitId, signers: &AllowedSigners) -> Result<bool, Failure> {
+        signature::is_by(signers, commit, &self.git, &self.scratch).await
     }
 
     /// What people want to know of a commit.

@@ -6,6 +6,7 @@
 
 mod rules;
 mod scene;
+mod signatures;
 mod ssm;
 
 use std::io::{BufRead, BufReader};
