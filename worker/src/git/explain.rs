@@ -84,6 +84,14 @@ const KNOWN: &[Known] = &[
         ),
     ),
     (
+        &["does not support shallow"],
+        known(
+            Lasting,
+            "the server does not speak git's own protocol: it only hands out files, which git does not check on arrival",
+            "have the repository served by git http-backend, a Git host or SSH",
+        ),
+    ),
+    (
         &["died of signal 25", "File too large"],
         known(Lasting, "the branch is too big: its history is over 4 GiB", "keep large files out of the repository"),
     ),
@@ -236,6 +244,10 @@ mod tests {
             (
                 "fatal: unable to access 'https://h:1/': Failed to connect to h port 1 after 0 ms: Couldn't connect to server",
                 "the Git host cannot be reached",
+            ),
+            (
+                "fatal: dumb http transport does not support shallow capabilities",
+                "the server does not speak git's own protocol",
             ),
             ("ssh: connect to host h port 22: Connection refused", "the Git host cannot be reached"),
             ("Host key verification failed.", "the server's SSH host key"),

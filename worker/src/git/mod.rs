@@ -91,7 +91,9 @@ impl<'a> Repository<'a> {
         let doing = format!("fetching branch {branch} of {}", project.git_url.as_str());
         let mut pauses = FETCH_PAUSES.iter();
         loop {
-            let Some(explanation) = self.try_fetch(&doing, project, branch).await? else { return Ok(()) };
+            let Some(explanation) = self.try_fetch(&doing, project, branch).await? else {
+                return self.require_all_of_history(&doing).await;
+            };
             let (Nature::Passing, Some(&pause)) = (explanation.nature, pauses.next()) else {
                 return Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", explanation.problem), explanation.advice));
             };
@@ -114,6 +116,18 @@ impl<'a> Repository<'a> {
         command.args(fetch_arguments(project.git_url.as_str(), branch));
         let answer = self.git.run(doing, command, FETCH_TIME_LIMIT).await?;
         Ok((!answer.status.success()).then(|| explain(&answer.stderr, project)))
+    }
+
+    /// With a depth, git would take a history whose beginning the server keeps to itself, or does not have.
+    async fn require_all_of_history(&self, doing: &str) -> Result<(), Failure> {
+        let mut command = self.git.command();
+        command.args(["rev-parse", "--is-shallow-repository"]);
+        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        if answer.trim_end() == "false" {
+            return Ok(());
+        }
+        let error = anyhow!("{doing}: the server has only the end of its history (a shallow repository)");
+        Err(Failure::new(Kind::Git, error, "run git fetch --unshallow there, or take another server's URL as gitUrl"))
     }
 
     async fn require_bearer_if_wanted(&self, project: &Project) -> Result<(), Failure> {
@@ -231,10 +245,15 @@ impl<'a> Repository<'a> {
 
 /// One branch by its full name, into a ref of ours. A short name would find a tag of that name first, and whatever else the
 /// server calls so.
-fn fetch_arguments(url: &str, branch: &Branch) -> [String; 9] {
+///
+/// The depth is git's own word for all of the history. It is said because it makes git refuse servers that only hand out
+/// files, as any web server does: what comes from them passes by `transfer.fsckObjects`, and object by object also by the
+/// limit of a file's size.
+fn fetch_arguments(url: &str, branch: &Branch) -> [String; 10] {
     [
         "fetch".to_owned(),
         "--quiet".to_owned(),
+        "--depth=2147483647".to_owned(),
         "--no-tags".to_owned(),
         "--no-recurse-submodules".to_owned(),
         "--no-write-fetch-head".to_owned(),

@@ -2,6 +2,7 @@
 //! path, starts `git-upload-pack` on this machine.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -333,6 +334,73 @@ async fn objects_made_to_confuse_git_are_refused() {
     scene.origin(&["update-ref", "refs/heads/main", &commit]);
     let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
     assert!(format!("{:#}", failure.error).contains("git's own check refuses"), "{:#}", failure.error);
+}
+
+#[tokio::test]
+async fn the_whole_history_is_fetched_and_one_that_is_cut_off_is_refused() {
+    let scene = Scene::new();
+    let first = scene.commit("first");
+    scene.commit("second");
+    let repository = scene.fetched().await;
+    assert_eq!(repository.standing(&first).await.unwrap(), Standing::FirstParentLine);
+    assert!(!scene.path("scratch/checkout/.git/shallow").exists());
+
+    fs::rename(scene.path("origin"), scene.path("whole")).unwrap();
+    let whole = format!("file://{}", scene.path("whole").display());
+    naive_git(scene.folder.path(), &["clone", "--quiet", "--depth=1", &whole, "origin"]).unwrap();
+    fs::remove_dir_all(scene.path("scratch")).unwrap();
+    fs::create_dir(scene.path("scratch")).unwrap();
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    assert!(format!("{:#}", failure.error).contains("only the end of its history"), "{:#}", failure.error);
+}
+
+/// Serves the files below `root`, as any web server would, and returns its URL. Ends with the test's process.
+fn serve_files(root: PathBuf) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let path = lines.next().unwrap_or_default().split([' ', '?']).nth(1).unwrap_or("/").to_owned();
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let (status, body) = match fs::read(root.join(path.trim_start_matches('/'))) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_server_that_only_hands_out_files_is_refused() {
+    let scene = Scene::new();
+    scene.commit("one");
+    // A tree that git's own check refuses, see above.
+    let tree = "git cat-file tree HEAD | LC_ALL=C sed 's/file/.git/' | git hash-object -t tree --literally -w --stdin";
+    let tree = scene.shell(tree);
+    let commit = scene.origin(&["commit-tree", "-p", "HEAD", "-m", "evil", &tree]);
+    scene.origin(&["update-ref", "refs/heads/main", &commit]);
+    scene.origin(&["update-server-info"]);
+    let url = serve_files(scene.path("origin/.git"));
+    let repository = scene.empty().await;
+    let fetch = |naive: bool| {
+        let mut command = repository.git.command();
+        command.env("GIT_ALLOW_PROTOCOL", "http");
+        command
+            .args(fetch_arguments(&url, &main_branch()).iter().filter(|word| !naive || !word.starts_with("--depth")));
+        repository.git.run("fetching", command, FETCH_TIME_LIMIT)
+    };
+    let answer = fetch(false).await.unwrap();
+    assert!(!answer.status.success());
+    let problem = explain(&answer.stderr, &scene.project()).problem;
+    assert!(problem.contains("only hands out files"), "{problem}");
+
+    // Without the depth, git takes it and checks nothing.
+    assert!(fetch(true).await.unwrap().status.success());
+    assert_eq!(repository.head().await.unwrap().as_str(), commit);
 }
 
 #[tokio::test]
