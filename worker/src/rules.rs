@@ -93,21 +93,22 @@ pub async fn is_forward(
     match direction(repository, live, commit).await? {
         Direction::Forward => Ok(true),
         Direction::Backward => Ok(false),
-        Direction::Unrelated => Err(rewritten(variables, live)),
+        Direction::Unrelated => Err(rewritten(variables, live, commit)),
     }
 }
 
-fn rewritten(variables: &Variables, live: &CommitId) -> Failure {
+/// To delete the record instead would not do: without it, any old commit could be pinned.
+fn rewritten(variables: &Variables, live: &CommitId, commit: &CommitId) -> Failure {
     let error = anyhow!(
         "comparing with {live}, which is live: neither commit descends from the other, so the branch was rewritten"
     );
-    let record = parameter::deployed(&variables.config_path, &variables.project, &variables.branch);
+    let (project, branch) = (&variables.project, &variables.branch);
     Failure::new(
         Kind::NotForward,
         error,
         format!(
             "see what the live commit did that the branch lacks; to go on with the rewritten branch, an operator runs \
-             `aws ssm delete-parameter --name {record}` and triggers again"
+             `make rollback PROJECT={project} BRANCH={branch} COMMIT={commit}`"
         ),
     )
 }

@@ -36,10 +36,6 @@ impl Ssm {
     pub fn value(&self, name: &str) -> Option<String> {
         self.parameters.lock().unwrap().get(name).map(|(_, value)| value.clone())
     }
-
-    pub fn remove(&self, name: &str) {
-        self.parameters.lock().unwrap().remove(name);
-    }
 }
 
 /// Answers the one request of a connection.
