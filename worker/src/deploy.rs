@@ -2,8 +2,9 @@
 //! a step that fails ends the deployment.
 
 use std::ffi::OsStr;
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -17,9 +18,13 @@ use crate::failure::{Failure, Kind, OrFail};
 use crate::git::Repository;
 use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
-use crate::program::Program;
+use crate::program::{Cage, Program};
 use crate::rules;
+use crate::user::User;
 use crate::variables::Variables;
+
+/// The checkout's name in the directory that is the command's.
+const CHECKOUT: &str = "checkout";
 
 /// Deploys what `variables` ask for, if the rules allow it. `report` gets the commit as soon as it is known.
 ///
@@ -35,13 +40,15 @@ pub async fn deploy(
     let parameters = Parameters::new(client, &variables.config_path, &variables.project);
 
     say_what_is_asked(variables, narration);
-    let project = bounds.or_stop("reading the register", parameters.project()).await?;
+    let mut project = bounds.or_stop("reading the register", parameters.project()).await?;
     hide_secrets(&project, narration);
     rules::require_allowed_trigger(variables, &project)?;
 
     let scratch = private_directory()?;
     let repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
     fetch(&repository, &project, variables, narration).await?;
+    // Wiped, as nothing needs them any more.
+    project.credentials = None;
     let commit = rules::choose_commit(variables, &project, &repository).await?;
     report.commit = Some(commit.clone());
     say_commit(&repository, &commit, narration).await?;
@@ -54,12 +61,19 @@ pub async fn deploy(
         return Ok(Outcome::Superseded);
     }
 
-    let checkout = repository.check_out(&commit).await?;
-    let environment = command_environment(variables, &commit, live.as_ref());
+    let user = User::for_command().or_fail(Kind::Machine, "mend the build image's list of users")?;
+    let workplace = hand_over(&repository.check_out(&commit).await?, user.as_ref())?;
+    drop(scratch);
+    let checkout = workplace.path().join(CHECKOUT);
+    let mut environment = command_environment(variables, &commit, live.as_ref());
+    if let Some(user) = &user {
+        user.enter(&mut environment);
+    }
     let program = Program::find(&checkout, &project, &variables.branch, path(&environment))
         .or_fail(Kind::Command, "correct command or deployDir in the register, or the files in the repository")?;
     narration.say("command", &program.label(&checkout));
-    run(&program, &environment, bounds, narration).await?;
+    let cage = Cage { environment, user: user.as_ref(), mask: narration.mask() };
+    run(&program, &cage, bounds, narration).await?;
 
     parameters.record(&variables.branch, &deployed_now(variables, commit)).await?;
     Ok(Outcome::Deployed)
@@ -90,6 +104,19 @@ fn private_directory() -> Result<TempDir, Failure> {
         .tempdir()
         .context("making a temporary directory")
         .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
+}
+
+/// Moves the checkout to a private directory of its own and makes `user` its owner, so that the command finds nothing else
+/// there and can change all of it.
+fn hand_over(checkout: &Path, user: Option<&User>) -> Result<TempDir, Failure> {
+    let workplace = private_directory()?;
+    let own = || -> anyhow::Result<()> {
+        let place = workplace.path().join(CHECKOUT);
+        fs::rename(checkout, &place).with_context(|| format!("moving the checkout to {}", place.display()))?;
+        user.map_or(Ok(()), |user| user.own(workplace.path()))
+    };
+    own().or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")?;
+    Ok(workplace)
 }
 
 async fn fetch(
@@ -138,14 +165,9 @@ fn path(environment: &Environment) -> &OsStr {
     environment.get(OsStr::new("PATH")).map_or(OsStr::new(""), |path| path)
 }
 
-async fn run(
-    program: &Program,
-    environment: &Environment,
-    bounds: &Bounds,
-    narration: &Narration,
-) -> Result<(), Failure> {
+async fn run(program: &Program, cage: &Cage<'_>, bounds: &Bounds, narration: &Narration) -> Result<(), Failure> {
     let started = Instant::now();
-    let result = program.run(environment, bounds).await;
+    let result = program.run(cage, bounds).await;
     narration.say("command", &format!("ended after {}", duration(started.elapsed())));
     result
 }

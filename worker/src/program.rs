@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -15,11 +16,22 @@ use contract::{Branch, Project};
 use crate::bounds::Bounds;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
-use crate::process::{self, Ended};
+use crate::mask::Mask;
+use crate::process::{self, Ended, Relay};
+use crate::user::User;
 
 /// Between SIGTERM and SIGKILL: enough for Terraform to end the calls under way and to write its state, and well within the
 /// two minutes that lie between our time limit and CodeBuild's.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// What the command gets of the world.
+pub struct Cage<'a> {
+    pub environment: Environment,
+    /// Absent: the user that we are.
+    pub user: Option<&'a User>,
+    /// What is taken out of its output.
+    pub mask: &'a Mask,
+}
 
 /// The command, found: a program, its arguments and the directory to run it in.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,18 +60,21 @@ impl Program {
         Ok(Self { path, arguments, directory })
     }
 
-    /// Runs it to its end; its output goes where ours goes, as it comes.
+    /// Runs it to its end; its output goes where ours goes, as it comes, without the secrets that `cage` masks.
     ///
     /// # Errors
     /// If it cannot be started, fails, takes too long, or we are asked to stop.
-    pub async fn run(&self, environment: &Environment, bounds: &Bounds) -> Result<(), Failure> {
+    pub async fn run(&self, cage: &Cage<'_>, bounds: &Bounds) -> Result<(), Failure> {
         const DOING: &str = "running the command";
-        let mut command = process::command(&self.path, environment);
+        let mut command = process::command(&self.path, &cage.environment);
         command.args(&self.arguments).current_dir(&self.directory);
-        let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
-        let limits = bounds.limits(Duration::MAX, GRACE);
-        let ended = process::supervise(&mut child, limits, &bounds.stop)
-            .await
+        process::forbid_new_privileges(&mut command);
+        if let Some(user) = cage.user {
+            process::run_as(&mut command, user.user_id, user.group_id);
+        }
+        let ended = self
+            .supervise(command, cage.mask, bounds)
+            .await?
             .map_err(|error| Failure::new(Kind::Machine, anyhow!(error).context(DOING), "trigger again"))?;
         match ended {
             Ended::Exited(status) if status.success() => Ok(()),
@@ -71,6 +86,23 @@ impl Program {
             Ended::TimeLimit => Err(Failure::time_limit(DOING)),
             Ended::Stopped(stopped) => Err(Failure::stopped(stopped, DOING)),
         }
+    }
+
+    async fn supervise(
+        &self,
+        mut command: tokio::process::Command,
+        mask: &Mask,
+        bounds: &Bounds,
+    ) -> Result<io::Result<Ended>, Failure> {
+        // Where there is no secret, the command gets our own streams: nothing is as fast, and nothing lies in between.
+        if !mask.is_empty() {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
+        let relay = Relay::of(&mut child);
+        let limits = bounds.limits(Duration::MAX, GRACE);
+        let supervising = process::supervise(&mut child, limits, &bounds.stop);
+        Ok(relay.through(mask.stream(), mask.stream(), supervising).await)
     }
 
     /// The command as people would type it, with its paths as seen from the checkout.
@@ -318,14 +350,22 @@ mod tests {
         let program = scene.find(r#""deploy.sh""#, ".").unwrap();
         let environment =
             [("PATH".into(), std::env::var_os("PATH").unwrap()), ("GREETING".into(), "hello".into())].into();
-        program.run(&environment, &Bounds::new(Duration::from_secs(20), Stop::channel().1)).await
+        let cage = Cage { environment, user: None, mask: &Mask::default() };
+        program.run(&cage, &Bounds::new(Duration::from_secs(20), Stop::channel().1)).await
     }
 
     #[tokio::test]
     async fn it_runs_in_its_directory_with_the_branch_the_environment_and_three_descriptors() {
-        run("#!/bin/sh\ntest \"$*\" = main && test -f deploy.sh && test \"$GREETING\" = hello && test ! -e /proc/$$/fd/4")
-            .await
-            .unwrap();
+        run("#!/bin/sh
+            for n in 3 4 5 6 7 8 9; do test ! -e /proc/$$/fd/$n || exit 1; done
+            test \"$*\" = main && test -f deploy.sh && test \"$GREETING\" = hello")
+        .await
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_cannot_get_more_rights_than_it_starts_with() {
+        run("#!/bin/sh\ngrep -q '^NoNewPrivs:.1$' /proc/self/status").await.unwrap();
     }
 
     #[tokio::test]

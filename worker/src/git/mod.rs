@@ -230,16 +230,16 @@ impl<'a> Repository<'a> {
         commit::parse(&answer).context(doing).or_fail(Kind::Git, UNEXPECTED)
     }
 
-    /// Puts the files of `commit` into the checkout and returns its directory. What remains in `.git` holds no credential
-    /// and no URL.
+    /// Puts the files of `commit` into the checkout and returns its directory, which is all that remains: once the command
+    /// may plant configuration there, no git may run in it. What is in `.git` holds no credential and no URL.
     ///
     /// # Errors
     /// If git fails.
-    pub async fn check_out(&self, commit: &CommitId) -> Result<PathBuf, Failure> {
+    pub async fn check_out(self, commit: &CommitId) -> Result<PathBuf, Failure> {
         let mut command = self.git.command();
         command.args(["checkout", "--quiet", "--detach", "--no-recurse-submodules", commit.as_str(), "--"]);
         self.git.ask(&format!("checking out {commit}"), command, CHECKOUT_TIME_LIMIT).await?;
-        Ok(self.git.repository.clone())
+        Ok(self.git.repository)
     }
 }
 

@@ -54,7 +54,7 @@ pub async fn capture(
 }
 
 /// Drives both, and gives the reading a last moment after the child is gone.
-async fn supervise_while(
+pub(super) async fn supervise_while(
     reading: impl Future<Output = ()>,
     supervising: impl Future<Output = io::Result<Ended>>,
 ) -> io::Result<Ended> {

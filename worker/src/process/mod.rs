@@ -3,6 +3,7 @@
 
 mod capture;
 pub mod privacy;
+mod relay;
 mod stop;
 pub mod strays;
 
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use crate::environment::Environment;
 
 pub use capture::{Output, capture};
+pub use relay::{Filter, Relay};
 pub use stop::{Stop, Stopped};
 
 /// How often a group that was asked to end is looked at.
@@ -56,6 +58,16 @@ pub fn limit_file_size(command: &mut Command, bytes: u64) {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
     before_exec(command, move || setrlimit(Resource::Fsize, limit));
+}
+
+/// Gives `command` and its children no way to more rights than they start with: no set-user-id program works for them.
+pub fn forbid_new_privileges(command: &mut Command) {
+    before_exec(command, || rustix::thread::set_no_new_privs(true));
+}
+
+/// Lets `command` run as another user, in that group and no other: the standard library gives up root's further groups.
+pub fn run_as(command: &mut Command, user_id: u32, group_id: u32) {
+    command.uid(user_id).gid(group_id);
 }
 
 /// Waits for `child` and then ends whatever of its group still lives. Over its time, or when asked to stop, the whole group
@@ -111,7 +123,7 @@ fn is_gone(group: Pid) -> bool {
 
 #[allow(unsafe_code)]
 fn before_exec(command: &mut Command, call: impl Fn() -> rustix::io::Result<()> + Send + Sync + 'static) {
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The two closures of this file make one
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closures of this file make one
     // system call each, allocate nothing and take no lock.
     unsafe {
         command.pre_exec(move || call().map_err(io::Error::from));

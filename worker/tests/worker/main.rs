@@ -4,6 +4,7 @@
 // Clippy knows the tests below as tests, but not what they share.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod cage;
 mod rules;
 mod scene;
 mod signatures;

@@ -1,0 +1,256 @@
+//! Takes a project's secrets out of text: as they are, and as programs write them in URLs, in JSON and in base64. It helps
+//! against accidents; who wants to print a secret finds a form that is not known here.
+
+use contract::Credentials;
+use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
+
+use crate::process::Filter;
+
+const MARK: &[u8] = b"***";
+/// A shorter secret, or line of a secret, is not masked: replacing it would make the log unreadable and reveal where it was.
+const MIN_SECRET_BYTES: usize = 6;
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Begins and ends a key, and is the same in every key.
+const ARMOUR: &str = "-----";
+
+type Secret = Zeroizing<Vec<u8>>;
+
+/// What must not be seen.
+#[derive(Default)]
+pub struct Mask {
+    /// By their first byte.
+    secrets: Vec<Vec<Secret>>,
+}
+
+impl Mask {
+    /// From now on, these credentials are masked.
+    pub fn hide(&mut self, credentials: &Credentials) {
+        let secret = match credentials {
+            Credentials::Token { token, .. } => token,
+            Credentials::Basic { password, .. } => password,
+            Credentials::Ssh { private_key, .. } => private_key,
+        };
+        for line in secret.expose_secret().lines().map(str::trim) {
+            if line.len() >= MIN_SECRET_BYTES && !line.starts_with(ARMOUR) {
+                forms(line).into_iter().for_each(|form| self.add(form));
+            }
+        }
+    }
+
+    fn add(&mut self, secret: Secret) {
+        self.secrets.resize(256, Vec::new());
+        let same_start = &mut self.secrets[usize::from(secret[0])];
+        if !same_start.contains(&secret) {
+            same_start.push(secret);
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
+    /// `text` without secrets.
+    #[must_use]
+    pub fn apply(&self, text: &str) -> String {
+        let mut stream = self.stream();
+        let mut masked = stream.push(text.as_bytes());
+        masked.extend(stream.rest());
+        String::from_utf8_lossy(&masked).into_owned()
+    }
+
+    /// For text that comes in pieces.
+    #[must_use]
+    pub fn stream(&self) -> MaskedStream<'_> {
+        MaskedStream { mask: self, held: Zeroizing::default() }
+    }
+
+    fn starting_with(&self, byte: u8) -> &[Secret] {
+        self.secrets.get(usize::from(byte)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Text on its way through a [`Mask`]. It holds back what may be the beginning of a secret, and nothing else.
+pub struct MaskedStream<'a> {
+    mask: &'a Mask,
+    held: Zeroizing<Vec<u8>>,
+}
+
+impl Filter for MaskedStream<'_> {
+    fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.held.extend_from_slice(piece);
+        self.show(false)
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        self.show(true)
+    }
+}
+
+impl MaskedStream<'_> {
+    fn show(&mut self, is_end: bool) -> Vec<u8> {
+        let mut shown = Vec::with_capacity(self.held.len());
+        let mut position = 0;
+        while let Some(&first) = self.held.get(position) {
+            let ahead = &self.held[position..];
+            let secrets = self.mask.starting_with(first);
+            if !is_end && secrets.iter().any(|secret| secret.len() > ahead.len() && secret.starts_with(ahead)) {
+                break;
+            }
+            let found = secrets.iter().filter(|secret| ahead.starts_with(secret)).map(|secret| secret.len()).max();
+            match found {
+                Some(_) => shown.extend_from_slice(MARK),
+                None => shown.push(first),
+            }
+            position += found.unwrap_or(1);
+        }
+        self.held.drain(..position);
+        shown
+    }
+}
+
+/// A secret as programs may write it.
+fn forms(secret: &str) -> Vec<Secret> {
+    let mut forms = vec![Zeroizing::new(secret.as_bytes().to_vec())];
+    for is_plain in [is_unreserved, is_sub_delimiter_or_unreserved] {
+        for upper_case in [true, false] {
+            forms.push(percent_encoded(secret, is_plain, upper_case));
+        }
+    }
+    forms.push(json_escaped(secret));
+    // What stands before it decides on which of three ways its bits fall into letters: `user:secret`, for one.
+    for bytes_before in 0..3 {
+        let letters = base64_inside(secret.as_bytes(), bytes_before);
+        let url_safe = letters.iter().map(|&letter| match letter {
+            b'+' => b'-',
+            b'/' => b'_',
+            other => other,
+        });
+        forms.push(Zeroizing::new(url_safe.collect()));
+        forms.push(letters);
+    }
+    forms.retain(|form| form.len() >= MIN_SECRET_BYTES);
+    forms
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// What may stand in the user information of a URL as it is, and what browsers' `encodeURI` and its kin leave.
+fn is_sub_delimiter_or_unreserved(byte: u8) -> bool {
+    is_unreserved(byte) || b"!$&'()*+,;=".contains(&byte)
+}
+
+fn percent_encoded(secret: &str, is_plain: impl Fn(u8) -> bool, upper_case: bool) -> Secret {
+    let digits: &[u8; 16] = if upper_case { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    let mut encoded = Secret::default();
+    for byte in secret.bytes() {
+        if is_plain(byte) {
+            encoded.push(byte);
+        } else {
+            encoded.extend([b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]);
+        }
+    }
+    encoded
+}
+
+fn json_escaped(secret: &str) -> Secret {
+    let quoted = Zeroizing::new(serde_json::Value::from(secret).to_string());
+    Zeroizing::new(quoted.as_bytes()[1..quoted.len() - 1].to_vec())
+}
+
+/// The letters of base64 that depend on `secret` alone, where so many bytes stand before it. Those at its edges share bits
+/// with its neighbours.
+fn base64_inside(secret: &[u8], bytes_before: usize) -> Secret {
+    let bits = (bytes_before * 8, (bytes_before + secret.len()) * 8);
+    let bit = |index: usize| secret[(index - bits.0) / 8] >> (7 - index % 8) & 1;
+    let letters = bits.0.div_ceil(6)..bits.1 / 6;
+    let letter = |number: usize| (number * 6..number * 6 + 6).fold(0, |value, index| value << 1 | bit(index));
+    Zeroizing::new(letters.map(|number| BASE64[usize::from(letter(number))]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hiding(document: &str) -> Mask {
+        let mut mask = Mask::default();
+        mask.hide(&Credentials::parse(document).unwrap());
+        mask
+    }
+
+    fn hiding_token(token: &str) -> Mask {
+        hiding(&serde_json::json!({ "authToken": token }).to_string())
+    }
+
+    #[test]
+    fn a_secret_is_masked_wherever_it_stands() {
+        for document in [r#"{"authToken":"canary-42"}"#, r#"{"basicUsername":"u","basicPassword":"canary-42"}"#] {
+            let line = hiding(document).apply("remote: canary-42 is not canary-42, https://canary-42@host");
+            assert_eq!(line, "remote: *** is not ***, https://***@host");
+        }
+    }
+
+    #[test]
+    fn each_line_of_a_key_is_masked_but_not_its_armour() {
+        let mask = hiding(r#"{"sshPrivateKey":"-----BEGIN KEY-----\r\nabcdefgh\nij\n","knownHosts":"h k v"}"#);
+        assert_eq!(mask.apply("-----BEGIN KEY-----\nabcdefgh\nij"), "-----BEGIN KEY-----\n***\nij");
+    }
+
+    #[test]
+    fn what_is_short_is_not_masked() {
+        assert!(hiding_token("abc").is_empty());
+    }
+
+    /// The encoded forms were made by Python's base64, urllib.parse and json.
+    #[test]
+    fn a_secret_is_masked_in_the_forms_in_which_programs_write_it() {
+        let mask = hiding_token("p+ss/w\"rd?42ÿ");
+        for text in [
+            "p+ss/w\"rd?42ÿ",
+            "p%2Bss%2Fw%22rd%3F42%C3%BF",
+            "p%2bss%2fw%22rd%3f42%c3%bf",
+            "p+ss%2Fw%22rd%3F42%C3%BF",
+            r#"p+ss/w\"rd?42ÿ"#,
+        ] {
+            assert_eq!(mask.apply(&format!("<{text}>")), "<***>", "{text}");
+        }
+        for (text, rest) in [
+            // p+ss/w"rd?42ÿ, then with u: and with me: before it, standard and for URLs.
+            ("cCtzcy93InJkPzQyw78=", "***8="),
+            ("cCtzcy93InJkPzQyw78", "***8"),
+            ("dTpwK3NzL3cicmQ/NDLDvw==", "dTp***w=="),
+            ("dTpwK3NzL3cicmQ_NDLDvw==", "dTp***w=="),
+            ("bWU6cCtzcy93InJkPzQyw78=", "bWU6***8="),
+        ] {
+            assert_eq!(mask.apply(text), rest);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_masked_wherever_the_text_is_cut_and_nothing_else_is_changed() {
+        let mask = hiding_token("canary-canary-42");
+        let text = b"\x1b[31mcanary-canary-canary-42\x1b[0m can \xff\xfe canary-4\ncanary-canary-42";
+        let expected = b"\x1b[31mcanary-***\x1b[0m can \xff\xfe canary-4\n***";
+        for pieces in 1..text.len() {
+            let mut stream = mask.stream();
+            let mut shown: Vec<u8> = text.chunks(pieces).flat_map(|piece| stream.push(piece)).collect();
+            shown.extend(stream.rest());
+            assert_eq!(shown, expected, "{}", String::from_utf8_lossy(&shown));
+        }
+    }
+
+    #[test]
+    fn only_what_may_become_a_secret_is_held_back() {
+        let mask = hiding_token("canary-42");
+        let mut stream = mask.stream();
+        assert_eq!(stream.push(b"Continue? "), b"Continue? ");
+        assert_eq!(stream.push(b"can"), b"");
+        assert_eq!(stream.push(b"cel"), b"cancel");
+        assert_eq!(stream.push(b"canary"), b"");
+        assert_eq!(stream.rest(), b"canary");
+    }
+}

@@ -1,0 +1,68 @@
+//! Passes on what a child writes, as it comes, through a filter: its standard output to ours, its standard error to ours.
+
+use std::future::Future;
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::process::Child;
+
+use super::Ended;
+use super::capture::supervise_while;
+
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// What lies between a child's stream and ours.
+pub trait Filter {
+    /// Takes the next bytes and returns what may be passed on by now.
+    fn push(&mut self, bytes: &[u8]) -> Vec<u8>;
+    /// Returns what was held back, after the last bytes.
+    fn rest(&mut self) -> Vec<u8>;
+}
+
+/// The two streams of a child that was started with pipes, taken from it.
+pub struct Relay {
+    stdout: Option<tokio::process::ChildStdout>,
+    stderr: Option<tokio::process::ChildStderr>,
+}
+
+impl Relay {
+    #[must_use]
+    pub fn of(child: &mut Child) -> Self {
+        Self { stdout: child.stdout.take(), stderr: child.stderr.take() }
+    }
+
+    /// Passes everything on while `supervising` waits for the child.
+    ///
+    /// # Errors
+    /// Those of `supervising`.
+    pub async fn through(
+        self,
+        stdout_filter: impl Filter,
+        stderr_filter: impl Filter,
+        supervising: impl Future<Output = io::Result<Ended>>,
+    ) -> io::Result<Ended> {
+        let relaying = async {
+            tokio::join!(
+                pass_on(self.stdout, stdout_filter, tokio::io::stdout()),
+                pass_on(self.stderr, stderr_filter, tokio::io::stderr()),
+            );
+        };
+        supervise_while(relaying, supervising).await
+    }
+}
+
+async fn pass_on(from: Option<impl AsyncRead + Unpin>, mut filter: impl Filter, mut to: impl AsyncWrite + Unpin) {
+    let Some(mut from) = from else { return };
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while let Ok(length @ 1..) = from.read(&mut chunk).await {
+        write(&mut to, &filter.push(&chunk[..length])).await;
+    }
+    write(&mut to, &filter.rest()).await;
+}
+
+/// A log that nobody takes any more is no reason to leave a deployment half done.
+async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
+    if !bytes.is_empty() && to.write_all(bytes).await.is_ok() {
+        let _ = to.flush().await;
+    }
+}
