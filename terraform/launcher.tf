@@ -3,7 +3,7 @@ module "launcher" {
 
   account     = local.account
   config_path = var.config_path
-  topic_arn   = aws_sns_topic.this.arn
+  topic_arn   = local.topic_arn
   queue_arn   = aws_sqs_queue.triggers.arn
 
   zip                  = coalesce(var.launcher_zip, "${path.module}/../target/lambda/launcher/bootstrap.zip")

@@ -1,7 +1,7 @@
 # The pipeline, once in an account and region:
 #
-#   topic.tf ─► queue.tf ─► launcher.tf ─► projects.tf, which runs image.tf, reads credentials under key.tf
-#                  └─► alarms.tf
+#   publishers.tf ─► topic.tf ─► queue.tf ─► launcher.tf ─► projects.tf, which runs image.tf, reads credentials under key.tf
+#                                   └─► alarms.tf
 #
 # There is no provider block: region and credentials come from the environment or from the calling module.
 

@@ -1,6 +1,11 @@
+output "config_path" {
+  description = "Name of the pipeline."
+  value       = var.config_path
+}
+
 output "topic_arn" {
-  description = "The topic to publish triggers to."
-  value       = aws_sns_topic.this.arn
+  description = "The shared topic; null without one. A project's own is in `projects`."
+  value       = one(module.shared_topic[*].arn)
 }
 
 output "queue_url" {
@@ -38,8 +43,13 @@ output "launcher_log_group" {
   value       = module.launcher.log_group
 }
 
+output "launcher_sha256" {
+  description = "SHA-256 of the launcher's zip that was applied, as sha256sum prints it."
+  value       = module.launcher.sha256
+}
+
 output "projects" {
-  description = "By project: names of its CodeBuild project, log group and parameters, and the ARN of its role."
+  description = "By project: names of its CodeBuild project, log group and parameters, and the ARNs of its role and of the topic to publish to."
   value = {
     for name, project in module.project : name => {
       build_project         = project.build_project
@@ -47,30 +57,54 @@ output "projects" {
       log_group             = project.log_group
       register_parameter    = project.register_parameter
       credentials_parameter = project.credentials_parameter
+      topic_arn             = var.projects[name].own_topic ? module.own_topic[name].arn : one(module.shared_topic[*].arn)
     }
   }
 }
 
 output "publish_command" {
-  description = "By project: the command with which CI asks for a deployment."
+  description = "By project: the command with which CI asks for a deployment. COMMIT is to be the one that CI tested."
   value = {
-    for name, project in var.projects : name => join(" ", [
-      "aws sns publish --topic-arn ${aws_sns_topic.this.arn} --message",
+    for name, message in local.example_messages : name => join(" ", [
+      "aws sns publish --topic-arn ${local.project_topic_arns[name]} --message",
       # Needs no escaping: the grammars of names and branches allow no quote.
-      "'{\"project\":\"${name}\",\"branch\":\"${replace(coalesce(project.branches, ["main"])[0], "*", "NAME")}\"}'",
+      "'${jsonencode({ for key, value in message : key => value if value != null })}'",
     ])
   }
 }
 
+locals {
+  example_messages = {
+    for name, project in var.projects : name => {
+      # Its own topic already says which project is meant.
+      project = project.own_topic ? null : name
+      branch  = replace(element(coalesce(project.branches, ["main"]), 0), "*", "NAME")
+      commit  = project.require_commit == true ? "COMMIT" : null
+    }
+  }
+}
+
+output "publishers" {
+  description = "By project with a publisher: the ARN of CI's identity, the topic, and what to paste into the CI."
+  value = {
+    for name, publisher in module.publisher : name => {
+      identity_arn = publisher.identity_arn
+      user_name    = publisher.user_name
+      topic_arn    = publisher.topic_arn
+      setup        = publisher.setup
+    }
+  }
+}
+
 output "publisher_policy" {
-  description = "IAM policy for a CI's identity in this account: it may publish triggers, and nothing else."
-  value = jsonencode({
+  description = "IAM policy for a CI's identity in this account: it may publish on the shared topic, and nothing else. Null without a shared topic; for one project's own, see `publishers`."
+  value = one([for arn in module.shared_topic[*].arn : jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Sid      = "AskForDeployments"
       Effect   = "Allow"
       Action   = "sns:Publish"
-      Resource = aws_sns_topic.this.arn
+      Resource = arn
     }]
-  })
+  })])
 }

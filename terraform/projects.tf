@@ -15,6 +15,10 @@ module "project" {
   auth_scheme       = each.value.auth_scheme
   ca_bundle         = each.value.ca_bundle
   external_register = each.value.external_register
+  require_commit    = each.value.require_commit
+  first_parent      = each.value.first_parent
+  allowed_signers   = each.value.allowed_signers
+  deploy_role_arn   = each.value.deploy_role_arn
 
   credentials         = lookup(var.credentials, each.key, null)
   credentials_version = each.value.credentials_version

@@ -7,6 +7,16 @@ locals {
   # 14 days, the most that SQS keeps a message. A dead letter keeps the age that it had as a trigger, so a shorter time here
   # would delete it soon after it died.
   retention_seconds = 1209600
+
+  # Exactly the topics that there are. The launcher believes the queue: it takes a project's name from a topic's, so a topic
+  # that somebody else made under such a name would be a way to ask for that project's deployment. One by one they fill the
+  # policy's 8 KB with about a hundred projects; own_topics_by_prefix says what comes after that, and what it costs.
+  shared_topic_arns = var.shared_topic ? [local.topic_arn] : []
+  from_our_topics = var.own_topics_by_prefix ? {
+    ArnLike = { "aws:SourceArn" = concat(local.shared_topic_arns, ["${local.topic_arn}-*"]) }
+    } : {
+    ArnEquals = { "aws:SourceArn" = concat(local.shared_topic_arns, sort(values(local.own_topic_arns))) }
+  }
 }
 
 resource "aws_sqs_queue" "triggers" {
@@ -26,13 +36,13 @@ resource "aws_sqs_queue" "triggers" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "TriggersFromTheTopic"
+      Sid       = "TriggersFromTheTopics"
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
       Action    = "sqs:SendMessage"
       Resource  = local.triggers_arn
       # Without it any topic of any account could be subscribed to this queue.
-      Condition = { ArnEquals = { "aws:SourceArn" = aws_sns_topic.this.arn } }
+      Condition = local.from_our_topics
     }]
   })
 }
@@ -52,12 +62,12 @@ resource "aws_sqs_queue" "dead_letters" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "UndeliverableFromTheTopic"
+      Sid       = "UndeliverableFromTheTopics"
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
       Action    = "sqs:SendMessage"
       Resource  = "${local.triggers_arn}-dead"
-      Condition = { ArnEquals = { "aws:SourceArn" = aws_sns_topic.this.arn } }
+      Condition = local.from_our_topics
     }]
   })
 }

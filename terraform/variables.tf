@@ -45,7 +45,7 @@ variable "image_tag" {
 }
 
 variable "projects" {
-  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are those of modules/project."
+  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are those of modules/project; own_topic gives the project a topic that triggers no other, publisher_arns names who of other accounts may publish there, publisher makes CI's identity (modules/publisher)."
   type = map(object({
     git_url           = optional(string)
     command           = optional(string)
@@ -55,6 +55,21 @@ variable "projects" {
     auth_scheme       = optional(string)
     ca_bundle         = optional(string)
     external_register = optional(bool, false)
+
+    require_commit  = optional(bool)
+    first_parent    = optional(bool)
+    allowed_signers = optional(string)
+    deploy_role_arn = optional(string)
+
+    own_topic      = optional(bool, false)
+    publisher_arns = optional(list(string), [])
+    publisher = optional(object({
+      ci           = string
+      subjects     = optional(list(string), [])
+      issuer_url   = optional(string)
+      provider_arn = optional(string)
+      audience     = optional(string)
+    }))
 
     credentials_version = optional(number)
 
@@ -77,6 +92,62 @@ variable "projects" {
     condition     = !contains([for name in keys(var.projects) : lower(name)], "launcher")
     error_message = "No project can be called launcher: its role would have the name of the launcher's."
   }
+
+  validation {
+    condition = var.own_topics_by_prefix || length(join("','", [
+      for name, project in var.projects : "${local.topic_arn}-${name}" if project.own_topic
+    ])) <= 7600
+    error_message = "The queue's policy can name only about a hundred topics (SQS takes 8192 bytes), and there are more projects with own_topic. See own_topics_by_prefix, and what it costs."
+  }
+
+  validation {
+    condition = alltrue([
+      for project in values(var.projects) : project.own_topic || project.publisher == null && length(project.publisher_arns) == 0
+    ])
+    error_message = "A project with publisher or publisher_arns needs own_topic = true: on the shared topic its CI could trigger every other project, too."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for project in values(var.projects) : [for arn in project.publisher_arns : can(regex(local.principal_arn_pattern, arn))]
+    ]))
+    error_message = "publisher_arns must be ARNs of IAM roles or users, without wildcards: an account or a `*` would let in everybody there."
+  }
+
+  validation {
+    # Without issuer_url, `ci` stands for the issuer.
+    condition = alltrue([
+      for names in values({
+        for name, project in var.projects : coalesce(project.publisher.issuer_url, project.publisher.ci) => name...
+        if project.publisher == null ? false : project.publisher.provider_arn == null && project.publisher.ci != "user"
+      }) : length(names) == 1
+    ])
+    error_message = "AWS takes one identity provider for each issuer, and two publishers would make the same. Give all but one of them provider_arn, which is arn:aws:iam::<account>:oidc-provider/<issuer without https://>."
+  }
+}
+
+variable "shared_topic" {
+  description = "Whether there is a topic on which any project may be named, as for CI calls made for the original form. Whoever may publish there can trigger every project."
+  type        = bool
+  default     = true
+  nullable    = false
+
+  validation {
+    condition     = var.shared_topic || length(var.projects) > 0 && alltrue([for project in values(var.projects) : project.own_topic])
+    error_message = "Without the shared topic every project needs own_topic = true, and there must be a project: nothing else could be triggered."
+  }
+
+  validation {
+    condition     = var.shared_topic || length(var.publisher_arns) == 0
+    error_message = "publisher_arns may publish on the shared topic, which is off. Name them in the projects' publisher_arns."
+  }
+}
+
+variable "own_topics_by_prefix" {
+  description = "Let the queue take triggers from every topic of this account and region whose name starts with config_path and a hyphen, for more projects with own_topic than its policy can name one by one. The cost: whoever may create such a topic, subscribe and publish to it can trigger the project of that name."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "credentials" {
@@ -130,7 +201,7 @@ variable "credential_keeper_arns" {
 }
 
 variable "publisher_arns" {
-  description = "IAM roles or users that the topic's own policy lets publish. Needed for other accounts only; in this one, attach the output `publisher_policy` to the CI's identity."
+  description = "IAM roles or users that the shared topic's own policy lets publish. Needed for other accounts only; in this one, attach the output `publisher_policy` to the CI's identity."
   type        = list(string)
   default     = []
   nullable    = false
@@ -202,7 +273,7 @@ variable "log_retention_days" {
 }
 
 variable "permissions_boundary" {
-  description = "ARN of a policy that bounds every role made here. It must allow what the roles need: see modules/project."
+  description = "ARN of a policy that bounds every role and user made here: launcher, builds, publishers. It must allow what they need: see modules/project."
   type        = string
   default     = null
 

@@ -12,6 +12,8 @@ variables {
   architecture        = "arm64"
   maximum_concurrency = 2
   log_retention_days  = 30
+
+  permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
 }
 
 run "the_role_has_these_rights_and_no_others" {
@@ -75,7 +77,7 @@ run "a_build_can_be_started_only_as_it_is_registered" {
   }
 }
 
-run "only_lambda_takes_the_role" {
+run "only_lambda_takes_the_role_and_a_boundary_holds_it" {
   command = plan
 
   module {
@@ -88,6 +90,11 @@ run "only_lambda_takes_the_role" {
       [statement.Effect, statement.Action, statement.Principal]
     ] == [["Allow", "sts:AssumeRole", { Service = "lambda.amazonaws.com" }]]
     error_message = "Nobody but Lambda may assume the launcher's role."
+  }
+
+  assert {
+    condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    error_message = "The boundary must be the role's."
   }
 }
 
@@ -106,6 +113,11 @@ run "the_function_is_native_and_short" {
       aws_lambda_function.this.source_code_hash == filebase64sha256("versions.tf"),
     ])
     error_message = "Not the function of the design."
+  }
+
+  assert {
+    condition     = output.sha256 == filesha256("versions.tf")
+    error_message = "What was uploaded must be on record, as sha256sum prints it."
   }
 
   assert {

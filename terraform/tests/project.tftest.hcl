@@ -50,6 +50,11 @@ run "every_field_has_its_key_of_the_contract" {
     branches       = ["main", "release/*"]
     auth_scheme    = "bearer"
     ca_bundle      = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+    require_commit  = true
+    first_parent    = false
+    allowed_signers = "dev@example.org ssh-ed25519 AAAA\n"
+    deploy_role_arn = "arn:aws:iam::210987654321:role/deploy/shop"
   }
 
   assert {
@@ -60,6 +65,11 @@ run "every_field_has_its_key_of_the_contract" {
       branches   = ["main", "release/*"]
       authScheme = "bearer"
       caBundle   = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+      requireCommit  = true
+      firstParent    = false
+      allowedSigners = "dev@example.org ssh-ed25519 AAAA\n"
+      deployRoleArn  = "arn:aws:iam::210987654321:role/deploy/shop"
     }
     error_message = "Not the contract's keys: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
   }
@@ -378,14 +388,20 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
       for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement :
       statement.Sid => [statement.Effect, flatten([statement.Resource])]
       } == {
-      LeaveBuildsAlone       = ["Deny", ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
-      LeaveRolesAlone        = ["Deny", ["arn:aws:iam::123456789012:role/iwomp-in-aws-*"]]
+      LeaveBuildsAlone = ["Deny", ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
+      LeaveRolesAlone  = ["Deny", ["arn:aws:iam::123456789012:role/iwomp-in-aws-*", "arn:aws:iam::123456789012:user/iwomp-in-aws-*"]]
+      LeaveTriggersAlone = ["Deny", [
+        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
+        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-*",
+        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers*",
+        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws-launcher*",
+      ]]
       LeaveRegisterAlone     = ["Deny", ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*"]]
       LeaveKeyAlone          = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
       DecryptNothingOfOthers = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
       LeaveImagesAlone       = ["Deny", ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
     }
-    error_message = "Builds, roles, register, key and images of the pipeline must be out of reach."
+    error_message = "Builds, roles, triggers, register, key and images of the pipeline must be out of reach."
   }
 
   assert {
@@ -395,6 +411,34 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
       for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement if statement.Sid == "DecryptOwnEntry"
     ]).Condition.StringEquals["kms:EncryptionContext:PARAMETER_ARN"]
     error_message = "What is not allowed to be decrypted must be denied."
+  }
+}
+
+run "a_deploy_role_is_the_only_role_that_a_build_may_take" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url           = null
+    command           = null
+    external_register = true # the entry of somebody else names it, too
+    deploy_role_arn   = "arn:aws:iam::210987654321:role/deploy/shop"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement
+      if anytrue([for action in flatten([statement.Action]) : startswith(action, "sts:")])
+      ] == [{
+        Sid      = "TakeDeployRole"
+        Effect   = "Allow"
+        Action   = ["sts:AssumeRole", "sts:TagSession"]
+        Resource = "arn:aws:iam::210987654321:role/deploy/shop"
+    }]
+    error_message = "The build must be able to take that role, with tags, and no other."
   }
 }
 

@@ -891,6 +891,163 @@ run "an_inline_policy_has_a_statement" {
   expect_failures = [var.policy_json]
 }
 
+run "signers_are_not_nobody" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "# nobody yet\n\n"
+  }
+
+  expect_failures = [var.allowed_signers]
+}
+
+run "a_signer_has_a_key" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "dev@example.org ssh-ed25519 AAAA\nops@example.org\n"
+  }
+
+  expect_failures = [var.allowed_signers]
+}
+
+run "a_signer_has_a_principal" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "ssh-ed25519 AAAA\n"
+  }
+
+  expect_failures = [var.allowed_signers]
+}
+
+run "no_authority_adds_signers" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "*@example.org cert-authority ssh-ed25519 AAAA\n"
+  }
+
+  expect_failures = [var.allowed_signers]
+}
+
+run "a_private_key_is_no_signer" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+  }
+
+  expect_failures = [var.allowed_signers]
+}
+
+run "a_deploy_role_is_not_every_role" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_role_arn = "arn:aws:iam::123456789012:role/*"
+  }
+
+  expect_failures = [var.deploy_role_arn]
+}
+
+run "a_deploy_role_is_no_user" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_role_arn = "arn:aws:iam::123456789012:user/deploy"
+  }
+
+  expect_failures = [var.deploy_role_arn]
+}
+
+run "a_deploy_role_is_of_one_account" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_role_arn = "arn:aws:iam::*:role/deploy"
+  }
+
+  expect_failures = [var.deploy_role_arn]
+}
+
+run "a_deploy_role_has_a_name" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_role_arn = "arn:aws:iam::123456789012:role/deploy/"
+  }
+
+  expect_failures = [var.deploy_role_arn]
+}
+
+run "a_deploy_role_is_one_line" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_role_arn = "arn:aws:iam::123456789012:role/deploy\n"
+  }
+
+  expect_failures = [var.deploy_role_arn]
+}
+
+run "an_external_entry_keeps_its_signers_to_itself" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url           = null
+    command           = null
+    external_register = true
+    allowed_signers   = "dev@example.org ssh-ed25519 AAAA"
+  }
+
+  expect_failures = [var.external_register]
+}
+
 run "a_url_may_have_a_port" {
   command = plan
 
@@ -1024,5 +1181,29 @@ run "every_form_of_a_branch_is_taken" {
   assert {
     condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).branches == ["main", "release/*", "feature/a_b-c", "v1.0.0", "_x", "1", "a/b/c/d/e/f/g/h/i/j/k/l"]
     error_message = "The branches must be registered as they were written."
+  }
+}
+
+run "signers_may_have_options_comments_and_several_keys" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "# the team\r\ndev@example.org,dev@example.com namespaces=\"git\" ssh-ed25519 AAAA laptop\r\n\n  ops@example.org\tsk-ssh-ed25519@openssh.com AAAA\n"
+  }
+}
+
+run "signers_may_be_a_gpg_key" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "\n-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
   }
 }

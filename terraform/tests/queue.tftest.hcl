@@ -23,28 +23,70 @@ override_resource {
 run "only_the_topic_may_send_to_either_queue" {
   command = plan
 
+  variables {
+    projects = {
+      shop  = { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true }
+      site  = { git_url = "https://git.example/site.git", command = "deploy.sh", own_topic = true }
+      older = { git_url = "https://git.example/older.git", command = "deploy.sh" }
+    }
+  }
+
   assert {
     condition = jsondecode(aws_sqs_queue.triggers.policy).Statement == [{
-      Sid       = "TriggersFromTheTopic"
+      Sid       = "TriggersFromTheTopics"
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
       Action    = "sqs:SendMessage"
       Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
-      Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws" } }
+      Condition = {
+        ArnEquals = {
+          "aws:SourceArn" = [
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site",
+          ]
+        }
+      }
     }]
-    error_message = "The queue must take messages from the triggers' topic only."
+    error_message = "The queue must take messages from the topics that there are, and from no other."
   }
 
   assert {
     condition = jsondecode(aws_sqs_queue.dead_letters.policy).Statement == [{
-      Sid       = "UndeliverableFromTheTopic"
+      Sid       = "UndeliverableFromTheTopics"
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
       Action    = "sqs:SendMessage"
       Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
-      Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws" } }
+      Condition = {
+        ArnEquals = {
+          "aws:SourceArn" = [
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site",
+          ]
+        }
+      }
     }]
-    error_message = "The dead-letter queue must take messages from the triggers' topic only."
+    error_message = "The dead-letter queue must take messages from the topics that there are, and from no other."
+  }
+}
+
+run "by_prefix_the_shared_topic_is_still_not_taken_while_it_is_off" {
+  command = plan
+
+  variables {
+    own_topics_by_prefix = true
+    shared_topic         = false
+    projects             = { shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true } }
+  }
+
+  assert {
+    condition = [
+      for policy in [aws_sqs_queue.triggers.policy, aws_sqs_queue.dead_letters.policy] :
+      one(jsondecode(policy).Statement).Condition
+    ] == [for queue in range(2) : { ArnLike = { "aws:SourceArn" = ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-*"] } }]
+    error_message = "Whoever could create the shared topic's namesake could trigger every project."
   }
 }
 

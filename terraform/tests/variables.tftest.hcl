@@ -327,6 +327,101 @@ run "an_alarm_notifies_an_arn" {
   expect_failures = [var.alarm_actions]
 }
 
+run "without_the_shared_topic_every_project_has_its_own" {
+  command = plan
+
+  variables {
+    shared_topic = false
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true }
+      site = { git_url = "https://git.example/shop.git", command = "deploy.sh" }
+    }
+  }
+
+  expect_failures = [var.shared_topic]
+}
+
+run "without_the_shared_topic_there_is_a_project" {
+  command = plan
+
+  variables {
+    shared_topic = false
+  }
+
+  expect_failures = [var.shared_topic]
+}
+
+run "a_publisher_needs_a_topic" {
+  command = plan
+
+  variables {
+    shared_topic   = false
+    publisher_arns = ["arn:aws:iam::210987654321:role/ci"]
+    projects       = { shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true } }
+  }
+
+  expect_failures = [var.shared_topic]
+}
+
+run "more_own_topics_than_the_queues_policy_can_name_are_not_let_in_by_prefix_unasked" {
+  command = plan
+
+  variables {
+    projects = { for number in range(500) : "project-${number}" => { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true } }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_projects_publisher_has_the_projects_topic" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", publisher = { ci = "github", subjects = ["repo:example/shop:ref:refs/heads/main"] } }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_projects_publisher_of_another_account_has_the_projects_topic" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", publisher_arns = ["arn:aws:iam::210987654321:role/ci"] }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_projects_publisher_has_no_wildcard" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true, publisher_arns = ["arn:aws:iam::210987654321:role/*"] }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "an_issuer_has_one_identity_provider" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true, publisher = { ci = "github", subjects = ["repo:example/shop:ref:refs/heads/main"] } }
+      site = { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true, publisher = { ci = "github", subjects = ["repo:example/site:ref:refs/heads/main"] } }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
 run "every_form_of_credentials_is_taken" {
   command = plan
 

@@ -12,3 +12,13 @@ output "role_arn" {
   description = "ARN of its role."
   value       = aws_iam_role.this.arn
 }
+
+output "sha256" {
+  description = "SHA-256 of the zip, in hexadecimal digits."
+  value       = fileexists(var.zip) ? filesha256(var.zip) : null
+}
+
+output "topic_arn" {
+  description = "ARN by which the launcher knows the pipeline's topics."
+  value       = aws_lambda_function.this.environment[0].variables.TOPICARN
+}

@@ -11,7 +11,7 @@ variable "config_path" {
 }
 
 variable "topic_arn" {
-  description = "Topic of the triggers; the launcher refuses envelopes of any other."
+  description = "ARN that the shared topic has or would have; the launcher takes envelopes of it and of projects' own topics, whose ARNs start with it and a hyphen."
   type        = string
   nullable    = false
 }

@@ -10,6 +10,11 @@ locals {
         branches   = var.branches
         authScheme = var.auth_scheme
         caBundle   = var.ca_bundle
+
+        requireCommit  = var.require_commit
+        firstParent    = var.first_parent
+        allowedSigners = var.allowed_signers
+        deployRoleArn  = var.deploy_role_arn
       } : key => value if value != null
     },
     { for key, value in { command = var.command_vector } : key => value if value != null },
@@ -17,6 +22,7 @@ locals {
 }
 
 resource "aws_ssm_parameter" "register" {
+  #checkov:skip=CKV2_AWS_34:No secret is in it, and the launcher, which reads it, is to decrypt nothing.
   count = var.external_register ? 0 : 1
 
   name        = local.register_parameter

@@ -85,6 +85,13 @@ locals {
         Resource = "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/codebuild/${local.full_name}:*" # its streams
       },
     ],
+    # The worker tags the session with what it deploys, so that the deploy role and CloudTrail can tell.
+    [for arn in compact([var.deploy_role_arn]) : {
+      Sid      = "TakeDeployRole"
+      Effect   = "Allow"
+      Action   = ["sts:AssumeRole", "sts:TagSession"]
+      Resource = arn
+    }],
     # Only for an image in ECR, of whichever account.
     [for image in local.ecr_images : {
       Sid      = "PullImage"
@@ -105,8 +112,15 @@ locals {
     var.image,
   )
 
-  pipeline_builds   = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${var.config_path}-*"
-  pipeline_roles    = "${local.arn_prefix}:iam::${var.account.id}:role/${var.config_path}-*"
+  pipeline_builds = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${var.config_path}-*"
+  pipeline_roles  = "${local.arn_prefix}:iam::${var.account.id}:role/${var.config_path}-*"
+  pipeline_users  = "${local.arn_prefix}:iam::${var.account.id}:user/${var.config_path}-*"
+  pipeline_triggers = [
+    "${local.arn_prefix}:sns:${local.arn_suffix}:${var.config_path}",
+    "${local.arn_prefix}:sns:${local.arn_suffix}:${var.config_path}-*",
+    "${local.arn_prefix}:sqs:${local.arn_suffix}:${var.config_path}-triggers*",
+    "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.config_path}-launcher*",
+  ]
   pipeline_register = "${local.parameter_arn_prefix}/${var.config_path}/*"
   pipeline_secrets  = "${local.parameter_arn_prefix}/${var.config_path}-credentials/*"
 
@@ -134,7 +148,14 @@ locals {
         "iam:Untag*",
         "iam:Update*",
       ]
-      Resource = local.pipeline_roles
+      Resource = [local.pipeline_roles, local.pipeline_users]
+    },
+    {
+      # Topics that do not exist included: the launcher takes a project's name from the name of a topic.
+      Sid      = "LeaveTriggersAlone"
+      Effect   = "Deny"
+      Action   = ["lambda:*", "sns:*", "sqs:*"]
+      Resource = local.pipeline_triggers
     },
     {
       Sid      = "LeaveRegisterAlone"

@@ -140,12 +140,60 @@ variable "ca_bundle" {
   }
 }
 
+variable "require_commit" {
+  description = "Refuse triggers that name no commit, so that exactly what CI tested is deployed. Null: they deploy the head of the branch."
+  type        = bool
+  default     = null
+}
+
+variable "first_parent" {
+  description = "Whether a commit must have been the head of its branch: with false, one from a merged side branch will do. Null: true."
+  type        = bool
+  default     = null
+}
+
+variable "allowed_signers" {
+  description = "Public keys of which one must have signed the commit: lines of an SSH allowed_signers file, or a GPG public key in ASCII armour. Null: signatures are not looked at."
+  type        = string
+  default     = null
+
+  # cert-authority, because whoever holds that authority could add signers without the register knowing.
+  validation {
+    condition = var.allowed_signers == null ? true : (
+      can(regex("^\\s*-----BEGIN PGP PUBLIC KEY BLOCK-----", var.allowed_signers)) || alltrue([
+        can(regex("(?m)^\\s*[^#\\s]", var.allowed_signers)),
+        !can(regex("(?m)^\\s*[^#\\s].*cert-authority", var.allowed_signers)),
+        alltrue([
+          for line in split("\n", var.allowed_signers) :
+          can(regex("^\\s*(#.*)?$|^\\s*[^#\\s]\\S*(\\s.*)?\\s(ssh-|ecdsa-|sk-)", line))
+        ]),
+      ])
+    )
+    error_message = "Project ${var.name}: allowed_signers must be lines of an allowed_signers file (principal and SSH key, no cert-authority) or an armoured GPG key."
+  }
+}
+
+variable "deploy_role_arn" {
+  description = "A role, of this account or another, whose session the command gets instead of the build's own credentials. Its trust policy must name this project's role (README.md). Null: the build's own."
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.deploy_role_arn == null ? true : can(
+      regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_/-]{0,511})[A-Za-z0-9+=,.@_-]$", var.deploy_role_arn)
+    )
+    error_message = "Project ${var.name}: deploy_role_arn must be the ARN of one IAM role: arn:aws:iam::123456789012:role/name."
+  }
+}
+
 variable "external_register" {
   description = "The register entry is managed elsewhere, by hand or by another Terraform: make everything but it."
   type        = bool
   default     = false
   nullable    = false
 
+  # deploy_role_arn may be set all the same: the parameter names the role, this lets the build assume it.
+  #
   # Here and not beside each field, because two variables whose validations name each other are a cycle to Terraform.
   validation {
     condition     = var.external_register || var.git_url != null
@@ -166,8 +214,11 @@ variable "external_register" {
       var.branches == null,
       var.auth_scheme == null,
       var.ca_bundle == null,
+      var.require_commit == null,
+      var.first_parent == null,
+      var.allowed_signers == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme and ca_bundle belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent and allowed_signers belong into the parameter; set here they would do nothing."
   }
 }
 

@@ -1,0 +1,115 @@
+# Who CI is, for one project: a role that its jobs get for their OpenID Connect token, or a user for a CI that has none. Its
+# only right is to publish on that project's topic.
+
+locals {
+  is_user = var.ci == "user"
+
+  topic   = split(":", var.topic_arn)
+  account = { partition = local.topic[1], region = local.topic[3], id = local.topic[4] }
+
+  # A dot, which no project's name can have, keeps this name apart from those of the builds' roles. 64 is IAM's limit; the
+  # hash keeps two long names apart that differ only behind the cut.
+  full_name = "${local.topic[5]}.publisher"
+  name = length(local.full_name) <= 64 ? local.full_name : join("-", [
+    substr(local.full_name, 0, 55),
+    substr(sha256(local.full_name), 0, 8),
+  ])
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "AskForDeployments"
+      Effect   = "Allow"
+      Action   = "sns:Publish"
+      Resource = var.topic_arn
+    }]
+  })
+}
+
+# --- a role, for tokens ---
+
+resource "aws_iam_openid_connect_provider" "this" {
+  count = !local.is_user && var.provider_arn == null ? 1 : 0
+
+  url            = local.issuer_url
+  client_id_list = [local.audience]
+}
+
+resource "aws_iam_role" "this" {
+  count = local.is_user ? 0 : 1
+
+  name                 = local.name
+  description          = "Publishes triggers to ${local.topic[5]}, and nothing else"
+  permissions_boundary = var.permissions_boundary
+  # The shortest there is: a job publishes once.
+  max_session_duration = 3600
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "JobsOfThisProject"
+      Effect    = "Allow"
+      Principal = { Federated = local.provider_arn }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = local.token_conditions
+    }]
+  })
+
+  # IAM is told the provider's ARN as text, below.
+  depends_on = [aws_iam_openid_connect_provider.this]
+}
+
+resource "aws_iam_role_policy" "publish" {
+  count = local.is_user ? 0 : 1
+
+  name   = "publish"
+  role   = aws_iam_role.this[0].id
+  policy = local.policy
+}
+
+locals {
+  provider_arn = coalesce(
+    var.provider_arn,
+    "arn:${local.account.partition}:iam::${local.account.id}:oidc-provider/${local.issuer}",
+  )
+
+  # Audience and subject, both, by StringEquals: an issuer signs tokens for everybody who has an account there, and an
+  # absent key does not equal anything. Never IfExists or ForAllValues, which an absent key satisfies.
+  #
+  # Two CIs put something new into the subject of each job. There the only wildcard is that tail, and it is this module that
+  # writes it, behind a colon, which what stands before it cannot contain.
+  tails = { bitbucket = ":*", buildkite = ":commit:*" }
+  tail  = lookup(local.tails, var.ci, null)
+
+  token_conditions = {
+    for operator, conditions in {
+      StringEquals = merge(
+        { "${local.issuer}:aud" = local.audience },
+        { for subjects in [var.subjects] : "${local.issuer}:sub" => sort(subjects) if local.tail == null },
+      )
+      StringLike = {
+        for tail in compact([local.tail]) : "${local.issuer}:sub" => sort([for subject in var.subjects : "${subject}${tail}"])
+      }
+    } : operator => conditions if length(conditions) > 0
+  }
+}
+
+# --- a user, for a CI without tokens ---
+
+# Its access key is made by hand, as the output `setup` says: made here, it would be in the state.
+resource "aws_iam_user" "this" {
+  #checkov:skip=CKV_AWS_273:For a CI that cannot have a role. Single sign-on is for people.
+  count = local.is_user ? 1 : 0
+
+  name                 = local.name
+  permissions_boundary = var.permissions_boundary
+}
+
+resource "aws_iam_user_policy" "publish" {
+  #checkov:skip=CKV_AWS_40:A group with one member for ever would only be one more place to look at.
+  count = local.is_user ? 1 : 0
+
+  name   = "publish"
+  user   = aws_iam_user.this[0].name
+  policy = local.policy
+}
