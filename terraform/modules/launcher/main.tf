@@ -11,6 +11,12 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_50:One line an outcome says what happened; traces would be one more right and one more bill.
+  #checkov:skip=CKV_AWS_115:The event source mapping bounds it. A reserved concurrency beside that makes SQS count throttled tries.
+  #checkov:skip=CKV_AWS_116:A dead-letter queue of the function is for asynchronous calls. Here the queue has one.
+  #checkov:skip=CKV_AWS_117:It talks to AWS's own endpoints only; a VPC would need endpoints or a gateway billed by the hour.
+  #checkov:skip=CKV_AWS_173:Its two variables are names, not secrets.
+  #checkov:skip=CKV_AWS_272:Who applies this builds the zip; the output launcher_sha256 tells what was uploaded.
   function_name = local.name
   description   = "Checks a trigger against the register and starts the build of its project"
   role          = aws_iam_role.this.arn
