@@ -199,6 +199,8 @@ def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, number: int, stat
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell ignores it in what it starts in the background, tests included, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert demo.stdout is not None
     for line in demo.stdout:

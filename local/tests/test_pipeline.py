@@ -21,6 +21,7 @@ from pipeline_under_test import (
     Result,
 )
 
+from iwomp_local import commands
 from iwomp_local.emulator import ACCOUNT, REGION
 from iwomp_local.pipeline import variable
 from iwomp_local.waiting import wait_for
@@ -148,10 +149,31 @@ def test_a_rewritten_branch_is_refused_until_an_operator_says_otherwise(pipeline
     repository.move("main", rewritten)
     result = pipeline.deploy("article")
     assert_ended(result, "refused", "not_forward")
-    name = f"/{pipeline.config_path}-deployed/article/main"
-    assert f"aws ssm delete-parameter --name {name}" in result.outcome["reason"]
-    pipeline.stack.emulator.client("ssm").delete_parameter(Name=name)
-    assert_deployed(pipeline.deploy("article"))
+    assert f"make rollback PROJECT=article BRANCH=main COMMIT={rewritten}" in result.outcome["reason"]
+    commands.rollback(pipeline.stack.pipeline, "article", "main", rewritten)
+    newest = wait_for("the build", lambda: newer_build(pipeline, "article", result.build), RETRIED_SECONDS)
+    assert variable(newest, "GITCOMMIT") == rewritten
+    finished, log = pipeline.stack.finished_build("article", variable(newest, "TRIGGERID") or "")
+    assert finished["buildStatus"] == "SUCCEEDED", log
+
+
+def test_an_operator_goes_back_to_an_older_commit_and_what_is_live_says_so(pipeline: PipelineUnderTest) -> None:
+    repository = pipeline.repository("ssh")
+    old, head = repository.head(), repository.commit("a mistake", {"mistake": "yes"})
+    assert old is not None
+    result = pipeline.deploy("ssh")
+    assert result.outcome["commit"] == head
+    commands.rollback(pipeline.stack.pipeline, "ssh", "main", old)
+    build = wait_for("the build", lambda: newer_build(pipeline, "ssh", result.build), RETRIED_SECONDS)
+    pipeline.stack.finished_build("ssh", variable(build, "TRIGGERID") or "")
+    (live,) = [live for live in pipeline.stack.pipeline.live("ssh") if live.branch == "main"]
+    assert (live.commit, live.build) == (old, build["id"])
+    assert_deployed(pipeline.deploy("ssh"))  # forward again
+
+
+def newer_build(pipeline: PipelineUnderTest, project: str, than: dict[str, Any]) -> dict[str, Any] | None:
+    build: dict[str, Any] = pipeline.stack.pipeline.builds(project, limit=1)[0]
+    return build if build["id"] != than["id"] else None
 
 
 # Failures that a user meets
