@@ -1,0 +1,18 @@
+"""All cases, in one list."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hostile_git import pinned, redirects, refs
+from hostile_git.case import Case
+
+TABLES = (refs, pinned, redirects)
+
+
+def cases() -> list[Case]:
+    listed = [case for table in TABLES for case in table.cases()]
+    twice = [name for name, count in Counter(case.name for case in listed).items() if count > 1]
+    if twice:
+        raise ValueError(f"two cases have the same name: {twice}")
+    return listed
