@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use aws_sdk_ssm::Client;
+use aws_config::SdkConfig;
+use contract::register::RoleArn;
 use contract::{CommitId, Deployed, Outcome, Project, Report};
 use tempfile::TempDir;
 
@@ -20,6 +21,7 @@ use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
 use crate::program::{Cage, Program};
 use crate::rules;
+use crate::session::{self, Session};
 use crate::user::User;
 use crate::variables::Variables;
 
@@ -32,12 +34,12 @@ const CHECKOUT: &str = "checkout";
 /// Whatever ended it: refusals and failures.
 pub async fn deploy(
     variables: &Variables,
-    client: Client,
+    aws: &SdkConfig,
     bounds: &Bounds,
     narration: &mut Narration,
     report: &mut Report,
 ) -> Result<Outcome, Failure> {
-    let parameters = Parameters::new(client, &variables.config_path, &variables.project);
+    let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &variables.config_path, &variables.project);
 
     say_what_is_asked(variables, narration);
     let mut project = bounds.or_stop("reading the register", parameters.project()).await?;
@@ -72,6 +74,10 @@ pub async fn deploy(
     let program = Program::find(&checkout, &project, &variables.branch, path(&environment))
         .or_fail(Kind::Command, "correct command or deployDir in the register, or the files in the repository")?;
     narration.say("command", &program.label(&checkout));
+    if let Some(role) = &project.deploy_role {
+        let session = take_role(role, aws, variables, &commit, bounds, narration).await?;
+        session.enter(&mut environment);
+    }
     let cage = Cage { environment, user: user.as_ref(), mask: narration.mask() };
     run(&program, &cage, bounds, narration).await?;
 
@@ -163,6 +169,23 @@ fn command_environment(variables: &Variables, commit: &CommitId, live: Option<&C
 /// There is always one, see [`environment::for_command`].
 fn path(environment: &Environment) -> &OsStr {
     environment.get(OsStr::new("PATH")).map_or(OsStr::new(""), |path| path)
+}
+
+/// As late as possible, for the session has an hour to live.
+async fn take_role(
+    role: &RoleArn,
+    aws: &SdkConfig,
+    variables: &Variables,
+    commit: &CommitId,
+    bounds: &Bounds,
+    narration: &mut Narration,
+) -> Result<Session, Failure> {
+    narration.say("role", role.as_str());
+    let client = aws_sdk_sts::Client::new(aws);
+    let session = bounds.or_stop("taking the deploy role", session::take(&client, role, variables, commit)).await?;
+    narration.hide_secret(&session.secret_access_key);
+    narration.hide_secret(&session.session_token);
+    Ok(session)
 }
 
 async fn run(program: &Program, cage: &Cage<'_>, bounds: &Bounds, narration: &Narration) -> Result<(), Failure> {

@@ -21,16 +21,9 @@ const FOR_COMMAND: &[&str] = &[
     "TZ",
     "TMPDIR",
     "LANG",
-    // To deploy: region and the project role's credentials, in the forms in which CodeBuild or a local AWS gives them.
+    // To deploy: the region. Credentials are listed below.
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
     "AWS_EXECUTION_ENV",
     // Where AWS is, if it is not where the SDKs think: a local AWS, a private endpoint, dual-stack or FIPS endpoints.
     "AWS_ENDPOINT_URL",
@@ -63,6 +56,18 @@ const FOR_COMMAND: &[&str] = &[
     "TF_IN_AUTOMATION",
 ];
 
+/// The project role's credentials, in the forms in which CodeBuild or a local AWS gives them. The command sees them too, but
+/// where it gets a deploy role's instead.
+pub const CREDENTIALS: &[&str] = &[
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
+
 /// `LC_ALL`, `LC_CTYPE` and their kin: how the command reads and writes text.
 const FOR_COMMAND_PREFIX: &str = "LC_";
 
@@ -72,7 +77,9 @@ const FOR_GIT: &[&str] = &["PATH", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http
 /// The part of `own` that the registered command sees.
 #[must_use]
 pub fn for_command(own: &Environment) -> Environment {
-    select(own, |name| FOR_COMMAND.contains(&name) || name.starts_with(FOR_COMMAND_PREFIX))
+    select(own, |name| {
+        FOR_COMMAND.contains(&name) || CREDENTIALS.contains(&name) || name.starts_with(FOR_COMMAND_PREFIX)
+    })
 }
 
 /// The part of `own` that git sees.

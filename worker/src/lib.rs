@@ -3,6 +3,7 @@
 //! [`deploy`] is the runbook, [`rules`] says what may be deployed. Around them: [`variables`] reads the environment, [`parameters`] knows AWS, [`git`] knows git,
 //! [`process`] starts and ends children, [`narration`] prints.
 
+pub mod aws;
 pub mod bounds;
 pub mod deploy;
 pub mod environment;
@@ -16,5 +17,6 @@ pub mod process;
 pub mod program;
 pub mod rules;
 pub mod run;
+pub mod session;
 pub mod user;
 pub mod variables;

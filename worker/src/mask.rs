@@ -2,8 +2,8 @@
 //! against accidents; who wants to print a secret finds a form that is not known here.
 
 use contract::Credentials;
-use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::process::Filter;
 
@@ -31,6 +31,11 @@ impl Mask {
             Credentials::Basic { password, .. } => password,
             Credentials::Ssh { private_key, .. } => private_key,
         };
+        self.hide_secret(secret);
+    }
+
+    /// From now on, this secret is masked, line by line.
+    pub fn hide_secret(&mut self, secret: &SecretString) {
         for line in secret.expose_secret().lines().map(str::trim) {
             if line.len() >= MIN_SECRET_BYTES && !line.starts_with(ARMOUR) {
                 forms(line).into_iter().for_each(|form| self.add(form));

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use contract::{Credentials, printable};
+use secrecy::SecretString;
 
 use crate::mask::Mask;
 
@@ -21,6 +22,11 @@ impl Narration {
     /// From now on, these credentials cannot appear in a line.
     pub fn hide(&mut self, credentials: &Credentials) {
         self.mask.hide(credentials);
+    }
+
+    /// From now on, this secret cannot appear in a line.
+    pub fn hide_secret(&mut self, secret: &SecretString) {
+        self.mask.hide_secret(secret);
     }
 
     /// For text that others write into the same log.

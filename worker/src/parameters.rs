@@ -1,28 +1,14 @@
-//! What the worker reads from SSM and the one thing it writes there. The only file that knows AWS. It decides nothing: a
-//! document is handed to `contract`, which accepts it or says which rule it breaks.
-
-use std::time::Duration;
+//! What the worker reads from SSM and the one thing it writes there. It decides nothing: a document is handed to `contract`,
+//! which accepts it or says which rule it breaks.
 
 use anyhow::{Context, anyhow};
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ssm::operation::RequestId;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use contract::register::{Document, Storage};
 use contract::{Branch, ConfigPath, Credentials, Deployed, Project, ProjectName, parameter};
 
+use crate::aws::aws_error;
 use crate::failure::{Failure, Kind, OrFail};
-
-/// A call answers in well under a second; a connection that is not up by now will not come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A call with all its retries. Nobody waits in line behind it, so it may sit out a short disturbance.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-const MAX_ATTEMPTS: u32 = 6;
 
 const AWS_ADVICE: &str = "check that the project's role may make this call, with the KMS key too if the parameter is a \
     SecureString; if AWS was unreachable, trigger again";
@@ -32,24 +18,6 @@ pub struct Parameters<'a> {
     client: Client,
     config_path: &'a ConfigPath,
     project: &'a ProjectName,
-}
-
-/// A client for the region and with the credentials of the environment, with bounded time and tries.
-pub async fn client() -> Client {
-    // ring and not aws-lc, as in the launcher, with which the dependencies are shared.
-    let https = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
-    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(https)
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
-        .load()
-        .await;
-    Client::new(&config)
 }
 
 impl<'a> Parameters<'a> {
@@ -165,19 +133,6 @@ impl Found {
             _ => Storage::Plain,
         };
         Some(Document { text: parameter.value().unwrap_or_default(), storage })
-    }
-}
-
-/// The SDK's error prints only "service error" by itself. This is AWS's code, sentence and request id where it answered, and
-/// the chain of causes where it did not.
-fn aws_error<E>(error: SdkError<E>) -> anyhow::Error
-where
-    E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
-{
-    let request = error.as_service_error().and_then(RequestId::request_id).unwrap_or("unknown").to_owned();
-    match (error.code(), error.message()) {
-        (Some(code), message) => anyhow!("{code}: {} (request {request})", message.unwrap_or("no message")),
-        _ => anyhow::Error::new(error),
     }
 }
 

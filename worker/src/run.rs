@@ -5,11 +5,11 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use contract::{Outcome, Report, printable};
 
+use crate::aws;
 use crate::bounds::Bounds;
 use crate::deploy::deploy;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::{Narration, duration};
-use crate::parameters;
 use crate::process::{Stop, privacy, strays};
 use crate::variables::Variables;
 
@@ -43,7 +43,7 @@ async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outco
     report.build.clone_from(&variables.build);
     let stop = Stop::on_signals().context("listening for signals").or_fail(Kind::Machine, "trigger again")?;
     let bounds = Bounds::new(variables.time_limit, stop);
-    deploy(&variables, parameters::client().await, &bounds, narration, report).await
+    deploy(&variables, &aws::config().await, &bounds, narration, report).await
 }
 
 fn read_variables(narration: &Narration) -> Result<Variables, Failure> {

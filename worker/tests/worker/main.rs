@@ -7,6 +7,7 @@
 mod cage;
 mod rules;
 mod scene;
+mod session;
 mod signatures;
 mod ssm;
 

@@ -1,4 +1,4 @@
-//! As much of SSM as the worker calls: GetParameters and PutParameter, over plain HTTP on loopback.
+//! As much of AWS as the worker calls, over plain HTTP on loopback: GetParameters and PutParameter of SSM, AssumeRole of STS.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,23 +10,39 @@ use serde_json::{Value, json};
 /// Name → (type, value).
 type Parameters = Arc<Mutex<BTreeMap<String, (String, String)>>>;
 
+/// What was asked of STS, as a query string.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// The session that every role but the forbidden one gives.
+pub const SESSION: [&str; 3] = ["ASIASESSION", "canary-session-secret", "canary-session-token"];
+pub const FORBIDDEN_ROLE: &str = "arn:aws:iam::123456789012:role/forbidden";
+
 pub struct Ssm {
     address: SocketAddr,
     parameters: Parameters,
+    asked: Asked,
 }
 
 impl Ssm {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let ssm = Self { address: listener.local_addr().unwrap(), parameters: Parameters::default() };
-        let parameters = ssm.parameters.clone();
+        let address = listener.local_addr().unwrap();
+        let ssm = Self { address, parameters: Parameters::default(), asked: Asked::default() };
+        let (parameters, asked) = (ssm.parameters.clone(), ssm.asked.clone());
         // Ends with the test's process.
-        std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(stream, &parameters)));
+        std::thread::spawn(move || {
+            listener.incoming().flatten().for_each(|stream| answer(stream, &parameters, &asked))
+        });
         ssm
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// What was asked of STS.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 
     pub fn put(&self, name: &str, r#type: &str, value: &str) {
@@ -39,7 +55,7 @@ impl Ssm {
 }
 
 /// Answers the one request of a connection.
-fn answer(mut stream: TcpStream, parameters: &Parameters) {
+fn answer(mut stream: TcpStream, parameters: &Parameters, asked: &Asked) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut target, mut length) = (String::new(), 0);
     for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
@@ -52,8 +68,16 @@ fn answer(mut stream: TcpStream, parameters: &Parameters) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let body = respond(&target, &serde_json::from_slice(&body).unwrap(), parameters).to_string();
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close";
+    let (status, kind, body) = if target.is_empty() {
+        let query = String::from_utf8(body).unwrap();
+        let (status, body) = assume_role(&query);
+        asked.lock().unwrap().push(query);
+        (status, "text/xml", body)
+    } else {
+        let body = respond(&target, &serde_json::from_slice(&body).unwrap(), parameters).to_string();
+        ("200 OK", "application/x-amz-json-1.1", body)
+    };
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close");
     // The worker may have been told to stop meanwhile.
     let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
 }
@@ -79,4 +103,21 @@ fn respond(target: &str, request: &Value, parameters: &Parameters) -> Value {
         }
         other => panic!("no answer to {other}"),
     }
+}
+
+fn assume_role(query: &str) -> (&'static str, String) {
+    assert!(query.contains("Action=AssumeRole&"), "no answer to {query}");
+    if query.contains(&FORBIDDEN_ROLE.replace(':', "%3A").replace('/', "%2F")) {
+        let error =
+            "<Type>Sender</Type><Code>AccessDenied</Code><Message>not authorized to perform: sts:AssumeRole</Message>";
+        let response = format!("<ErrorResponse><Error>{error}</Error><RequestId>r-1</RequestId></ErrorResponse>");
+        return ("403 Forbidden", response);
+    }
+    let [id, secret, token] = SESSION;
+    let credentials = format!(
+        "<AccessKeyId>{id}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey><SessionToken>{token}</SessionToken>\
+         <Expiration>2099-01-01T00:00:00Z</Expiration>"
+    );
+    let result = format!("<AssumeRoleResult><Credentials>{credentials}</Credentials></AssumeRoleResult>");
+    ("200 OK", format!("<AssumeRoleResponse>{result}</AssumeRoleResponse>"))
 }

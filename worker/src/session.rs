@@ -1,0 +1,145 @@
+//! The deploy role: where the register names one, the command gets a session of it instead of the build's own credentials.
+//! The session says what it deploys, to CloudTrail and to the policies of the role.
+
+use anyhow::{Context, anyhow};
+use aws_sdk_sts::Client;
+use aws_sdk_sts::types::{Credentials, Tag};
+use contract::CommitId;
+use contract::register::RoleArn;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::aws::aws_error;
+use crate::environment::{CREDENTIALS, Environment};
+use crate::failure::{Failure, Kind, OrFail};
+use crate::variables::Variables;
+
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+const MAX_NAME_CHARS: usize = 64;
+const MAX_TAG_VALUE_CHARS: usize = 256;
+/// Enough of a commit id for people to find it by.
+const SHORT_COMMIT_CHARS: usize = 12;
+
+/// Credentials for one command.
+pub struct Session {
+    access_key_id: String,
+    pub secret_access_key: SecretString,
+    pub session_token: SecretString,
+}
+
+/// Takes `role` for the deployment of `commit`. The session lasts an hour: AWS gives no more to a session that was taken
+/// from another, as the build's is, whatever the role allows. A command that takes longer fails with expired credentials.
+///
+/// # Errors
+/// If AWS does not answer, or does not allow it.
+pub async fn take(
+    client: &Client,
+    role: &RoleArn,
+    variables: &Variables,
+    commit: &CommitId,
+) -> Result<Session, Failure> {
+    let doing = || format!("taking the deploy role {}", role.as_str());
+    let tags = tags(variables, commit).map_err(anyhow::Error::new).with_context(doing).or_fail(Kind::Machine, "trigger again")?;
+    client
+        .assume_role()
+        .role_arn(role.as_str())
+        .role_session_name(name(variables.project.as_str(), commit))
+        .set_tags(Some(tags))
+        .send()
+        .await
+        .map_err(aws_error)
+        .and_then(|output| output.credentials.ok_or_else(|| anyhow!("AWS's answer holds no credentials")))
+        .map(Session::from)
+        .with_context(doing)
+        .or_fail(
+            Kind::Aws,
+            "the project's role must be allowed sts:AssumeRole and sts:TagSession on that role (deploy_role_arn in Terraform \
+             does it), and that role's trust policy must allow both to the project's role; if AWS was unreachable, trigger \
+             again",
+        )
+}
+
+impl From<Credentials> for Session {
+    fn from(credentials: Credentials) -> Self {
+        Self {
+            access_key_id: credentials.access_key_id,
+            secret_access_key: credentials.secret_access_key.into(),
+            session_token: credentials.session_token.into(),
+        }
+    }
+}
+
+impl Session {
+    /// Puts these credentials into `environment`, in the place of all that are in it.
+    pub fn enter(&self, environment: &mut Environment) {
+        environment.retain(|name, _| !name.to_str().is_some_and(|name| CREDENTIALS.contains(&name)));
+        let own = [
+            ("AWS_ACCESS_KEY_ID", self.access_key_id.as_str()),
+            ("AWS_SECRET_ACCESS_KEY", self.secret_access_key.expose_secret()),
+            ("AWS_SESSION_TOKEN", self.session_token.expose_secret()),
+        ];
+        environment.extend(own.map(|(name, value)| (name.into(), value.into())));
+    }
+}
+
+/// All characters of a project and a commit may stand in it. A long project is cut, the commit never.
+fn name(project: &str, commit: &CommitId) -> String {
+    let commit = &commit.as_str()[..SHORT_COMMIT_CHARS];
+    let mut name = format!("iwomp-{project}");
+    name.truncate(MAX_NAME_CHARS - 1 - commit.len());
+    format!("{name}-{commit}")
+}
+
+fn tags(variables: &Variables, commit: &CommitId) -> Result<Vec<Tag>, aws_sdk_sts::error::BuildError> {
+    let known = [
+        ("project", Some(variables.project.as_str())),
+        ("branch", Some(variables.branch.as_str())),
+        ("commit", Some(commit.as_str())),
+        ("trigger", variables.trigger.as_deref()),
+    ];
+    let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    known.map(|(key, value)| Tag::builder().key(key).value(tag_value(value)).build()).collect()
+}
+
+/// `text` with what may not stand in a tag replaced.
+fn tag_value(text: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+    text.chars().take(MAX_TAG_VALUE_CHARS).map(|c| if allowed(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_cut_to_what_aws_takes_and_keeps_the_commit() {
+        let commit = CommitId::parse(&"a1".repeat(20)).unwrap();
+        assert_eq!(name("demo", &commit), "iwomp-demo-a1a1a1a1a1a1");
+        let long = name(&"x".repeat(63), &commit);
+        assert!(long.len() == MAX_NAME_CHARS && long.ends_with("x-a1a1a1a1a1a1"), "{long}");
+    }
+
+    #[test]
+    fn a_tag_holds_only_what_aws_takes() {
+        assert_eq!(tag_value("release/1.x_-"), "release/1.x_-");
+        assert_eq!(tag_value("a*b<c>"), "a_b_c_");
+        assert_eq!(tag_value(&"x".repeat(350)).len(), MAX_TAG_VALUE_CHARS);
+    }
+
+    #[test]
+    fn the_session_takes_the_place_of_every_credential_of_the_build() {
+        let mut environment: Environment =
+            CREDENTIALS.iter().chain(&["PATH"]).map(|name| (name.into(), "of the build".into())).collect();
+        let session = Session {
+            access_key_id: "ASIA".to_owned(),
+            secret_access_key: "secret".to_owned().into(),
+            session_token: "token".to_owned().into(),
+        };
+        session.enter(&mut environment);
+        let seen: Vec<_> =
+            environment.iter().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
+        assert_eq!(
+            seen,
+            ["AWS_ACCESS_KEY_ID=ASIA", "AWS_SECRET_ACCESS_KEY=secret", "AWS_SESSION_TOKEN=token", "PATH=of the build"]
+        );
+    }
+}
