@@ -23,10 +23,12 @@ pub fn printable(text: &str, max_chars: usize) -> String {
     line
 }
 
-/// Letters of any script are fine in an author's name; controls and the bidirectional overrides that reorder a line are not.
+/// Letters of any script are fine in an author's name; controls, the bidirectional marks that reorder a line, and the tags that
+/// no screen shows are not.
 fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let marks = ['\u{61c}', '\u{feff}'];
+    let tricks = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{2069}', '\u{e0000}'..='\u{e007f}'];
+    !c.is_control() && !marks.contains(&c) && !tricks.iter().any(|range| range.contains(&c))
 }
 
 #[cfg(test)]
@@ -37,5 +39,8 @@ mod tests {
     fn letters_stay_and_tricks_are_escaped() {
         assert_eq!(printable("Åsa Öberg 你好", 50), "Åsa Öberg 你好");
         assert_eq!(printable("a\u{202e}b\u{85}\r", 50), "a\\u{202e}b\\u{85}\\r");
+        for trick in ["\u{61c}", "\u{200b}", "\u{2028}", "\u{2066}", "\u{feff}", "\u{e0041}"] {
+            assert!(printable(trick, 50).is_ascii(), "{trick:?}");
+        }
     }
 }

@@ -300,12 +300,14 @@ impl AllowedSigners {
             return Ok(Some(Self::Gpg(text)));
         }
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        // `cert-authority` would let whoever holds that authority add signers without the register knowing.
+        // `cert-authority` would let whoever holds that authority add signers without the register knowing. ssh-keygen takes
+        // it in upper case too.
+        let names_authority = |line: &str| line.to_ascii_lowercase().contains("cert-authority");
         let names_key = |line: &str| {
             let mut words = line.split_whitespace().skip(1);
             words.any(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"))
         };
-        if lines().next().is_none() || !lines().all(names_key) || lines().any(|line| line.contains("cert-authority")) {
+        if lines().next().is_none() || !lines().all(names_key) || lines().any(names_authority) {
             return Err(DocumentError::Invalid {
                 key: KEY,
                 rule: "must be lines of an allowed_signers file (principal and SSH key, no cert-authority) or an armoured GPG key",
@@ -481,6 +483,7 @@ mod tests {
             r#""allowedSigners":"ada@example.org""#,
             r#""allowedSigners":"ssh-ed25519 AAAA""#,
             r#""allowedSigners":"* cert-authority ssh-ed25519 AAAA""#,
+            r#""allowedSigners":"* Cert-AUTHORITY ssh-ed25519 AAAA""#,
             r#""allowedSigners":["ada ssh-ed25519 AAAA"]"#,
         ] {
             assert!(with(more).is_err(), "{more}");

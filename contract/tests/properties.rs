@@ -4,8 +4,9 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::Component;
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use contract::register::{Document, Project, Storage};
 use contract::{Branch, CommitId, Credentials, Deployed, DocumentError, GitUrl, ProjectName, Scheme, Trigger};
@@ -310,9 +311,18 @@ proptest! {
     }
 }
 
+/// Some of git's plumbing runs in a repository only; one that has nothing in it will do.
+static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("properties.git");
+    assert!(Command::new("git").args(["init", "--quiet", "--bare"]).arg(&path).status().unwrap().success());
+    path
+});
+
 /// Runs git without anybody's configuration.
 fn git(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new("git")
+        .arg("--git-dir")
+        .arg(REPOSITORY.as_path())
         .args(arguments)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
