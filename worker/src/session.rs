@@ -38,7 +38,10 @@ pub async fn take(
     commit: &CommitId,
 ) -> Result<Session, Failure> {
     let doing = || format!("taking the deploy role {}", role.as_str());
-    let tags = tags(variables, commit).map_err(anyhow::Error::new).with_context(doing).or_fail(Kind::Machine, "trigger again")?;
+    let tags = tags(variables, commit)
+        .map_err(anyhow::Error::new)
+        .with_context(doing)
+        .or_fail(Kind::Machine, "trigger again")?;
     client
         .assume_role()
         .role_arn(role.as_str())

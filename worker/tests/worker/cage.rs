@@ -7,20 +7,20 @@ use std::process::{Command, Stdio};
 use crate::scene::{KEY, Run, Scene};
 
 /// Whether these tests run as root and may give a process a file system view of its own.
-fn may_unshare() -> bool {
+pub fn may_unshare() -> bool {
     let unshared = Command::new("unshare").args(["--mount", "id", "-u"]).output();
     unshared.is_ok_and(|output| output.stdout == b"0\n")
 }
 
 /// Runs the worker as root on a machine with the user `deployer`, which need not be this one.
-pub fn run_as_root(scene: &Scene) -> Run {
+pub fn run_as_root(scene: &Scene, more: &[(&str, &str)]) -> Run {
     let users = scene.path("passwd");
     std::fs::write(&users, "root:x:0:0:root:/root:/bin/sh\ndeployer:x:54321:54322::/home/deployer:/bin/bash\n")
         .unwrap();
     // The image's temporary directory is everybody's.
     std::fs::set_permissions(scene.path("."), PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::set_permissions(scene.path("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
-    let worker = scene.worker(&[("HOME", "/root"), ("USER", "root")]);
+    let worker = scene.worker(&[&[("HOME", "/root"), ("USER", "root")], more].concat());
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/passwd && exec \"$1\""]);
     command.arg(users).arg(worker.get_program()).env_clear();
@@ -49,7 +49,7 @@ fn a_worker_that_is_root_runs_the_command_as_the_deployer_who_owns_the_checkout(
         kill -0 $PPID 2> /dev/null || echo cannot signal the worker
         ls -a ..\n",
     );
-    let run = run_as_root(&scene);
+    let run = run_as_root(&scene, &[]);
     assert_eq!(run.status, 0, "{}", run.log);
     for line in [
         "Uid: 54321 54321 54321 54321",

@@ -10,6 +10,7 @@ mod scene;
 mod session;
 mod signatures;
 mod ssm;
+mod thief;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
