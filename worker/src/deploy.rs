@@ -180,7 +180,7 @@ async fn take_role(
     bounds: &Bounds,
     narration: &mut Narration,
 ) -> Result<Session, Failure> {
-    narration.say("role", role.as_str());
+    narration.say("role", &format!("{}, for an hour", role.as_str()));
     let client = aws_sdk_sts::Client::new(aws);
     let session = bounds.or_stop("taking the deploy role", session::take(&client, role, variables, commit)).await?;
     narration.hide_secret(&session.secret_access_key);

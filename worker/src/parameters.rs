@@ -6,6 +6,7 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
 use contract::{Branch, ConfigPath, Credentials, Deployed, Project, ProjectName, parameter};
+use secrecy::zeroize::Zeroize;
 
 use crate::aws::aws_error;
 use crate::failure::{Failure, Kind, OrFail};
@@ -124,6 +125,13 @@ impl<'a> Parameters<'a> {
 
 /// The parameters of one answer. SSM leaves out those that do not exist.
 struct Found(Vec<Parameter>);
+
+impl Drop for Found {
+    /// Whatever of it was a secret lives on in a type of its own.
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|parameter| parameter.value.zeroize());
+    }
+}
 
 impl Found {
     fn get(&self, name: &str) -> Option<Document<'_>> {

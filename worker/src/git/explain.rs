@@ -84,11 +84,19 @@ const KNOWN: &[Known] = &[
         ),
     ),
     (
-        &["does not support shallow"],
+        &["dumb http transport"],
         known(
             Lasting,
             "the server does not speak git's own protocol: it only hands out files, which git does not check on arrival",
             "have the repository served by git http-backend, a Git host or SSH",
+        ),
+    ),
+    (
+        &["does not support shallow"],
+        known(
+            Lasting,
+            "the server cannot be told a depth, by which git makes sure that it speaks git's own protocol",
+            "have the repository served by git itself, a Git host or SSH",
         ),
     ),
     (
@@ -249,6 +257,7 @@ mod tests {
                 "fatal: dumb http transport does not support shallow capabilities",
                 "the server does not speak git's own protocol",
             ),
+            ("fatal: Server does not support shallow clients", "the server cannot be told a depth"),
             ("ssh: connect to host h port 22: Connection refused", "the Git host cannot be reached"),
             ("Host key verification failed.", "the server's SSH host key"),
             ("git@h: Permission denied (publickey).", "the server does not accept the SSH key"),
