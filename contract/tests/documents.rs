@@ -1,0 +1,206 @@
+//! The edges of what an entry of the register, credentials and the names in AWS may be: the last value that is taken and the
+//! first that is not.
+
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use contract::register::{AuthScheme, Command, Document, Project, Storage};
+use contract::{Branch, ConfigPath, Credentials, Deployed, DocumentError, GitUrl, Outcome, ProjectName};
+use contract::{credentials, parameter, printable};
+use serde_json::{Value, json};
+
+/// An entry that has nothing but what it must, and `key`.
+fn entry_with(key: &str, value: impl Into<Value>) -> Result<Project, DocumentError> {
+    let mut entry = json!({"gitUrl": "https://git.example/demo", "command": "deploy"});
+    entry[key] = value.into();
+    Project::read(Document { text: &entry.to_string(), storage: Storage::Encrypted }, None)
+}
+
+/// What an error says, without the key it begins with.
+fn refusal(document: &Value) -> String {
+    Credentials::parse(&document.to_string()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_deploy_role_is_an_arn_to_the_last_character() {
+    let longest = format!("arn:aws:iam::123456789012:role/{}", "x".repeat(512));
+    for arn in [
+        "arn:aws:iam::123456789012:role/deploy",
+        "arn:aws-cn:iam::123456789012:role/a/b/deploy",
+        "arn:aws-us-gov:iam::000000000000:role/+=,.@_-",
+        &longest,
+    ] {
+        assert_eq!(entry_with("deployRoleArn", arn).unwrap().deploy_role.unwrap().as_str(), arn);
+    }
+    for arn in [
+        "",
+        "role/deploy",
+        "urn:aws:iam::123456789012:role/deploy",
+        " arn:aws:iam::123456789012:role/deploy",
+        "arn:aws:iam::123456789012:role/deploy\n",
+        "arn:AWS:iam::123456789012:role/deploy",
+        "arn:aws2:iam::123456789012:role/deploy",
+        "arn:gcp:iam::123456789012:role/deploy",
+        "arn::iam::123456789012:role/deploy",
+        "arn:aws:sts::123456789012:role/deploy",
+        "arn:aws:iam:eu-central-1:123456789012:role/deploy",
+        "arn:aws:iam::12345678901:role/deploy",
+        "arn:aws:iam::1234567890123:role/deploy",
+        "arn:aws:iam::12345678901a:role/deploy",
+        "arn:aws:iam::123456789012:user/deploy",
+        "arn:aws:iam::123456789012:role",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role/team/",
+        "arn:aws:iam::123456789012:role/*",
+        "arn:aws:iam::123456789012:role/a:b",
+        "arn:aws:iam::123456789012:role/ä",
+        &format!("{longest}x"),
+    ] {
+        assert!(entry_with("deployRoleArn", arn).is_err(), "{arn:?}");
+    }
+}
+
+#[test]
+fn signers_are_keys_and_no_authorities() {
+    for signers in [
+        "ada@example.org ssh-ed25519 AAAA",
+        "\n# who may sign\nada,bob namespaces=\"git\" ecdsa-sha2-nistp256 AAAA\n\neve sk-ssh-ed25519@openssh.com AAAA",
+        "  -----BEGIN PGP PUBLIC KEY BLOCK-----\nAAAA",
+    ] {
+        assert!(entry_with("allowedSigners", signers).unwrap().allowed_signers.is_some(), "{signers}");
+    }
+    for signers in [
+        "",
+        " \n\t\n",
+        "# ada ssh-ed25519 AAAA",
+        "ssh-ed25519",
+        "ada rsa AAAA",
+        "ada ssh-ed25519 AAAA\nbob",
+        "ada cert-authority ssh-ed25519 AAAA",
+        "ada CERT-authority ssh-ed25519 AAAA",
+        "ada ssh-ed25519 AAAA\n* namespaces=\"git\",cert-authority ssh-ed25519 AAAA",
+        "x -----BEGIN PGP PUBLIC KEY BLOCK-----",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+    ] {
+        assert!(entry_with("allowedSigners", signers).is_err(), "{signers:?}");
+    }
+    assert!(entry_with("caBundle", "").is_err() && entry_with("caBundle", "-----BEGIN PRIVATE KEY-----").is_err());
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA";
+    assert_eq!(entry_with("caBundle", pem).unwrap().ca_bundle.as_deref(), Some(pem));
+}
+
+#[test]
+fn a_token_is_sent_as_the_entry_or_the_host_wants_it() {
+    assert_eq!(entry_with("authScheme", "basic").unwrap().auth_scheme, AuthScheme::Basic);
+    assert_eq!(entry_with("authScheme", "bearer").unwrap().auth_scheme, AuthScheme::Bearer);
+    assert_eq!(entry_with("command", "x").unwrap().auth_scheme, AuthScheme::Basic);
+    for scheme in ["", "Basic", "bearer ", "negotiate"] {
+        assert!(entry_with("authScheme", scheme).is_err(), "{scheme:?}");
+    }
+    for (host, username) in [
+        ("github.com", "x-access-token"),
+        ("gitlab.com", "oauth2"),
+        ("bitbucket.org", "x-token-auth"),
+        ("gitlab.com.evil.example", "x-access-token"),
+    ] {
+        assert_eq!(credentials::token_username(host), username, "{host}");
+    }
+}
+
+#[test]
+fn a_command_is_what_was_written_and_nothing_more() {
+    let command = |value: Value| entry_with("command", value).map(|project| project.command);
+    assert_eq!(command("deploy now; id".into()), Ok(Command::Executable("deploy now; id".to_owned())));
+    assert_eq!(command(json!(["make", ""])), Ok(Command::Vector(vec!["make".to_owned(), String::new()])));
+    for value in [json!(""), json!([]), json!(["", "x"]), json!("a\0b"), json!(["a", "b\0"]), json!([["a"]]), json!({})]
+    {
+        assert!(command(value.clone()).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn a_url_is_refused_one_byte_past_each_bound() {
+    let path = |bytes: usize| format!("https://git.example/{}", "x".repeat(bytes - "https://git.example/".len()));
+    assert!(GitUrl::parse(&path(1024)).is_ok() && GitUrl::parse(&path(1025)).is_err());
+    let label = |bytes: usize| format!("https://{}.example/r", "x".repeat(bytes));
+    assert!(GitUrl::parse(&label(63)).is_ok() && GitUrl::parse(&label(64)).is_err());
+    let host = |bytes: usize| {
+        format!("ssh://git@{}{}/r", "a.".repeat((bytes - 2) / 2), "x".repeat(bytes - (bytes - 2) / 2 * 2))
+    };
+    assert!(GitUrl::parse(&host(253)).is_ok() && GitUrl::parse(&host(254)).is_err());
+    let url = GitUrl::parse("https://Git.Example:8443/r").unwrap();
+    assert_eq!((url.host(), url.origin().as_str()), ("git.example", "https://git.example:8443"));
+    for text in
+        ["https://git.example//", "ssh://.git@git.example/r", "ssh://gi!t@git.example/r", "git@:r", "@git.example:r"]
+    {
+        assert!(GitUrl::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn credentials_that_do_not_belong_together_say_which() {
+    for (document, says) in [
+        (json!({}), "lacks the key \"authToken\""),
+        (json!({"sshPrivateKey": "k"}), "lacks the key \"knownHosts\""),
+        (json!({"knownHosts": "h"}), "lacks the key \"sshPrivateKey\""),
+        (json!({"basicUsername": "u"}), "lacks the key \"basicPassword\""),
+        (json!({"basicPassword": "p"}), "lacks the key \"basicUsername\""),
+        (json!({"authToken": "t", "basicPassword": "p"}), "\"authToken\" and basicPassword exclude each other"),
+        (
+            json!({"authToken": "t", "knownHosts": "h"}),
+            "\"sshPrivateKey\" and authToken or basicUsername exclude each other",
+        ),
+        (
+            json!({"basicUsername": "u", "basicPassword": "p", "sshPrivateKey": "k", "knownHosts": "h"}),
+            "\"sshPrivateKey\" and authToken or basicUsername exclude each other",
+        ),
+        (json!({"authToken": ""}), "\"authToken\" must not be empty"),
+        (json!({"sshPrivateKey": "", "knownHosts": "h"}), "\"sshPrivateKey\" must not be empty"),
+        (json!({"basicUsername": "", "basicPassword": "p"}), "\"basicUsername\" must be one non-empty line"),
+        (json!({"authToken": "a\nb"}), "\"authToken\" must be one non-empty line"),
+        (json!({"authToken": "a\rb"}), "\"authToken\" must be one non-empty line"),
+        (json!({"authToken": "a\0b"}), "\"authToken\" must be one non-empty line"),
+        (json!({"authToken": true}), "\"authToken\" must be a string"),
+    ] {
+        assert_eq!(refusal(&document), says, "{document}");
+    }
+}
+
+#[test]
+fn what_is_live_is_read_strictly() {
+    let commit = "a".repeat(40);
+    let read = |build: Value| {
+        Deployed::parse(&json!({"commit": commit, "time": "t", "build": build, "trigger": null}).to_string())
+    };
+    assert_eq!(read(Value::Null).unwrap().build, None);
+    assert_eq!(read("b".into()).unwrap().build.as_deref(), Some("b"));
+    for build in [json!(1), json!(false), json!(["b"])] {
+        assert!(read(build.clone()).is_err(), "{build}");
+    }
+}
+
+#[test]
+fn the_names_in_aws_are_these() {
+    let (path, project) = (ConfigPath::parse("iwomp-in-aws").unwrap(), ProjectName::parse("demo").unwrap());
+    assert_eq!(parameter::register(&path, &project), "/iwomp-in-aws/demo");
+    assert_eq!(parameter::default(&path), "/iwomp-in-aws/_default");
+    assert_eq!(parameter::credentials(&path, &project), "/iwomp-in-aws-credentials/demo");
+    let branch = Branch::parse("release/1").unwrap();
+    assert_eq!(parameter::deployed(&path, &project, &branch), "/iwomp-in-aws-deployed/demo/release/1");
+    assert_eq!(parameter::build_project(&path, &project), "iwomp-in-aws-demo");
+    assert!(ConfigPath::parse(&"x".repeat(32)).is_ok() && ConfigPath::parse(&"x".repeat(33)).is_err());
+}
+
+#[test]
+fn each_outcome_has_its_word() {
+    use Outcome::{Busy, Covered, Deployed, Failed, Refused, Started, Superseded};
+    let words = [Started, Busy, Covered, Refused, Deployed, Superseded, Failed].map(|outcome| outcome.to_string());
+    assert_eq!(words, ["started", "busy", "covered", "refused", "deployed", "superseded", "failed"]);
+}
+
+#[test]
+fn foreign_text_is_cut_where_it_is_too_long_and_only_there() {
+    assert_eq!(printable("abc", 3), "abc");
+    assert_eq!(printable("abcd", 3), "abc…");
+    assert_eq!(printable("\n\n", 1), "\\n…");
+    assert_eq!(printable("", 0), "");
+}
