@@ -941,7 +941,7 @@ run "no_authority_adds_signers" {
   }
 
   variables {
-    allowed_signers = "*@example.org cert-authority ssh-ed25519 AAAA\n"
+    allowed_signers = "*@example.org Cert-AUTHORITY ssh-ed25519 AAAA\n"
   }
 
   expect_failures = [var.allowed_signers]

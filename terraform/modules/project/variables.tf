@@ -157,12 +157,13 @@ variable "allowed_signers" {
   type        = string
   default     = null
 
-  # cert-authority, because whoever holds that authority could add signers without the register knowing.
+  # Not cert-authority, in any case, which ssh-keygen takes too: whoever holds that authority could add signers without the
+  # register knowing.
   validation {
     condition = var.allowed_signers == null ? true : (
       can(regex("^\\s*-----BEGIN PGP PUBLIC KEY BLOCK-----", var.allowed_signers)) || alltrue([
         can(regex("(?m)^\\s*[^#\\s]", var.allowed_signers)),
-        !can(regex("(?m)^\\s*[^#\\s].*cert-authority", var.allowed_signers)),
+        !can(regex("(?im)^\\s*[^#\\s].*cert-authority", var.allowed_signers)),
         alltrue([
           for line in split("\n", var.allowed_signers) :
           can(regex("^\\s*(#.*)?$|^\\s*[^#\\s]\\S*(\\s.*)?\\s(ssh-|ecdsa-|sk-)", line))
@@ -174,7 +175,7 @@ variable "allowed_signers" {
 }
 
 variable "deploy_role_arn" {
-  description = "A role, of this account or another, whose session the command gets instead of the build's own credentials. Its trust policy must name this project's role (README.md). Null: the build's own."
+  description = "A role, of this account or another, whose session the command gets instead of the build's own credentials. Its trust policy must name this project's role (README.md); the session lasts an hour. Null: the build's own."
   type        = string
   default     = null
 
