@@ -189,11 +189,10 @@ run "a_build_takes_its_steps_from_here_and_nothing_from_the_repository" {
 
   assert {
     condition = yamldecode(aws_codebuild_project.this.source[0].buildspec) == {
-      version  = 0.2
-      "run-as" = "deployer"
-      phases   = { build = { commands = ["iwomp-worker"] } }
+      version = 0.2
+      phases  = { build = { commands = ["iwomp-worker"] } }
     }
-    error_message = "The build must be the worker, as the user deployer."
+    error_message = "The build must be the worker, as root: it runs the command as another user."
   }
 }
 
@@ -234,8 +233,8 @@ run "the_worker_ends_the_command_before_codebuild_does" {
   }
 
   assert {
-    condition     = aws_codebuild_project.this.build_timeout == 10 && aws_codebuild_project.this.queued_timeout == 30
-    error_message = "Build and queue must be bounded."
+    condition     = aws_codebuild_project.this.build_timeout == 10
+    error_message = "The build must be bounded."
   }
 }
 
@@ -397,6 +396,7 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
         "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws-launcher*",
       ]]
       LeaveRegisterAlone     = ["Deny", ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*"]]
+      LeaveRecordsStanding   = ["Deny", ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*"]]
       LeaveKeyAlone          = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
       DecryptNothingOfOthers = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
       LeaveImagesAlone       = ["Deny", ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
@@ -521,5 +521,26 @@ run "a_long_name_is_cut_and_hashed" {
   assert {
     condition     = aws_codebuild_project.this.name == "iwomp-in-aws-a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
     error_message = "The build's name is the launcher's to derive, and is not cut."
+  }
+}
+
+run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    account         = { id = "123456789012", partition = "aws-us-gov", region = "us-gov-west-1" }
+    config_path     = "a-pipeline-with-a-32-letter-name"
+    name            = "a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
+    deploy_role_arn = "arn:aws-us-gov:iam::210987654321:role/a-deploy-role-with-a-name-of-64-letters-which-is-as-long-as-it-gets"
+  }
+
+  # IAM counts all inline policies of a role together.
+  assert {
+    condition     = length(aws_iam_role_policy.worker.policy) + length(aws_iam_role_policy.fence.policy) <= 10240 - 3000
+    error_message = "Of IAM's 10240 characters too few are left: ${length(aws_iam_role_policy.worker.policy)} + ${length(aws_iam_role_policy.fence.policy)}"
   }
 }

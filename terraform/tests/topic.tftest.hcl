@@ -134,6 +134,11 @@ run "shared_topic_and_own_topics_stand_side_by_side" {
         own_topic      = true
         require_commit = true
         publisher_arns = ["arn:aws:iam::210987654321:role/ci-of-site"]
+        publisher = {
+          ci         = "gitlab"
+          issuer_url = "https://git.corp.example"
+          subjects   = ["project_path:example/site:ref_type:branch:ref:main"]
+        }
       }
     }
   }
@@ -160,6 +165,16 @@ run "shared_topic_and_own_topics_stand_side_by_side" {
   assert {
     condition     = output.publish_command.site == "aws sns publish --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site --message '{\"branch\":\"release/NAME\",\"commit\":\"COMMIT\"}'"
     error_message = "Not ready to paste: ${output.publish_command.site}"
+  }
+
+  assert {
+    condition = alltrue([
+      keys(output.publishers) == ["site"],
+      output.publishers.site.topic_arn == "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site",
+      strcontains(output.publishers.site.setup, "arn:aws:iam::123456789012:role/iwomp-in-aws-site.publisher"),
+      strcontains(output.publishers.site.setup, "aud: https://git.corp.example"),
+    ])
+    error_message = "CI must be told its role and the project's topic."
   }
 }
 

@@ -40,6 +40,16 @@ run "a_config_path_is_at_most_32_long" {
   expect_failures = [var.config_path]
 }
 
+run "a_config_path_does_not_look_like_a_tree_of_another" {
+  command = plan
+
+  variables {
+    config_path = "team-credentials"
+  }
+
+  expect_failures = [var.config_path]
+}
+
 run "a_config_path_does_not_take_ssms_reserved_names" {
   command = plan
 
