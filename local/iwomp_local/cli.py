@@ -17,6 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from iwomp_local import commands, demo, places, standing
+from iwomp_local.boundary import command as boundary
 from iwomp_local.emulator import EmulatorError
 from iwomp_local.pipeline import Pipeline, PipelineError
 from iwomp_local.places import Missing
@@ -93,8 +94,19 @@ def parser() -> argparse.ArgumentParser:
     secret.add_argument("project")
     secret.add_argument("--file", type=Path)
     command("redrive", "send the dead letters through the checks again", lambda _: commands.redrive(pipeline()))
+    verify = command("verify-boundary", "what each principal can do, and what the CI's key must not", verify_boundary)
+    verify.add_argument("--account", help="the account to try the CI's key in, for a pipeline that is not local")
+    verify.add_argument("--ci-profile", help="the AWS profile that holds the CI's key there")
     command("next-steps", "what to do after a deployment", lambda _: commands.next_steps(applied()))
     return top
+
+
+def verify_boundary(options: argparse.Namespace) -> int:
+    """Of the local stack if one is up; of an account if it is named, or if no stack is up."""
+    stack = None if options.account else Stack.running(places.DEFAULT_STACK)
+    if stack is not None:
+        return 0 if boundary.of_stack(stack, Story()) else 1
+    return 0 if boundary.of_account(applied(), options.account, options.ci_profile, Story()) else 1
 
 
 def pipeline() -> Pipeline:

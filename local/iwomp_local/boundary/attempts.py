@@ -1,0 +1,179 @@
+"""Tries, with the CI's credentials, what they must not be able to do.
+
+In an account only what could change nothing even if it were allowed: reads, dry runs, sessions of a few minutes, and a
+message that is no trigger. The local AWS gets the changes too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from iwomp_local.boundary.snapshot import Snapshot
+
+Client = Callable[[str], Any]
+DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")
+NOT_THERE = "x-not-there"
+EMPTY_POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+class Harm(Enum):
+    """What a call could do if it were allowed."""
+
+    NONE = "none"
+    CHANGE = "change"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A call that has to be denied."""
+
+    what: str
+    harm: Harm
+    service: str
+    operation: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an attempt. `said` is AWS's error code, or what went through."""
+
+    what: str
+    held: bool
+    said: str
+
+
+def attempts(snapshot: Snapshot, own_topics: tuple[str, ...]) -> Iterator[Attempt]:
+    """What a thief of the CI's key would try."""
+    for project in snapshot.projects:
+        yield from on_parameters(snapshot, project)
+        yield from on_builds(f"{snapshot.config_path}-{project}")
+    for topic in snapshot.topics:
+        yield from on_topic(snapshot, topic)
+        if topic not in own_topics:
+            # No trigger of anything: even if it were taken, it would be refused.
+            yield safe(f"publish on topic {last(topic)}", "sns", "publish", TopicArn=topic, Message="x")
+    yield from on_queues(snapshot)
+    yield from on_identities(snapshot)
+    yield from on_launcher(snapshot)
+    yield from on_key_and_images(snapshot)
+    yield from on_the_account(snapshot)
+
+
+def on_parameters(snapshot: Snapshot, project: str) -> Iterator[Attempt]:
+    cp = snapshot.config_path
+    for path in (f"/{cp}/{project}", f"/{cp}-credentials/{project}", f"/{cp}-deployed/{project}/main"):
+        yield safe(f"read {path}", "ssm", "get_parameter", Name=path)
+        yield safe(f"decrypt {path}", "ssm", "get_parameter", Name=path, WithDecryption=True)
+        yield safe(f"versions of {path}", "ssm", "get_parameter_history", Name=path)
+        written = {"Name": path, "Value": "{}", "Type": "String", "Overwrite": True}
+        yield change(f"write {path}", "ssm", "put_parameter", **written)
+        yield change(f"delete {path}", "ssm", "delete_parameter", Name=path)
+
+
+def on_builds(build: str) -> Iterator[Attempt]:
+    mine = {"projectName": build, "buildspecOverride": "version: 0.2"}
+    yield change(f"start {build}", "codebuild", "start_build", projectName=build)
+    yield change(f"start {build}, own buildspec", "codebuild", "start_build", **mine)
+    yield safe(f"list builds of {build}", "codebuild", "list_builds_for_project", projectName=build)
+    yield safe(f"read build project {build}", "codebuild", "batch_get_projects", names=[build])
+
+
+def on_topic(snapshot: Snapshot, topic: str) -> Iterator[Attempt]:
+    name, queue = last(topic), snapshot.arn("sqs", NOT_THERE)
+    renamed = {"AttributeName": "DisplayName", "AttributeValue": "x"}
+    opened = {"Label": "x", "AWSAccountId": [snapshot.account], "ActionName": ["Publish"]}
+    yield safe(f"attributes of topic {name}", "sns", "get_topic_attributes", TopicArn=topic)
+    yield safe(f"subscriptions of topic {name}", "sns", "list_subscriptions_by_topic", TopicArn=topic)
+    yield change(f"subscribe to topic {name}", "sns", "subscribe", TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    yield change(f"change topic {name}", "sns", "set_topic_attributes", TopicArn=topic, **renamed)
+    yield change(f"open topic {name} to others", "sns", "add_permission", TopicArn=topic, **opened)
+    yield change(f"delete topic {name}", "sns", "delete_topic", TopicArn=topic)
+
+
+def on_queues(snapshot: Snapshot) -> Iterator[Attempt]:
+    for arn in snapshot.queues:
+        name = last(arn)
+        # In an account its URL; the local AWS goes by the path.
+        url = f"https://sqs.{snapshot.region}.amazonaws.com/{snapshot.account}/{name}"
+        yield change(f"send to {name}", "sqs", "send_message", QueueUrl=url, MessageBody="{}")
+        yield change(f"receive from {name}", "sqs", "receive_message", QueueUrl=url)
+        yield change(f"empty {name}", "sqs", "purge_queue", QueueUrl=url)
+        yield change(f"change {name}", "sqs", "set_queue_attributes", QueueUrl=url, Attributes={"Policy": ""})
+        yield safe(f"attributes of {name}", "sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
+
+
+def on_identities(snapshot: Snapshot) -> Iterator[Attempt]:
+    for arn in [*snapshot.identities, f"{snapshot.roles}/{NOT_THERE}"]:
+        name = arn.rpartition("/")[2]
+        if ":role/" in arn:
+            policy = {"PolicyName": "x", "PolicyDocument": EMPTY_POLICY}
+            yield safe(f"take role {name}", "sts", "assume_role", RoleArn=arn, RoleSessionName="verify")
+            yield safe(f"read role {name}", "iam", "get_role", RoleName=name)
+            yield change(f"give role {name} a policy", "iam", "put_role_policy", RoleName=name, **policy)
+        else:
+            yield change(f"make a key of user {name}", "iam", "create_access_key", UserName=name)
+
+
+def on_launcher(snapshot: Snapshot) -> Iterator[Attempt]:
+    name = last(snapshot.function)
+    none: dict[str, Any] = {"Variables": {}}
+    yield change("invoke the launcher", "lambda", "invoke", FunctionName=name, Payload=b"{}")
+    yield safe("dry-run the launcher", "lambda", "invoke", FunctionName=name, InvocationType="DryRun")
+    yield safe("read the launcher's code", "lambda", "get_function", FunctionName=name)
+    variables = {"FunctionName": name, "Environment": none}
+    yield change("change the launcher's variables", "lambda", "update_function_configuration", **variables)
+
+
+def on_key_and_images(snapshot: Snapshot) -> Iterator[Attempt]:
+    key, repository = snapshot.key, snapshot.repository.rpartition("/")[2]
+    yield safe("read the key's policy", "kms", "get_key_policy", KeyId=key, PolicyName="default")
+    yield safe("encrypt with the key", "kms", "encrypt", KeyId=key, Plaintext=b"x")
+    yield safe("make a data key", "kms", "generate_data_key", KeyId=key, KeySpec="AES_256")
+    yield change("disable the key", "kms", "disable_key", KeyId=key)
+    yield safe("log in to the registry", "ecr", "get_authorization_token")
+    yield safe("list images", "ecr", "list_images", repositoryName=repository)
+
+
+def on_the_account(snapshot: Snapshot) -> Iterator[Attempt]:
+    cp = snapshot.config_path
+    entry, other = f"/{cp}/{NOT_THERE}", snapshot.arn("sns", f"{cp}-{NOT_THERE}")
+    yield change("register a project", "ssm", "put_parameter", Name=entry, Value="{}", Type="String")
+    yield safe("list the register", "ssm", "get_parameters_by_path", Path=f"/{cp}", Recursive=True)
+    yield change("make a topic", "sns", "create_topic", Name=f"{cp}-{NOT_THERE}")
+    yield safe("publish on a topic that is not there", "sns", "publish", TopicArn=other, Message="x")
+    yield safe("read the settings of text messages", "sns", "get_sms_attributes")
+    yield safe("list roles", "iam", "list_roles")
+    yield safe("list users", "iam", "list_users")
+    yield change("make a user", "iam", "create_user", UserName=NOT_THERE)
+    yield safe("list log groups", "logs", "describe_log_groups")
+    yield safe("list buckets", "s3", "list_buckets")
+    yield safe("list secrets", "secretsmanager", "list_secrets")
+
+
+def safe(what: str, service: str, operation: str, /, **arguments: Any) -> Attempt:
+    return Attempt(what, Harm.NONE, service, operation, arguments)
+
+
+def change(what: str, service: str, operation: str, /, **arguments: Any) -> Attempt:
+    return Attempt(what, Harm.CHANGE, service, operation, arguments)
+
+
+def last(arn: str) -> str:
+    return arn.rpartition(":")[2]
+
+
+def tried(attempt: Attempt, client: Client) -> Result:
+    """Makes the call. Only a denial counts: any other error says that the call was let through."""
+    try:
+        getattr(client(attempt.service), attempt.operation)(**attempt.arguments)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return Result(attempt.what, code in DENIED, code)
+    return Result(attempt.what, False, "went through")

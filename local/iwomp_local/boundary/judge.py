@@ -1,0 +1,143 @@
+"""What a request comes to: IAM's evaluation of identity policies, boundary and resource policy together.
+
+After "Policy evaluation logic" of the IAM user guide, for one account and its neighbours, without organisations. It
+errs on one side only: where a request leaves something open, it is judged as whoever attacks would choose. An Allow
+with an open condition counts, a Deny with one does not; a thing whose policy is not known (somebody else's) forbids
+nothing. So what is denied here is denied by AWS, and what is allowed here may need a lucky attacker.
+
+That is why it is an evaluator of our own. The local AWS's (ministack) judges one exact request, has no open keys, and
+takes a statement that it does not understand for one that says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from iwomp_local.boundary.conditions import Context
+from iwomp_local.boundary.policy import Statement
+
+Statements = tuple[Statement, ...]
+
+
+class Kind(Enum):
+    """Who asks."""
+
+    IDENTITY = "AWS"  # a user or a role
+    SERVICE = "Service"
+    FEDERATED = "Federated"
+    ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody with their policies. `known` is what every request of theirs carries."""
+
+    name: str  # an ARN, a service's name, or "*"
+    kind: Kind
+    account: str = ""
+    identity: Statements = ()
+    boundary: Statements | None = None
+
+    @property
+    def known(self) -> Context:
+        arn = self.name if self.kind is Kind.IDENTITY else None
+        return {"aws:principalarn": arn, "aws:principalaccount": self.account or None}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call. Keys that `context` does not name are open."""
+
+    action: str  # in lower case
+    resource: str
+    context: Context
+
+
+class Named(Enum):
+    """How a resource's policy speaks of a principal."""
+
+    NOT = 0
+    BY_ACCOUNT = 1  # then the principal's own policies decide, too
+    ITSELF = 2
+
+
+def allowed(principal: Principal, request: Request, resource_policies: Mapping[str, Statements]) -> bool:
+    """Whether the request may go through, for an attacker who chooses what is open."""
+    attached = resource_policies.get(request.resource)
+    own = [statement for statement in principal.identity if speaks(statement, request)]
+    theirs = [
+        (named, statement)
+        for statement in attached or ()
+        if speaks(statement, request) and (named := naming(statement, principal)) is not Named.NOT
+    ]
+    bounds = [statement for statement in principal.boundary or () if speaks(statement, request)]
+    if any(denies(statement, request) for statement in (*own, *bounds, *(statement for _, statement in theirs))):
+        return False
+    by_identity = any(may_allow(statement, request) for statement in own) and (
+        principal.boundary is None or any(may_allow(statement, request) for statement in bounds)
+    )
+    ways = {named for named, statement in theirs if may_allow(statement, request)}
+    if attached is None:
+        return by_identity
+    if Named.ITSELF in ways and principal.kind is not Kind.IDENTITY:
+        return True
+    if account_of(request.resource) not in ("", principal.account):  # both accounts have to agree
+        return by_identity and bool(ways)
+    if Named.ITSELF in ways:
+        return True
+    return by_identity and (Named.BY_ACCOUNT in ways or not needs_policy(request))
+
+
+def speaks(statement: Statement, request: Request) -> bool:
+    return request.action in statement.matched and statement.on(request.resource)
+
+
+def denies(statement: Statement, request: Request) -> bool:
+    return not statement.allows and all(condition.met(request.context) is True for condition in statement.conditions)
+
+
+def may_allow(statement: Statement, request: Request) -> bool:
+    return statement.allows and all(condition.met(request.context) is not False for condition in statement.conditions)
+
+
+def needs_policy(request: Request) -> bool:
+    """Keys and roles are opened by their own policy only; for other things of the account the identity's is enough."""
+    return request.action.startswith(("kms:", "sts:"))
+
+
+def naming(statement: Statement, principal: Principal) -> Named:
+    if statement.principals is None:
+        return Named.NOT
+    names = statement.principals.get("AWS", ())
+    if "*" in names:
+        return Named.ITSELF
+    if principal.kind is Kind.IDENTITY:
+        if principal.name in names:
+            return Named.ITSELF
+        by_account = any(name == principal.account or is_root_of(name, principal.account) for name in names)
+        return Named.BY_ACCOUNT if by_account else Named.NOT
+    return Named.ITSELF if principal.name in statement.principals.get(principal.kind.value, ()) else Named.NOT
+
+
+def is_root_of(name: str, account: str) -> bool:
+    return name.startswith("arn:") and name.endswith(f"::{account}:root")
+
+
+def account_of(arn: str) -> str:
+    parts = arn.split(":")
+    return parts[4] if len(parts) > 4 else ""  # noqa: PLR2004 (the fifth part)
+
+
+def within_reach(principal: Principal, resource_policies: Iterable[Statements]) -> frozenset[str]:
+    """The actions that any Allow grants this principal; every other one is denied on whatever there is."""
+    found: set[str] = set()
+    for statement in principal.identity:
+        if statement.allows:
+            found |= statement.matched
+    for statements in resource_policies:
+        for statement in statements:
+            if statement.allows and naming(statement, principal) is not Named.NOT:
+                found |= statement.matched
+    return frozenset(found)

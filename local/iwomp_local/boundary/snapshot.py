@@ -1,0 +1,324 @@
+"""The policies of a pipeline as they are applied: read back from the account or the emulator, never from Terraform."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from iwomp_local.boundary.policy import Document
+from iwomp_local.pipeline import Pipeline
+
+Client = Callable[[str], Any]
+ABSENT = (
+    "NoSuchEntity",
+    "ParameterNotFound",
+    "RepositoryNotFoundException",
+    "RepositoryPolicyNotFoundException",
+    "ResourceNotFoundException",
+)
+
+
+@dataclass
+class Identity:
+    """A role or a user: its policies by name, its boundary, and for a role who may take it."""
+
+    arn: str
+    policies: dict[str, Document] = field(default_factory=dict)
+    boundary: Document | None = None
+    trust: Document | None = None
+
+    @property
+    def name(self) -> str:
+        return self.arn.rpartition("/")[2]
+
+
+@dataclass
+class Project:
+    """What belongs to one project. `image` and `deploy_role` are ARNs, if it has them."""
+
+    name: str
+    role: str
+    image: str | None
+    deploy_role: str | None
+
+
+@dataclass
+class Snapshot:
+    """A pipeline's principals and things, with every policy document that speaks of them."""
+
+    account: str
+    region: str
+    partition: str
+    config_path: str
+    projects: dict[str, Project]
+    identities: dict[str, Identity]  # by ARN
+    publishers: dict[str, tuple[str, ...]]  # ARN of a CI's identity, and the topics that it is for
+    resources: dict[str, Document]  # resource policies by ARN; an empty one where there is none
+    topics: tuple[str, ...]
+    queues: tuple[str, str]  # of triggers, of dead letters
+    key: str
+    launcher: str  # its role
+    function: str
+    repository: str
+
+    def arn(self, service: str, rest: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
+
+    @property
+    def roles(self) -> str:
+        return f"arn:{self.partition}:iam::{self.account}:role"
+
+
+def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Snapshot:
+    """Reads everything back. `extra_publishers` are CI identities that were made by hand, with their topics."""
+    outputs, client = pipeline.outputs, pipeline.client
+    cp = pipeline.config_path
+    _, partition, _, region, account, _ = outputs["kms_key_arn"].split(":")
+    iam = client("iam")
+    arns = {name: project["role_arn"] for name, project in outputs["projects"].items()}
+    function = client("lambda").get_function(FunctionName=outputs["launcher_function_name"])["Configuration"]
+    topics = list(topics_of(client, {cp, *(f"{cp}-{name}" for name in arns)}))
+    ours = [*arns.values(), function["Role"]]
+    made = {entry["identity_arn"]: (entry["topic_arn"],) for entry in outputs.get("publishers", {}).values()}
+    named = {**made, **extra_publishers}
+    identities = {
+        identity.arn: identity for identity in (*roles_of(iam, cp, [*ours, *named]), *users_of(iam, cp, list(named)))
+    }
+    queues = [queue_arn(client, outputs[name]) for name in ("queue_url", "dead_letter_queue_url")]
+    repository = f"arn:{partition}:ecr:{region}:{account}:repository/{cp.lower()}"
+    return Snapshot(
+        account=account,
+        region=region,
+        partition=partition,
+        config_path=cp,
+        projects=projects_of(client, outputs["projects"], partition),
+        identities=identities,
+        # Whatever else bears the pipeline's prefix is held to the least: to publish, and on no topic.
+        publishers={arn: named.get(arn, ()) for arn in identities if arn not in ours},
+        resources={
+            **{arn: topic_policy(client, arn) for arn in topics},
+            **{arn: queue_policy(client, outputs[name]) for arn, name in zip(queues, QUEUE_OUTPUTS, strict=True)},
+            outputs["kms_key_arn"]: key_policy(client, outputs["kms_key_arn"]),
+            function["FunctionArn"]: function_policy(client, outputs["launcher_function_name"]),
+            repository: repository_policy(client, cp.lower()),
+        },
+        topics=tuple(topics),
+        queues=(queues[0], queues[1]),
+        key=outputs["kms_key_arn"],
+        launcher=function["Role"],
+        function=function["FunctionArn"],
+        repository=repository,
+    )
+
+
+QUEUE_OUTPUTS = ("queue_url", "dead_letter_queue_url")
+
+
+def document(value: Any) -> Document:
+    """A policy document, which IAM hands out as a URL-encoded text, others as a text."""
+    if isinstance(value, dict):
+        return value
+    text = str(value)
+    loaded: Document = json.loads(urllib.parse.unquote(text) if text.startswith("%") else text)
+    return loaded
+
+
+def asked(call: Callable[[], Any]) -> Any:
+    """An answer, or None where AWS says that there is no such thing."""
+    try:
+        return call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ABSENT:
+            return None
+        raise
+
+
+def pages(client: Any, operation: str, **arguments: Any) -> Iterator[Any]:
+    yield from client.get_paginator(operation).paginate(**arguments)
+
+
+# Identities
+
+
+def roles_of(iam: Any, cp: str, named: list[str]) -> Iterator[Identity]:
+    """The roles that are named, and every other one with the pipeline's prefix."""
+    for page in pages(iam, "list_roles"):
+        for role in page["Roles"]:
+            if role["Arn"] in named or is_ours(role["RoleName"], cp):
+                yield role_of(iam, role["RoleName"])
+
+
+def role_of(iam: Any, name: str) -> Identity:
+    role = iam.get_role(RoleName=name)["Role"]
+    inline = {
+        policy: document(iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
+        for page in pages(iam, "list_role_policies", RoleName=name)
+        for policy in page["PolicyNames"]
+    }
+    managed = [
+        policy["PolicyArn"]
+        for page in pages(iam, "list_attached_role_policies", RoleName=name)
+        for policy in page["AttachedPolicies"]
+    ]
+    return Identity(
+        role["Arn"],
+        {**inline, **{arn: managed_policy(iam, arn) for arn in managed}},
+        boundary_of(iam, role),
+        document(role["AssumeRolePolicyDocument"]),
+    )
+
+
+def users_of(iam: Any, cp: str, named: list[str]) -> Iterator[Identity]:
+    for page in pages(iam, "list_users"):
+        for user in page["Users"]:
+            if user["Arn"] in named or is_ours(user["UserName"], cp):
+                yield user_of(iam, user)
+
+
+def user_of(iam: Any, user: dict[str, Any]) -> Identity:
+    name = user["UserName"]
+    full = iam.get_user(UserName=name)["User"]
+    policies = {
+        policy: document(iam.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"])
+        for page in pages(iam, "list_user_policies", UserName=name)
+        for policy in page["PolicyNames"]
+    }
+    managed = [
+        policy["PolicyArn"]
+        for page in pages(iam, "list_attached_user_policies", UserName=name)
+        for policy in page["AttachedPolicies"]
+    ]
+    for group in iam.list_groups_for_user(UserName=name)["Groups"]:
+        group_name = group["GroupName"]
+        for policy in iam.list_group_policies(GroupName=group_name)["PolicyNames"]:
+            got = iam.get_group_policy(GroupName=group_name, PolicyName=policy)
+            policies[f"{group_name}/{policy}"] = document(got["PolicyDocument"])
+        attached = iam.list_attached_group_policies(GroupName=group_name)["AttachedPolicies"]
+        managed += [policy["PolicyArn"] for policy in attached]
+    policies.update({arn: managed_policy(iam, arn) for arn in managed})
+    return Identity(full["Arn"], policies, boundary_of(iam, full))
+
+
+def is_ours(name: str, cp: str) -> bool:
+    return name.startswith((f"{cp}-", f"{cp}."))
+
+
+def managed_policy(iam: Any, arn: str) -> Document:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return document(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+
+
+def boundary_of(iam: Any, entry: dict[str, Any]) -> Document | None:
+    boundary = entry.get("PermissionsBoundary")
+    return managed_policy(iam, boundary["PermissionsBoundaryArn"]) if boundary else None
+
+
+# Things with policies of their own
+
+
+def topics_of(client: Client, names: set[str]) -> Iterator[str]:
+    for page in pages(client("sns"), "list_topics"):
+        for topic in page["Topics"]:
+            if topic["TopicArn"].rpartition(":")[2] in names:
+                yield topic["TopicArn"]
+
+
+def topic_policy(client: Client, arn: str) -> Document:
+    attributes = client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
+    return document(attributes["Policy"]) if attributes.get("Policy") else default_topic_policy(arn)
+
+
+def default_topic_policy(arn: str) -> Document:
+    """What SNS gives to a topic without a policy: anybody of the account may do nearly anything with it."""
+    account = arn.split(":")[4]
+    actions = (
+        "GetTopicAttributes SetTopicAttributes AddPermission RemovePermission DeleteTopic Subscribe "
+        "ListSubscriptionsByTopic Publish"
+    )
+    return {
+        "Version": "2008-10-17",
+        "Id": "__default_policy_ID",
+        "Statement": [
+            {
+                "Sid": "__default_statement_ID",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": [f"SNS:{action}" for action in actions.split()],
+                "Resource": arn,
+                "Condition": {"StringEquals": {"AWS:SourceOwner": account}},
+            }
+        ],
+    }
+
+
+def queue_arn(client: Client, url: str) -> str:
+    return str(client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+
+def queue_policy(client: Client, url: str) -> Document:
+    answer = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+    return document(answer.get("Attributes", {}).get("Policy") or "{}")
+
+
+def key_policy(client: Client, arn: str) -> Document:
+    return document(client("kms").get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
+
+
+def function_policy(client: Client, name: str) -> Document:
+    answer = asked(lambda: client("lambda").get_policy(FunctionName=name))
+    return document(answer["Policy"]) if answer else {}
+
+
+def repository_policy(client: Client, name: str) -> Document:
+    answer = asked(lambda: client("ecr").get_repository_policy(repositoryName=name))
+    return document(answer["policyText"]) if answer else {}
+
+
+# Projects
+
+
+def projects_of(client: Client, outputs: dict[str, Any], partition: str) -> dict[str, Project]:
+    found = {}
+    names = {entry["build_project"]: name for name, entry in outputs.items()}
+    for build in build_projects(client, list(names)):
+        name = names[build["name"]]
+        entry = outputs[name]
+        found[name] = Project(
+            name,
+            entry["role_arn"],
+            image_repository(build["environment"]["image"], partition),
+            deploy_role(client, entry["register_parameter"]),
+        )
+    return found
+
+
+def build_projects(client: Client, names: list[str]) -> Iterator[dict[str, Any]]:
+    size = 100  # CodeBuild's own
+    for start in range(0, len(names), size):
+        yield from client("codebuild").batch_get_projects(names=names[start : start + size])["projects"]
+
+
+def image_repository(image: str, partition: str) -> str | None:
+    host, _, path = image.partition("/")
+    parts = host.split(".")
+    if parts[1:3] != ["dkr", "ecr"]:
+        return None
+    return f"arn:{partition}:ecr:{parts[3]}:{parts[0]}:repository/{path.partition('@')[0].partition(':')[0]}"
+
+
+def deploy_role(client: Client, register: str) -> str | None:
+    """What the register entry names, if it can be read without a key."""
+    answer = asked(lambda: client("ssm").get_parameter(Name=register))
+    if answer is None or answer["Parameter"]["Type"] != "String":
+        return None
+    try:
+        entry = json.loads(answer["Parameter"]["Value"])
+    except ValueError:
+        return None
+    role = entry.get("deployRoleArn") if isinstance(entry, dict) else None
+    return role if isinstance(role, str) else None

@@ -1,0 +1,121 @@
+"""The trust boundary of the shared stack: what its policies allow over all actions, and what the CI's key gets."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections import Counter
+
+import pytest
+from pipeline_under_test import PipelineUnderTest
+
+from iwomp_local.boundary import command, messages
+from iwomp_local.boundary.attempts import attempts, tried
+from iwomp_local.boundary.catalogue import catalogue
+from iwomp_local.boundary.proof import Finding, Verdict, prove
+from iwomp_local.boundary.report import show_proof, show_weakened
+from iwomp_local.boundary.snapshot import Snapshot, read
+from iwomp_local.boundary.weakened import PIPELINES, STATEMENTS, Weakening
+from iwomp_local.story import Story
+
+Weakened = list[tuple[Weakening, Finding | None]]
+
+ALL_ACTIONS = 15_000
+LEAST_WEAKENED = 50
+
+
+@pytest.fixture(scope="module")
+def snapshot(pipeline: PipelineUnderTest) -> Snapshot:
+    stack = pipeline.stack
+    return read(stack.pipeline, {stack.ci.arn: (stack.pipeline.outputs["topic_arn"],)})
+
+
+@pytest.fixture(scope="module")
+def verdicts(snapshot: Snapshot) -> list[Verdict]:
+    return prove(snapshot)
+
+
+@pytest.fixture(scope="module")
+def weakened(snapshot: Snapshot) -> Weakened:
+    return list(command.weakened(snapshot))
+
+
+def of_kind(verdicts: list[Verdict], kind: str) -> list[Verdict]:
+    return [verdict for verdict in verdicts if verdict.subject.endswith(f"({kind})")]
+
+
+def test_nobody_may_do_more_or_less_than_is_stated_over_all_actions_of_aws(verdicts: list[Verdict]) -> None:
+    assert len(catalogue().actions) > ALL_ACTIONS
+    assert [str(finding) for verdict in verdicts for finding in verdict.findings] == []
+    assert sum(verdict.requests for verdict in verdicts) > ALL_ACTIONS * 20
+
+
+def test_the_ci_may_publish_and_nothing_else_of_all_actions(verdicts: list[Verdict], snapshot: Snapshot) -> None:
+    publishers = of_kind(verdicts, "publisher")
+    assert len(publishers) == len(snapshot.publishers) >= 1
+    assert {verdict.granted for verdict in publishers} == {("sns:Publish",)}
+    assert {verdict.rights for verdict in publishers} == {1}
+
+
+def test_every_role_and_every_project_is_judged(verdicts: list[Verdict], snapshot: Snapshot) -> None:
+    assert len(of_kind(verdicts, "launcher")) == 1
+    for kind in ("project", "project as applied", "fence"):
+        assert len(of_kind(verdicts, kind)) == len(snapshot.projects) > 10
+    assert not any(verdict.rights for verdict in verdicts if verdict.subject.startswith(("anybody", "a user of")))
+
+
+def test_every_weakened_policy_is_noticed(weakened: Weakened) -> None:
+    assert [f"{weakening.how}: {weakening.where}" for weakening, finding in weakened if finding is None] == []
+    done = Counter(weakening.how for weakening, _ in weakened)
+    assert done.total() >= LEAST_WEAKENED
+    assert {*STATEMENTS, *PIPELINES} - set(done) == set(), "a way to weaken that finds nothing to weaken shows nothing"
+
+
+def test_what_the_cis_key_must_not_reach_is_denied(pipeline: PipelineUnderTest, snapshot: Snapshot) -> None:
+    stack = pipeline.stack
+    topics = (stack.pipeline.outputs["topic_arn"],)
+    results = list(command.calls_of(attempts(snapshot, topics), command.client_of_ci(stack)))
+    assert [result for result in results if not result.held] == []
+    assert len(results) > 100
+
+
+def test_a_call_that_is_not_denied_is_no_success_of_the_boundary(
+    pipeline: PipelineUnderTest, snapshot: Snapshot
+) -> None:
+    """With the operator's rights they go through, or fail for another reason: so the attempts above can fail at all."""
+    client = functools.cache(pipeline.stack.emulator.client)
+    reads = [attempt for attempt in attempts(snapshot, ()) if attempt.operation in ("get_parameter", "get_role")]
+    results = [tried(attempt, client) for attempt in reads]
+    assert [result for result in results if result.held] == []
+    assert {"went through", "ParameterNotFound"} <= {result.said for result in results}
+
+
+def test_messages_that_ask_for_too_much_deploy_nothing(pipeline: PipelineUnderTest) -> None:
+    results = [messages.published(pipeline.stack, message) for message in messages.messages(pipeline.stack)]
+    assert [result for result in results if not result.held] == []
+
+
+def test_an_old_commit_and_one_that_no_branch_has_deploy_nothing(pipeline: PipelineUnderTest) -> None:
+    for text in ("one", "two"):
+        pipeline.repository("monorepo").commit(f"boundary {text}", {"boundary": text})
+        assert pipeline.deploy("monorepo").outcome["outcome"] == "deployed"
+    results = [
+        messages.published(pipeline.stack, message) for message in messages.commits(pipeline.stack, ["monorepo"])
+    ]
+    assert [(result.held, result.said.split()[0]) for result in results] == [(True, "refused"), (True, "superseded")]
+
+
+def test_the_report_counts_and_ends_with_a_verdict(verdicts: list[Verdict], weakened: Weakened) -> None:
+    out = io.StringIO()
+    story = Story(out=out)
+    show_proof(story, verdicts, 1)
+    show_weakened(story, weakened)
+    assert command.verdict(story)
+    said = out.getvalue()
+    assert f"{len(catalogue().actions):,} actions of AWS" in said
+    assert "requests judged" in said
+    assert f"{len(weakened)} of {len(weakened)} weakened policies noticed" in said
+    assert "the boundary holds" in said
+    show_weakened(story, [(weakening, None) for weakening, _ in weakened[:1]])
+    assert not command.verdict(story)
+    assert f"not noticed: {weakened[0][0].where}" in out.getvalue()
