@@ -30,7 +30,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 resource "aws_cloudwatch_metric_alarm" "waiting" {
   alarm_name        = "${var.config_path}-waiting"
   alarm_description = <<-TEXT
-    For ${local.longest_wait_seconds / 60} minutes there was no moment without a waiting trigger: one is stuck, or there is too much to do.
+    For ${local.longest_wait_seconds / 60} minutes some trigger was waiting in every 5 minutes: one is stuck, or there is too much to do.
     1. Why: the lines with "outcome":"busy" or "failed" in ${module.launcher.log_group}.
     2. Nothing is lost yet. A trigger is tried again every ${var.retry_seconds} seconds.
   TEXT

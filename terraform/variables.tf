@@ -13,6 +13,11 @@ variable "config_path" {
     condition     = !can(regex("^(?i)(aws|ssm)", var.config_path))
     error_message = "Must not start with aws or ssm in any case: SSM reserves such parameter names."
   }
+
+  validation {
+    condition     = !can(regex("-(credentials|deployed)$", var.config_path))
+    error_message = "Must not end in -credentials or -deployed: there another pipeline would keep its own."
+  }
 }
 
 variable "architecture" {

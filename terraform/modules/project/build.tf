@@ -7,9 +7,6 @@ resource "aws_codebuild_project" "this" {
   # left behind. Unset, CodeBuild runs as many as the account allows.
   concurrent_build_limit = 1
   build_timeout          = var.timeout_minutes
-  # A build queues only while the account's own limit is reached. The default of 8 hours would start deployments that nobody
-  # waits for any more.
-  queued_timeout = 30
 
   # The worker fetches the repository itself: a source credential of CodeBuild's can be read from inside any build.
   source {
@@ -51,10 +48,11 @@ resource "aws_codebuild_project" "this" {
 }
 
 locals {
+  # No `run-as`: the worker starts as root, so that it can run the command as another user, `deployer`, who can look into
+  # neither the worker nor the shell above it.
   # Here and not in the repository: who may push there must not choose what runs before the checks of the worker.
   buildspec = <<-YAML
     version: 0.2
-    run-as: deployer
     phases:
       build:
         commands:

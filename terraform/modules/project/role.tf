@@ -122,6 +122,7 @@ locals {
     "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.config_path}-launcher*",
   ]
   pipeline_register = "${local.parameter_arn_prefix}/${var.config_path}/*"
+  pipeline_records  = "${local.parameter_arn_prefix}/${var.config_path}-deployed/*"
   pipeline_secrets  = "${local.parameter_arn_prefix}/${var.config_path}-credentials/*"
 
   # Deploy roles tend to be broad, and a broad one could otherwise take every other project's role by way of the pipeline
@@ -162,6 +163,13 @@ locals {
       Effect   = "Deny"
       Action   = ["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter"]
       Resource = [local.pipeline_register, local.pipeline_secrets]
+    },
+    {
+      # Without its record, every old commit of a branch could be pinned again. The worker writes its own and deletes none.
+      Sid      = "LeaveRecordsStanding"
+      Effect   = "Deny"
+      Action   = ["ssm:DeleteParameter", "ssm:DeleteParameters"]
+      Resource = local.pipeline_records
     },
     {
       Sid       = "LeaveKeyAlone"
