@@ -4,7 +4,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use contract::register::{AuthScheme, Command, Document, Project, Storage};
-use contract::{Branch, ConfigPath, Credentials, Deployed, DocumentError, GitUrl, Outcome, ProjectName};
+use contract::{Branch, CommitId, ConfigPath, Credentials, Deployed, DocumentError, GitUrl, Outcome, ProjectName};
 use contract::{credentials, parameter, printable};
 use serde_json::{Value, json};
 
@@ -104,6 +104,17 @@ fn a_token_is_sent_as_the_entry_or_the_host_wants_it() {
     ] {
         assert_eq!(credentials::token_username(host), username, "{host}");
     }
+}
+
+#[test]
+fn a_commit_is_required_only_where_the_entry_says_so() {
+    let commit = CommitId::parse(&"a".repeat(40)).unwrap();
+    let accepted = |required: bool| {
+        let project = entry_with("requireCommit", required).unwrap();
+        [project.accepts(None), project.accepts(Some(&commit))]
+    };
+    assert_eq!(accepted(true), [false, true]);
+    assert_eq!(accepted(false), [true, true]);
 }
 
 #[test]
