@@ -23,7 +23,7 @@ IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check fmt build zip image image-check deploy destroy trigger rollback logs status secret redrive
+.PHONY: help demo up down test check fuzz fmt build zip image image-check deploy destroy trigger rollback logs status secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -57,6 +57,9 @@ check: $(TOOLS) $(LINTERS) ## Formats, lints, licences, Terraform's own tests; c
 	zizmor --offline --quiet .github
 	terraform fmt -check -recursive terraform
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM) test
+
+fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
+	contract/fuzz/run $(SECONDS_EACH)
 
 fmt: $(TOOLS) ## Format everything
 	cargo fmt --all
@@ -109,6 +112,9 @@ status: $(TOOLS) ## What is live, what ran, what waits
 
 secret: $(TOOLS) ## Store a project's Git credentials, from standard input or FILE=: PROJECT=
 	$(IWOMP) secret "$${PROJECT-}" $${FILE:+--file "$$FILE"}
+
+verify-boundary: $(TOOLS) ## Show what each principal can do, over all actions of AWS, and try the CI's key
+	$(IWOMP) verify-boundary
 
 redrive: $(TOOLS) ## Send the dead-letter queue through the same checks again
 	$(IWOMP) redrive

@@ -20,6 +20,7 @@ main() {
   expect "the deployer can write at home" '^written$' sh -c 'touch ~/probe && echo written'
   expect "the deployer cannot change what it runs" '^no$' sh -c 'test -w /usr/local/bin/iwomp-worker && echo yes || echo no'
   expect "git can send a bearer token (2.46 or later)" '^git version 2\.(4[6-9]|[5-9][0-9])' git --version
+  expect "gpg is there, to check signatures" '^gpg \(GnuPG\) 2' gpg --version
   expect "ssh is there" '^OpenSSH_' ssh -V
   expect "the AWS CLI is version 2" '^aws-cli/2\.' aws --version
   expect "Node is there" '^v[0-9]+\.' node --version
