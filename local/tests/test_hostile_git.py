@@ -12,8 +12,8 @@ from hostile_git.lab import Lab
 from iwomp_local.emulator import Emulator
 
 CASES = catalogue.cases()
-FEWEST_CASES = 300
-FEWEST_DAMAGES = 100
+FEWEST_CASES = 700
+FEWEST_DAMAGES = 250
 """Fewer naive clients that come to harm would mean that the lab has lost its bite."""
 
 
@@ -32,6 +32,14 @@ def test_the_worker_holds_when(case: Case, hostile: Lab) -> None:
     assert not finding.objections, f"{finding.objections}\n{finding.worker_output}"
 
 
+def test_nothing_is_left_and_nobody_was_told_a_password(hostile: Lab) -> None:
+    for case in CASES:
+        if hostile.has(case):
+            hostile.finding(case)
+    assert hostile.keys_left() == []
+    assert hostile.doors.hostile_ssh.passwords == []
+
+
 def test_the_lab_bites(hostile: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     findings = {case.name: hostile.finding(case) for case in CASES if hostile.has(case)}
     with capsys.disabled():
@@ -40,3 +48,4 @@ def test_the_lab_bites(hostile: Lab, capsys: pytest.CaptureFixture[str]) -> None
         pytest.skip("only some cases were asked for")
     assert len(findings) >= FEWEST_CASES
     assert sum(1 for finding in findings.values() if finding.damages) >= FEWEST_DAMAGES
+    assert hostile.watcher.seen, "the naive clients' tokens are arguments of git, so the watcher must have seen some"

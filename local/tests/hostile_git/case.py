@@ -14,7 +14,7 @@ from hostile_git.world import GOOD, World, ordinary
 
 ORDINARY_SECONDS = 90
 """Of the worker's time limit: never reached, however busy the machine."""
-SHORT_SECONDS = 5
+SHORT_SECONDS = 4
 """Where the host never comes to an end."""
 
 

@@ -78,7 +78,7 @@ def damages(case: Case, world: World, run: Run, home: Snapshot) -> list[str]:
         found.append("was led to another host or repository")
     if run.status is None:
         found.append("waited without end")
-    if unprintable(run.output):
+    if unprintable(run.output.replace(b"\r\n", b"\n")):  # ssh itself ends its lines so
         found.append("passed terminal control on to the log")
     if Snapshot.of(world) != home:
         found.append("wrote into the home")
@@ -95,7 +95,10 @@ def holds_secret(text: bytes, world: World) -> bool:
 def is_on_disk(world: World) -> bool:
     own = {world.directory / "canary", world.directory / "key"}
     files = (path for path in world.directory.rglob("*") if path.is_file() and not path.is_symlink())
-    return any(holds_secret(path.read_bytes(), world) for path in files if path not in own)
+    try:
+        return any(holds_secret(path.read_bytes(), world) for path in files if path not in own)
+    except OSError:
+        return False  # a path that is too long to be opened: what a hostile tree makes
 
 
 def unprintable(output: bytes) -> str:

@@ -86,6 +86,16 @@ class Lab:
         said = (self._outputs.get(f"{who} {case.name}", "") for who in ("worker", "naive"))
         return Finding(objections, damages, naive is not None, *said)
 
+    def keys_left(self) -> list[Path]:
+        """SSH keys that the worker put into memory for one of our hosts, and did not take away again."""
+        ports = [f":{port} " for port in self.doors.ssh_ports()]
+        found = []
+        for known_hosts in Path("/dev/shm").glob("iwomp-ssh-*/known_hosts"):  # noqa: S108 (the worker's own choice)
+            with contextlib.suppress(OSError):
+                if any(port in known_hosts.read_text() for port in ports):
+                    found.append(known_hosts)
+        return found
+
     def _worker(self, case: Case, key: str) -> list[str]:
         world = self._world(case, key)
         self._register(case, world)

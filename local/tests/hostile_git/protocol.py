@@ -14,7 +14,7 @@ BAND_BYTES = 65515
 ADVERTISEMENT, REFS, PACK = "advertisement", "refs", "pack"
 CAPABILITIES = b"agent=lab/1 object-format=sha1"
 V0_CAPABILITIES = (
-    b"side-band-64k ofs-delta allow-tip-sha1-in-want allow-reachable-sha1-in-want no-progress " + CAPABILITIES
+    b"shallow side-band-64k ofs-delta allow-tip-sha1-in-want allow-reachable-sha1-in-want no-progress " + CAPABILITIES
 )
 
 
@@ -163,6 +163,8 @@ def fetched(exchange: Exchange, *, before: bytes = b"", pack: bytes | None = Non
     sent = pack if pack is not None else store.pack(store.reachable(wants))
     bands = before + band(1, sent) + FLUSH
     if b"command=fetch" not in exchange.body:
-        return packet(b"NAK\n") + bands
+        # Who asks for a depth is told where history ends: nowhere.
+        deepened = FLUSH if any(line.startswith(b"deepen ") for line in lines) else b""
+        return deepened + (packet(b"NAK\n") + bands if b"done" in lines else b"")
     negotiated = b"" if b"done" in lines else packet(b"acknowledgments\n") + packet(b"ready\n") + DELIMITER
     return negotiated + sections + packet(b"packfile\n") + bands
