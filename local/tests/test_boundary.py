@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pipeline_under_test import PipelineUnderTest
@@ -12,10 +14,16 @@ from pipeline_under_test import PipelineUnderTest
 from iwomp_local.boundary import command, messages
 from iwomp_local.boundary.attempts import attempts, tried
 from iwomp_local.boundary.catalogue import catalogue
-from iwomp_local.boundary.proof import Finding, Verdict, prove
+from iwomp_local.boundary.identities import Identity
+from iwomp_local.boundary.place import changed
+from iwomp_local.boundary.proof import Finding, Focus, Verdict, first_finding, prove
 from iwomp_local.boundary.report import show_proof, show_weakened
 from iwomp_local.boundary.snapshot import Snapshot, read
-from iwomp_local.boundary.weakened import PIPELINES, STATEMENTS, Weakening
+from iwomp_local.boundary.weakened import Weakening
+from iwomp_local.boundary.weakened_pipelines import PIPELINES
+from iwomp_local.boundary.weakened_statements import STATEMENTS
+from iwomp_local.emulator import ACCOUNT
+from iwomp_local.pipeline import PipelineError
 from iwomp_local.story import Story
 
 Weakened = list[tuple[Weakening, Finding | None]]
@@ -119,3 +127,105 @@ def test_the_report_counts_and_ends_with_a_verdict(verdicts: list[Verdict], weak
     show_weakened(story, [(weakening, None) for weakening, _ in weakened[:1]])
     assert not command.verdict(story)
     assert f"not noticed: {weakened[0][0].where}" in out.getvalue()
+
+
+# CI's identities
+
+GITHUB = "token.actions.githubusercontent.com"
+SUBJECT = "repo:example/shop:ref:refs/heads/main"
+EXACT = {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": SUBJECT}
+
+
+def with_oidc(snapshot: Snapshot, condition: dict[str, Any]) -> Snapshot:
+    """The pipeline with one more publisher, a role for a CI's tokens."""
+    arn = f"{snapshot.roles}/{snapshot.config_path}-shop.publisher"
+    provider = f"arn:aws:iam::{snapshot.account}:oidc-provider/{GITHUB}"
+    topic = snapshot.topics[0]
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition,
+    }
+    publish = {"Statement": {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}}
+    identity = Identity(arn, {"publish": publish}, trust={"Statement": [trust]})
+    return changed(
+        snapshot,
+        identities={**snapshot.identities, arn: identity},
+        publishers={**snapshot.publishers, arn: (topic,)},
+    )
+
+
+def test_a_token_of_exactly_one_subject_and_audience_is_accepted(snapshot: Snapshot) -> None:
+    assert first_finding(with_oidc(snapshot, {"StringEquals": EXACT}), Focus(service="iam")) is None
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {},
+        {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"}},
+        {"StringEquals": {f"{GITHUB}:sub": SUBJECT}},
+        {"StringEqualsIfExists": EXACT},
+        {"ForAllValues:StringEquals": EXACT},
+        {"ForAllValues:StringLike": EXACT},
+        {"StringNotEquals": EXACT},
+        *(
+            {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"}, "StringLike": {f"{GITHUB}:sub": subject}}
+            for subject in (
+                "*",
+                "repo:*",
+                "repo:example/*",
+                "repo:example/shop:*",
+                "repo:example/shop:ref:refs/heads/*",
+            )
+        ),
+        {"StringEquals": {f"{GITHUB}:sub": SUBJECT}, "StringLike": {f"{GITHUB}:aud": "*"}},
+        {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:repository_owner": "example"}},
+    ],
+)
+def test_a_trust_that_lets_other_tokens_in_is_noticed(snapshot: Snapshot, condition: dict[str, Any]) -> None:
+    finding = first_finding(with_oidc(snapshot, condition), Focus(service="iam"))
+    assert finding is not None
+    assert "AssumeRoleWithWebIdentity" in finding.what
+
+
+# The command, in an account
+
+
+@pytest.fixture
+def profile(pipeline: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """An AWS profile with the CI's key, as somebody has it who verifies an account; the account is the local one."""
+    ci = pipeline.stack.ci
+    file = tmp_path / "config"
+    file.write_text(f"[profile ci]\naws_access_key_id = {ci.access_key}\naws_secret_access_key = {ci.secret_key}\n")
+    for name, value in pipeline.stack.terraform.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(command, "offline", lambda *_: None)  # shown above, and slow
+    return "ci"
+
+
+def test_in_an_account_nothing_is_tried_that_could_change_it(pipeline: PipelineUnderTest, profile: str) -> None:
+    out = io.StringIO()
+    assert command.of_account(pipeline.stack.pipeline, ACCOUNT, profile, Story(out=out))
+    said = out.getvalue()
+    assert "✓ take role" in said
+    assert "none of which could have changed anything" in said
+    for change in ("write /", "make a user", "send to", "invoke the launcher", "start "):
+        assert f"✓ {change}" not in said
+
+
+def test_another_account_than_the_one_that_was_named_is_left_alone(pipeline: PipelineUnderTest, profile: str) -> None:
+    with pytest.raises(PipelineError, match=f"account {ACCOUNT}, not of 210987654321: nothing was tried"):
+        command.of_account(pipeline.stack.pipeline, "210987654321", profile, Story(out=io.StringIO()))
+
+
+def test_without_an_account_nothing_is_tried_and_that_is_said(pipeline: PipelineUnderTest, profile: str) -> None:
+    out = io.StringIO()
+    assert command.of_account(pipeline.stack.pipeline, None, None, Story(out=out))
+    assert "Nothing was tried" in out.getvalue()
+    with pytest.raises(PipelineError, match="--ci-profile"):
+        command.of_account(pipeline.stack.pipeline, ACCOUNT, None, Story(out=io.StringIO()))

@@ -12,10 +12,11 @@ import boto3
 
 from iwomp_local.boundary import messages
 from iwomp_local.boundary.attempts import Attempt, Harm, Result, attempts, tried
-from iwomp_local.boundary.proof import Finding, first_finding, prove, things_of
+from iwomp_local.boundary.proof import Finding, first_finding, prove
 from iwomp_local.boundary.report import show_proof, show_results, show_weakened
 from iwomp_local.boundary.snapshot import Snapshot, read
 from iwomp_local.boundary.weakened import Weakening, fewer, weakenings
+from iwomp_local.boundary.world import things_of
 from iwomp_local.pipeline import Pipeline, PipelineError
 from iwomp_local.stack import Stack
 from iwomp_local.story import Colour, Story

@@ -99,7 +99,7 @@ def statement_of(entry: Document, of_resource: bool) -> Statement:
 def principals_of(value: Any) -> dict[str, tuple[str, ...]]:
     if value == "*":
         return {"AWS": ("*",)}
-    if not isinstance(value, dict) or set(value) - {"AWS", "Service", "Federated"}:
+    if not isinstance(value, dict) or not value or set(value) - {"AWS", "Service", "Federated"}:
         raise Unjudged(f"the principal {value!r}")
     return {kind: texts(names) for kind, names in value.items()}
 

@@ -8,27 +8,34 @@ is broken by itself while all others stay open.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from iwomp_local.boundary.catalogue import catalogue, concrete
+from iwomp_local.boundary.catalogue import catalogue
 from iwomp_local.boundary.conditions import Context, Value
 from iwomp_local.boundary.globs import filled, like
-from iwomp_local.boundary.judge import Request, Statements, allowed, within_reach
+from iwomp_local.boundary.judge import Request, allowed, within_reach
 from iwomp_local.boundary.snapshot import Snapshot
 from iwomp_local.boundary.stated import Rule
-from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT, Subject, compiled, resource_documents, subjects
+from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT, Subject, subjects
 from iwomp_local.boundary.unjudged import Unjudged
+from iwomp_local.boundary.world import (
+    FILLINGS,
+    FOREIGN,
+    World,
+    actions_about,
+    by_service,
+    everywhere,
+    service_of,
+    witnesses,
+    world_of,
+)
 
-FOREIGN = "x-foreign"
-FILLINGS = (FOREIGN, "", "x/y", "x:y", "_default")
 # What AWS allows to everybody whatever the policies say: it tells callers who they are, or gives them what they have.
 ALWAYS = frozenset({"sts:getcalleridentity", "sts:getsessiontoken", "sts:getaccesskeyinfo"})
-STREAMS = ("", ":*", ":log-stream:x")
 FINDINGS_OF_ONE = 12  # enough to see what is wrong
 
 
@@ -64,21 +71,6 @@ class Focus:
 
     def on(self, action: str) -> bool:
         return self.service in (None, service_of(action))
-
-
-@dataclass(frozen=True)
-class World:
-    """The pipeline's things with their policies, and what keys are compared with anywhere."""
-
-    snapshot: Snapshot
-    policies: Mapping[str, Statements]
-    things: Mapping[str, tuple[str, ...]]  # by service
-    literals: Mapping[str, frozenset[str]]  # values of condition keys in all policies, by key
-
-    @functools.cached_property
-    def requests(self) -> int:
-        """How many requests all actions on all things are."""
-        return sum(len(everywhere(action, self)) for action in catalogue().actions)
 
 
 def prove(snapshot: Snapshot) -> list[Verdict]:
@@ -189,44 +181,11 @@ def resources(subject: Subject, action: str, world: World, witnessed: Mapping[st
             yield resource
 
 
-def everywhere(action: str, world: World) -> tuple[str, ...]:
-    """The pipeline's things of the action's service, foreign things of its types, and no thing at all."""
-    own = world.things.get(service_of(action), ())
-    place = (world.snapshot.partition, world.snapshot.region, world.snapshot.account)
-    return (*own, *foreign_things(action, *place), "*")
-
-
-@functools.cache
-def foreign_things(action: str, partition: str, region: str, account: str) -> tuple[str, ...]:
-    known = catalogue().actions.get(action)
-    accounts = (account, FOREIGN_ACCOUNT)
-    templates = known.templates if known else ()
-    return tuple(concrete(template, partition, region, each, FOREIGN) for template in templates for each in accounts)
-
-
-@functools.cache
-def actions_about(service: str) -> frozenset[str]:
-    return frozenset(action for action in catalogue().actions if service_of(action) == service)
-
-
-@functools.cache
-def service_of(action: str) -> str:
-    """The service in the ARNs of what an action is about."""
-    service = action.partition(":")[0]
-    return "iam" if service == "sts" else service
-
-
 def subject_witnesses(subject: Subject, world: World) -> dict[str, tuple[str, ...]]:
     """Concrete things for each wildcard in what the subject is allowed, so that one too wide shows; by service."""
     statements = itertools.chain(subject.principal.identity, *world.policies.values())
     patterns = dict.fromkeys(pattern for statement in statements if statement.allows for pattern in statement.resources)
     return by_service(thing for pattern in patterns for thing in witnesses(pattern))
-
-
-@functools.lru_cache(maxsize=4096)
-def witnesses(pattern: str) -> tuple[str, ...]:
-    found = dict.fromkeys(filled(pattern, text) for text in FILLINGS)
-    return tuple(thing for thing in found if thing.startswith("arn:") and thing.count(":") >= 5)  # noqa: PLR2004 (an ARN)
 
 
 def scenarios(subject: Subject, action: str, world: World) -> Iterator[Context]:
@@ -271,39 +230,6 @@ def right_value(rule: Rule) -> Iterator[Value]:
         yield rule.values
     elif rule.form == "absent":
         yield None
-
-
-def world_of(snapshot: Snapshot) -> World:
-    policies = {arn: compiled(text, True) for arn, text in resource_documents(snapshot).items()}
-    identities = [
-        compiled(text, False) for identity in snapshot.identities.values() for text in identity.policies.values()
-    ]
-    literals: dict[str, set[str]] = {}
-    for statement in itertools.chain(*policies.values(), *identities):
-        for condition in statement.conditions:
-            literals.setdefault(condition.key, set()).update(condition.values)
-    return World(snapshot, policies, things_of(snapshot), {key: frozenset(found) for key, found in literals.items()})
-
-
-def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
-    """The pipeline's own things, by service."""
-    cp, arn = snapshot.config_path, snapshot.arn
-    found = [*resource_documents(snapshot), *snapshot.identities]
-    found += [arn("ssm", f"parameter/{cp}/_default"), arn("kms", f"alias/{cp}")]
-    found += [arn("logs", f"log-group:/aws/lambda/{cp}-launcher{stream}") for stream in STREAMS]
-    for name in snapshot.projects:
-        found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in (f"/{name}", f"-credentials/{name}")]
-        found += [arn("ssm", f"parameter/{cp}-deployed/{name}/{branch}") for branch in ("main", "release/1")]
-        found += [arn("codebuild", f"project/{cp}-{name}"), arn("codebuild", f"build/{cp}-{name}:x")]
-        found += [arn("logs", f"log-group:/aws/codebuild/{cp}-{name}{stream}") for stream in STREAMS]
-    return by_service(found)
-
-
-def by_service(things: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, dict[str, None]] = {}
-    for thing in things:
-        found.setdefault(thing.split(":")[2], {})[thing] = None
-    return {service: tuple(kept) for service, kept in found.items()}
 
 
 def describe(request: Request, scenario: Context) -> str:

@@ -1,0 +1,205 @@
+"""The judge of the trust boundary by itself: the operators of IAM, what is left open, and what cannot be judged."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from iwomp_local.boundary.conditions import Value, conditions_of
+from iwomp_local.boundary.judge import Kind, Principal, Request, allowed
+from iwomp_local.boundary.policy import Document, statements_of
+from iwomp_local.boundary.subjects import EVERYTHING
+from iwomp_local.boundary.unjudged import Unjudged
+
+OWN, OTHER = "111111111111", "222222222222"
+THING = f"arn:aws:sqs:eu-central-1:{OWN}:things"
+KEY = f"arn:aws:kms:eu-central-1:{OWN}:key/1"
+ROLE = f"arn:aws:iam::{OWN}:role/builder"
+OPEN: Value = "(open)"
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "given", "met"),
+    [
+        ("StringEquals", ["a", "b"], "b", True),
+        ("StringEquals", "a*", "ab", False),
+        ("StringEquals", "a", None, False),
+        ("StringEquals", "a", OPEN, None),
+        ("StringEqualsIgnoreCase", "A", "a", True),
+        ("StringEqualsIfExists", "a", None, True),
+        ("StringEqualsIfExists", "a", "b", False),
+        ("StringNotEquals", ["a", "b"], "b", False),
+        ("StringNotEquals", "a", "c", True),
+        ("StringNotEquals", "a", None, True),
+        ("StringLike", "repo:org/*", "repo:org/app:x", True),
+        ("StringLike", "repo:org/?", "repo:org/ab", False),
+        ("StringNotLike", "repo:org/*", "repo:org/app", False),
+        ("ArnEquals", "arn:aws:sns:*:1:t", "arn:aws:sns:eu:1:t", True),
+        ("ArnLike", "arn:aws:sns:*:t", "arn:aws:sns:eu:1:t", False),  # no wildcard over a colon
+        ("ArnLike", "arn:aws:iam::1:role/p-*", "arn:aws:iam::1:role/p-a/b", True),
+        ("ArnNotLike", "arn:aws:sns:*:1:t", "arn:aws:sns:eu:1:t", False),
+        ("ArnNotEquals", "arn:aws:sns:*:1:t", None, True),
+        ("Bool", "true", "true", True),
+        ("Bool", True, "false", False),
+        ("Null", "true", None, True),
+        ("Null", "false", None, False),
+        ("Null", "true", "a", False),
+        ("Null", "true", OPEN, None),
+        ("ForAllValues:StringEquals", ["a", "b"], ("a", "b"), True),
+        ("ForAllValues:StringEquals", ["a", "b"], ("a", "c"), False),
+        ("ForAllValues:StringEquals", ["a"], None, True),
+        ("ForAnyValue:StringEquals", ["a"], ("a", "c"), True),
+        ("ForAnyValue:StringEquals", ["a"], None, False),
+        ("ForAnyValue:StringNotEquals", ["a"], None, False),
+        ("StringEquals", "a", ("a", "b"), None),  # several values where one is taken: AWS does not say which
+        ("StringEquals", "${aws:username}", "x", None),
+        ("IpAddress", "10.0.0.0/8", OPEN, None),
+        ("DateLessThan", "2030-01-01T00:00:00Z", OPEN, None),
+    ],
+)
+def test_an_operator_as_iam_documents_it(operator: str, wanted: Any, given: Value, met: bool | None) -> None:
+    (condition,) = conditions_of({operator: {"x:Key": wanted}})
+    assert condition.met({} if given == OPEN else {"x:key": given}) is met
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Condition": {"StringEqualsRoughly": {"a": "b"}}},
+        {"Condition": {"NullIfExists": {"a": "true"}}},
+        {"Condition": {"StringEquals": {"a": []}}},
+        {"Condition": {"StringEquals": {"a": {"b": "c"}}}},
+        {"Effect": "Perhaps"},
+        {"NotAction": "sns:*"},
+        {"Principal": "*"},
+        {"Action": []},
+        {"Resources": "*"},
+    ],
+)
+def test_what_is_not_understood_is_not_judged(statement: Document) -> None:
+    with pytest.raises(Unjudged):
+        statements_of({"Statement": {"Effect": "Allow", "Action": "sns:*", "Resource": "*", **statement}}, False)
+
+
+@pytest.mark.parametrize("principal", [{"CanonicalUser": "x"}, {}, 1, {"AWS": []}])
+def test_a_principal_that_is_not_understood_is_not_judged(principal: Any) -> None:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sns:*", "Resource": "*"}
+    with pytest.raises(Unjudged):
+        statements_of({"Statement": statement}, True)
+
+
+def test_a_condition_with_a_number_whose_value_matters_is_not_judged() -> None:
+    (condition,) = conditions_of({"NumericLessThan": {"a": 1}})
+    with pytest.raises(Unjudged):
+        condition.met({"a": "0"})
+
+
+def user(account: str = OWN, identity: Document | None = None, boundary: Document | None = None) -> Principal:
+    return Principal(
+        f"arn:aws:iam::{account}:user/somebody",
+        Kind.IDENTITY,
+        account,
+        statements_of(identity or {}, False),
+        None if boundary is None else statements_of(boundary, False),
+    )
+
+
+def grant(principal: Any, **more: Any) -> Document:
+    return {"Statement": {"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*", **more}}
+
+
+ROOT = {"AWS": f"arn:aws:iam::{OWN}:root"}
+SOMEBODY = {"AWS": f"arn:aws:iam::{OWN}:user/somebody"}
+DENY_ALL: Document = {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
+MAYBE = {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
+
+
+@pytest.mark.parametrize(
+    ("who", "policy", "thing", "may"),
+    [
+        # In one account, either policy is enough.
+        (user(), {}, THING, False),
+        (user(identity=EVERYTHING), {}, THING, True),
+        (user(), grant(SOMEBODY), THING, True),
+        (user(), grant("*"), THING, True),
+        (user(), grant(ROOT), THING, False),
+        # Keys and roles are opened by their own policies.
+        (user(identity=EVERYTHING), {}, KEY, False),
+        (user(identity=EVERYTHING), grant(ROOT), KEY, True),
+        (user(identity=EVERYTHING), {}, ROLE, False),
+        (user(), grant(ROOT), ROLE, False),
+        (user(), grant(SOMEBODY), ROLE, True),
+        # Between accounts, both have to agree.
+        (user(OTHER, EVERYTHING), {}, THING, False),
+        (user(OTHER, EVERYTHING), grant({"AWS": OTHER}), THING, True),
+        (user(OTHER), grant({"AWS": OTHER}), THING, False),
+        (user(OTHER, EVERYTHING), grant("*"), THING, True),
+        # A Deny wins, a boundary bounds, and what is open is the attacker's to choose.
+        (user(identity=DENY_ALL), grant("*"), THING, False),
+        (user(identity=EVERYTHING, boundary={}), {}, THING, False),
+        (user(identity=EVERYTHING, boundary=EVERYTHING), {}, THING, True),
+        (user(), grant(SOMEBODY, **MAYBE), THING, True),
+        (user(identity=EVERYTHING), {"Statement": {**grant("*", **MAYBE)["Statement"], "Effect": "Deny"}}, THING, True),
+        (Principal("*", Kind.ANONYMOUS), grant("*"), THING, True),
+        (Principal("*", Kind.ANONYMOUS), grant(ROOT), THING, False),
+        (Principal("sns.amazonaws.com", Kind.SERVICE), grant({"Service": "sns.amazonaws.com"}), THING, True),
+        (Principal("s3.amazonaws.com", Kind.SERVICE), grant({"Service": "sns.amazonaws.com"}), THING, False),
+    ],
+)
+def test_policies_come_together_as_iam_documents_it(who: Principal, policy: Document, thing: str, may: bool) -> None:
+    action = {THING: "sqs:sendmessage", KEY: "kms:decrypt", ROLE: "sts:assumerole"}[thing]
+    policies = {thing: statements_of(policy, True)}
+    assert allowed(who, Request(action, thing, who.known), policies) is may
+
+
+def test_the_judge_allows_whatever_the_local_aws_allows() -> None:
+    """On requests that leave nothing open, both say the same: two evaluators, written apart."""
+    evaluator = pytest.importorskip("ministack.core.iam_evaluator")
+    statements: list[Document] = [
+        {"Effect": effect, "Action": action, "Resource": resource, "Condition": condition}
+        for effect, action, resource, condition in itertools.product(
+            ("Allow", "Deny"),
+            ("sns:Publish", "sns:*", "*", "s?s:pub*"),
+            ("*", "arn:aws:sns:*:*:t", "arn:aws:sns:eu:1:t?"),
+            (
+                {},
+                {"StringEquals": {"x:a": ["1", "2"]}},
+                {"StringNotEquals": {"x:a": "1"}},
+                {"StringLikeIfExists": {"x:a": "1*"}},
+                {"Null": {"x:a": "true"}},
+                {"ForAllValues:StringEquals": {"x:a": ["1", "2"]}},
+                {"ArnLike": {"x:arn": "arn:aws:sns:*:1:*"}},
+                {"StringEquals": {"x:a": "1"}, "Null": {"x:arn": "false"}},
+            ),
+        )
+    ]
+    requests = [
+        (action, resource, {"x:a": a, "x:arn": arn})
+        for action, resource, a, arn in itertools.product(
+            ("sns:Publish", "sqs:SendMessage"),
+            ("arn:aws:sns:eu:1:t", "arn:aws:sns:eu:1:tt"),
+            (None, "1", "12"),
+            (None, "arn:aws:sns:eu:1:x", "arn:aws:sns:eu:2:x"),
+        )
+    ]
+    compared = 0
+    for first, second in itertools.product(statements[:96:5], statements[::7]):
+        document = {"Version": "2012-10-17", "Statement": [first, second]}
+        who = user(identity=document)
+        parsed = evaluator.parse_policy_document(document)
+        for action, resource, context in requests:
+            theirs = evaluator.EvalContext(
+                principal_arn=who.name,
+                principal_type="User",
+                principal_account=OWN,
+                action=action,
+                resource_arn=resource,
+                region="eu",
+                service_context={key: value for key, value in context.items() if value is not None},
+            )
+            ours = allowed(who, Request(action.lower(), resource, context), {})
+            assert ours == (evaluator.evaluate(theirs, [parsed]).decision == "Allow"), (document, action, context)
+            compared += 1
+    assert compared > 10_000
