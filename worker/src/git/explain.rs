@@ -28,11 +28,16 @@ const fn known(nature: Nature, problem: &'static str, advice: &'static str) -> E
     Explanation { problem, advice, nature }
 }
 
+const MISSING_BRANCH: Explanation =
+    known(Lasting, "the branch does not exist there", "push the branch, or correct the branch in the trigger");
+
+/// What it means that the server has no such branch.
+pub(super) const fn missing_branch() -> &'static Explanation {
+    &MISSING_BRANCH
+}
+
 const KNOWN: &[Known] = &[
-    (
-        &["couldn't find remote ref"],
-        known(Lasting, "the branch does not exist there", "push the branch, or correct the branch in the trigger"),
-    ),
+    (&["couldn't find remote ref"], MISSING_BRANCH),
     (
         &["error: 301", "error: 302", "error: 303", "error: 307", "error: 308"],
         known(

@@ -9,6 +9,7 @@ mod signature;
 mod ssh;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +93,7 @@ impl<'a> Repository<'a> {
         let mut pauses = FETCH_PAUSES.iter();
         loop {
             let Some(explanation) = self.try_fetch(&doing, project, branch).await? else {
+                self.require_branch(&doing).await?;
                 return self.require_all_of_history(&doing).await;
             };
             let (Nature::Passing, Some(&pause)) = (explanation.nature, pauses.next()) else {
@@ -113,9 +115,47 @@ impl<'a> Repository<'a> {
             .or_fail(Kind::Register, "correct gitUrl or the credentials of the project, then trigger again")?;
         let mut command = self.git.command();
         access.give_to(&mut command).context(doing.to_owned()).or_fail(Kind::Machine, "trigger again")?;
+        command.env("GIT_EXEC_PATH", self.programs_for_fetching().await?);
         command.args(fetch_arguments(project.git_url.as_str(), branch));
         let answer = self.git.run(doing, command, FETCH_TIME_LIMIT).await?;
+        // How git ends, without a word, if nothing is left to fetch once the lookalikes are left out.
+        if answer.status.code() == Some(1) && answer.stderr.is_empty() {
+            return Ok(Some(explain::missing_branch()));
+        }
         Ok((!answer.status.success()).then(|| explain(&answer.stderr, project)))
+    }
+
+    /// A directory with the one program beside git itself that a fetch may use. A server can tell git to get a pack from any
+    /// other URL (packfile-uris, whether asked for or not); the program that would do it is not in here.
+    async fn programs_for_fetching(&self) -> Result<PathBuf, Failure> {
+        const TRANSPORT: &str = "git-remote-https";
+        let doing = "asking git where its programs are";
+        let mut command = self.git.command();
+        command.arg("--exec-path");
+        let all = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        let directory = self.scratch.join("git-programs");
+        let linking = || -> std::io::Result<()> {
+            fs::create_dir_all(&directory)?;
+            match symlink(Path::new(all.trim_end()).join(TRANSPORT), directory.join(TRANSPORT)) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+                _ => Ok(()),
+            }
+        };
+        linking()
+            .with_context(|| format!("linking {TRANSPORT} in {}", directory.display()))
+            .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")?;
+        Ok(directory)
+    }
+
+    /// Not every git takes it for a failure if there was only a lookalike, which it was told to leave out.
+    async fn require_branch(&self, doing: &str) -> Result<(), Failure> {
+        let mut command = self.git.command();
+        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{REF}^{{commit}}")]);
+        if self.git.ask_yes_or_no(doing, command, QUESTION_TIME_LIMIT).await? {
+            return Ok(());
+        }
+        let missing = explain::missing_branch();
+        Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", missing.problem), missing.advice))
     }
 
     /// With a depth, git would take a history whose beginning the server keeps to itself, or does not have.
@@ -249,20 +289,26 @@ impl<'a> Repository<'a> {
 /// The depth is git's own word for all of the history. It is said because it makes git refuse servers that only hand out
 /// files, as any web server does: what comes from them passes by `transfer.fsckObjects`, and object by object also by the
 /// limit of a file's size.
-fn fetch_arguments(url: &str, branch: &Branch) -> [String; 10] {
-    [
-        "fetch".to_owned(),
-        "--quiet".to_owned(),
-        "--depth=2147483647".to_owned(),
-        "--no-tags".to_owned(),
-        "--no-recurse-submodules".to_owned(),
-        "--no-write-fetch-head".to_owned(),
-        "--no-auto-maintenance".to_owned(),
-        "--".to_owned(),
-        url.to_owned(),
-        format!("+refs/heads/{branch}:{REF}"),
-    ]
+fn fetch_arguments(url: &str, branch: &Branch) -> Vec<String> {
+    let refspec = format!("+refs/heads/{branch}:{REF}");
+    let words = [
+        "fetch",
+        "--quiet",
+        "--depth=2147483647",
+        "--no-tags",
+        "--no-recurse-submodules",
+        "--no-write-fetch-head",
+        "--no-auto-maintenance",
+        "--",
+        url,
+        &refspec,
+    ];
+    words.iter().chain(LOOKALIKES).map(|&word| word.to_owned()).collect()
 }
+
+/// Where git looks if there is no such branch: even a full name is completed, so that a tag called `refs/heads/main` would
+/// stand in for a branch `main` that does not exist. No branch that we accept begins with `refs/`, so this excludes no other.
+const LOOKALIKES: &[&str] = &["^refs/refs/*", "^refs/tags/*", "^refs/heads/refs/*", "^refs/remotes/*"];
 
 /// `git version 2.47.3 (…)` as `(2, 47)`.
 fn parse_version(text: &str) -> Option<(u32, u32)> {

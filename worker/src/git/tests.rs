@@ -139,6 +139,40 @@ async fn a_tag_does_not_stand_in_for_a_branch_that_is_absent() {
 }
 
 #[tokio::test]
+async fn a_ref_called_like_the_full_name_of_an_absent_branch_does_not_stand_in_for_it() {
+    for lookalike in [
+        "refs/refs/heads/release",
+        "refs/tags/refs/heads/release",
+        "refs/heads/refs/heads/release",
+        "refs/remotes/refs/heads/release",
+        "refs/remotes/refs/heads/release/HEAD",
+    ] {
+        let scene = Scene::new();
+        scene.commit("one");
+        scene.origin(&["update-ref", lookalike, "HEAD"]);
+        let branch = Branch::parse("release").unwrap();
+        let failure = scene.empty().await.fetch(&scene.project(), &branch).await.unwrap_err();
+        assert!(format!("{:#}", failure.error).contains("the branch does not exist there"), "{lookalike}: {failure:?}");
+
+        let (origin, naive) = (scene.path("origin").display().to_string(), scene.path("naive"));
+        std::fs::create_dir(&naive).unwrap();
+        naive_git(&naive, &["init", "--quiet", "."]).unwrap();
+        let fetched = naive_git(&naive, &["fetch", "--quiet", &origin, "+refs/heads/release:refs/naive"]);
+        assert!(fetched.is_some(), "git itself takes {lookalike}");
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_has_the_transport_and_no_other_program_of_gits() {
+    let scene = Scene::new();
+    scene.commit("one");
+    scene.fetched().await;
+    let programs = std::fs::read_dir(scene.path("scratch/git-programs")).unwrap();
+    let names: Vec<_> = programs.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["git-remote-https"]);
+}
+
+#[tokio::test]
 async fn nothing_but_the_branch_is_fetched() {
     let scene = Scene::new();
     scene.commit("one");

@@ -203,8 +203,8 @@ fn keys_that_are_none_and_a_program_that_is_missing_are_said_to_be_so() {
     assert_eq!((run.status, run.outcome()["class"].as_str()), (78, Some("register")), "{}", run.log);
     assert!(run.log.contains("gpg --export --armor"), "{}", run.log);
 
-    // A path on which git is, and nothing that checks signatures.
-    for program in ["git", "sh"] {
+    // A path on which git is, for us and for the server, and nothing that checks signatures.
+    for program in ["git", "git-upload-pack", "sh"] {
         let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap();
         let found = String::from_utf8(found.stdout).unwrap();
         std::os::unix::fs::symlink(found.trim(), scene.path("bin").join(program)).unwrap();
