@@ -134,9 +134,9 @@ def applied() -> Pipeline:
     except subprocess.TimeoutExpired as error:
         raise PipelineError(f"terraform output did not answer within {OUTPUT_SECONDS:.0f} s") from error
     outputs = {name: output["value"] for name, output in json.loads(done.stdout).items()}
-    if "topic_arn" not in outputs:
+    if "config_path" not in outputs:
         raise PipelineError(
             "no pipeline: neither is a local stack up (make up) nor is terraform/ applied (make deploy)"
         )
-    region = outputs["topic_arn"].split(":")[3]
+    region = outputs["kms_key_arn"].split(":")[3]
     return Pipeline(outputs, boto3.session.Session(region_name=region).client)

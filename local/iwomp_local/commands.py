@@ -31,7 +31,7 @@ def trigger(pipeline: Pipeline, project: str, branch: str, commit: str | None) -
     if not project or not branch:
         raise PipelineError("say what to deploy: make trigger PROJECT=demo BRANCH=main [COMMIT=<full id>]")
     message = {"project": project, "branch": branch, **({"commit": commit} if commit else {})}
-    print(f"published {json.dumps(message)} as {pipeline.publish(json.dumps(message))}")
+    print(f"published {json.dumps(message)} as {pipeline.publish(project, json.dumps(message))}")
     print(f"next: make logs PROJECT={project}, make status")
 
 

@@ -52,7 +52,7 @@ class Pipeline:
 
     @property
     def config_path(self) -> str:
-        return str(self.outputs["topic_arn"].rpartition(":")[2])
+        return str(self.outputs["config_path"])
 
     @property
     def projects(self) -> list[str]:
@@ -66,10 +66,12 @@ class Pipeline:
         project: dict[str, str] = self.outputs["projects"][name]
         return project
 
-    def publish(self, message: str) -> str:
-        """Publishes a message as it is; returns its id."""
-        answer = self.client("sns").publish(TopicArn=self.outputs["topic_arn"], Message=message)
-        return str(answer["MessageId"])
+    def publish(self, project: str, message: str) -> str:
+        """Publishes a message as it is, on the project's own topic if it has one; returns its id."""
+        topic = self.outputs["projects"].get(project, {}).get("topic_arn") or self.outputs.get("topic_arn")
+        if topic is None:
+            raise PipelineError(f"there is no topic for {project!r}: it is not registered, and no topic is shared")
+        return str(self.client("sns").publish(TopicArn=topic, Message=message)["MessageId"])
 
     def launcher_outcomes(self, trigger: str | None = None) -> list[dict[str, Any]]:
         """The launcher's outcome lines, oldest first; of one trigger if it is named."""

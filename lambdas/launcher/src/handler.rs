@@ -226,6 +226,7 @@ pub(crate) mod tests {
         refused.message_id = Some("queue-message-0".to_owned());
         let mut event = SqsEvent::default();
         event.records = vec![refused, record(TRIGGER, 2)];
+        assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Busy);
         let failures = launcher.handle(event).await.batch_item_failures;
         assert_eq!(failures.iter().map(|f| f.item_identifier.as_str()).collect::<Vec<_>>(), ["queue-message-1"]);
     }
@@ -330,8 +331,9 @@ pub(crate) mod tests {
     async fn no_other_build_covers_a_trigger() {
         const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
         let pinned_trigger = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
-        let cases: [(&str, Variables, i64); 4] = [
-            (TRIGGER, &[("GITBRANCH", "main")], 0),    // began before, as far as clocks tell
+        let cases: [(&str, Variables, i64); 5] = [
+            (TRIGGER, &[("GITBRANCH", "main")], 5), // just within what the clocks may differ
+            (TRIGGER, &[("GITBRANCH", "main")], 0), // began before, as far as clocks tell
             (TRIGGER, &[("GITBRANCH", "master")], 60), // another branch
             (TRIGGER, &[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)], 60), // a pinned build may be an old commit
             (&pinned_trigger, &[("GITBRANCH", "main")], 60), // the head may be another commit by then
