@@ -26,7 +26,7 @@ IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check fuzz fmt build zip image image-check deploy destroy trigger rollback logs status secret verify-boundary redrive
+.PHONY: help demo up down test check fuzz mutants fmt build zip image image-check deploy destroy trigger rollback logs status secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -64,6 +64,11 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 
 fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
 	contract/fuzz/run $(SECONDS_EACH)
+
+# Takes hours for all of it: MUTANTS_ARGS="--file contract/src/name.rs" is a few minutes.
+mutants: ## Change the code in small ways, and see a test fail for each: [MUTANTS_ARGS=]
+	cargo install --quiet --locked --root .tools --version 27.1.0 cargo-mutants
+	.tools/bin/cargo-mutants mutants --output .tools --package contract --package launcher --package worker $(MUTANTS_ARGS)
 
 fmt: $(TOOLS) ## Format everything
 	cargo fmt --all

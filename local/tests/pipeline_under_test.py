@@ -41,6 +41,7 @@ MANAGED: dict[str, dict[str, Any]] = {
     "monorepo": {"command_vector": ["./deploy.sh", "--stage", "a b", "$HOME"], "deploy_dir": "services/api"},
     "ssh": {"command": "deploy.sh", "branches": ["main", "release/*"]},
     "public": {"command": "deploy.sh"},
+    "own": {"command": "deploy.sh", "own_topic": True, "require_commit": True},
     "history": {"command": "deploy.sh"},
     "slow": {"command": "deploy.sh"},
     "busy": {"command": "deploy.sh"},

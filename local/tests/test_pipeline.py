@@ -267,6 +267,21 @@ def test_what_is_no_trigger_of_a_registered_branch_is_refused_for_good(
     assert "\x1b" not in verdict["reason"]
 
 
+def test_on_its_own_topic_a_project_needs_no_name_and_none_else_can_be_named(pipeline: PipelineUnderTest) -> None:
+    def publish(**message: str) -> str:
+        return pipeline.stack.pipeline.publish("own", json.dumps(message))
+
+    def refused(**message: str) -> str:
+        return str(pipeline.stack.launcher_verdict(publish(**message))["class"])
+
+    assert refused(branch="main") == "commit_required"
+    assert refused(branch="main", project="public") == "wrong_project"
+    head = pipeline.repository("own").head() or ""
+    assert_deployed(pipeline.result("own", publish(branch="main", commit=head)))
+    topic = pipeline.stack.pipeline.outputs["projects"]["own"]["topic_arn"]
+    assert denied(pipeline.stack.aws("sns", "publish", "--topic-arn", topic, "--message", "x"))
+
+
 def test_the_worker_refuses_a_branch_that_an_encrypted_entry_does_not_allow(pipeline: PipelineUnderTest) -> None:
     pipeline.repository("article-token").commit("not reviewed", {"deploy.sh": DEPLOY}, branch="feature")
     result = pipeline.deploy("article-token", "feature")
