@@ -19,7 +19,7 @@ from iwomp_local.boundary.place import changed
 from iwomp_local.boundary.proof import Finding, Focus, Verdict, first_finding, prove
 from iwomp_local.boundary.report import show_proof, show_weakened
 from iwomp_local.boundary.snapshot import Snapshot, read
-from iwomp_local.boundary.weakened import Weakening
+from iwomp_local.boundary.weakened import Weakening, fewer, weakenings
 from iwomp_local.boundary.weakened_pipelines import PIPELINES
 from iwomp_local.boundary.weakened_statements import STATEMENTS
 from iwomp_local.emulator import ACCOUNT
@@ -77,6 +77,10 @@ def test_every_weakened_policy_is_noticed(weakened: Weakened) -> None:
     done = Counter(weakening.how for weakening, _ in weakened)
     assert done.total() >= LEAST_WEAKENED
     assert {*STATEMENTS, *PIPELINES} - set(done) == set(), "a way to weaken that finds nothing to weaken shows nothing"
+
+
+def test_a_pipeline_of_one_project_is_weakened_as_well(snapshot: Snapshot) -> None:
+    assert len(list(weakenings(fewer(snapshot, 1)))) > LEAST_WEAKENED
 
 
 def test_what_the_cis_key_must_not_reach_is_denied(pipeline: PipelineUnderTest, snapshot: Snapshot) -> None:

@@ -69,6 +69,8 @@ def right_added(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
 @of_pipeline
 def another_projects_things(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     """Every document of one project that names it, with the other's name in place of its own."""
+    if len(snapshot.projects) == 1:
+        return  # there is nobody else whose things it could be
     one, other = list(snapshot.projects)[:2]
     cp, role = snapshot.config_path, snapshot.projects[one].role
     identity = snapshot.identities[role]
