@@ -27,8 +27,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelineUnder
         try:
             running = ending.enter_context(pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")))
         except TerraformError as error:
-            # Seen once in some thirty applies, on a machine with far too much to do: the provider repeats a call that had
-            # succeeded, and stumbles over its own resource. A new stack does not have it; anything else is a failure.
+            # Seen once in some thirty applies, on a machine with far too much to do: the provider repeats a call that
+            # had succeeded, and stumbles over its own resource. A new stack has it not; anything else is a failure.
             if "AlreadyExists" not in str(error):
                 raise
             running = ending.enter_context(pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")))
