@@ -16,8 +16,6 @@ use crate::variables::Variables;
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 const MAX_NAME_CHARS: usize = 64;
 const MAX_TAG_VALUE_CHARS: usize = 256;
-/// Enough of a commit id for people to find it by.
-const SHORT_COMMIT_CHARS: usize = 12;
 
 /// Credentials for one command.
 pub struct Session {
@@ -86,7 +84,7 @@ impl Session {
 
 /// All characters of a project and a commit may stand in it. A long project is cut, the commit never.
 fn name(project: &str, commit: &CommitId) -> String {
-    let commit = &commit.as_str()[..SHORT_COMMIT_CHARS];
+    let commit = commit.short();
     let mut name = format!("iwomp-{project}");
     name.truncate(MAX_NAME_CHARS - 1 - commit.len());
     format!("{name}-{commit}")

@@ -5,7 +5,8 @@ use std::env;
 use anyhow::{Context, Result};
 use contract::{ConfigPath, variable};
 
-/// The topic whose messages are triggers: an envelope from any other topic is refused.
+/// The ARN that the shared topic has or would have. Envelopes from it and from the projects' own topics, whose ARNs begin
+/// with it, are opened; every other is refused.
 const TOPIC_ARN: &str = "TOPICARN";
 
 pub struct Environment {

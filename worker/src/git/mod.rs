@@ -149,9 +149,7 @@ impl<'a> Repository<'a> {
 
     /// Not every git takes it for a failure if there was only a lookalike, which it was told to leave out.
     async fn require_branch(&self, doing: &str) -> Result<(), Failure> {
-        let mut command = self.git.command();
-        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{REF}^{{commit}}")]);
-        if self.git.ask_yes_or_no(doing, command, QUESTION_TIME_LIMIT).await? {
+        if self.is_commit(doing, REF).await? {
             return Ok(());
         }
         let missing = explain::missing_branch();
@@ -237,10 +235,15 @@ impl<'a> Repository<'a> {
     }
 
     async fn has(&self, commit: &CommitId) -> Result<bool, Failure> {
+        self.is_commit("looking for a commit", commit.as_str()).await
+    }
+
+    /// Whether `revision`, an id or a ref, is there and a commit.
+    async fn is_commit(&self, doing: &str, revision: &str) -> Result<bool, Failure> {
         let mut command = self.git.command();
         // Without ^{commit}, any 40 digits would do.
-        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{commit}^{{commit}}")]);
-        self.git.ask_yes_or_no("looking for a commit", command, QUESTION_TIME_LIMIT).await
+        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")]);
+        self.git.ask_yes_or_no(doing, command, QUESTION_TIME_LIMIT).await
     }
 
     async fn is_ancestor(&self, old: &str, new: &str) -> Result<bool, Failure> {
