@@ -26,7 +26,7 @@ IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check fuzz mutants fmt build zip image image-check deploy destroy trigger rollback logs status secret verify-boundary redrive
+.PHONY: help demo up down test check fuzz mutants fmt build zip image image-check deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -116,8 +116,17 @@ rollback: $(TOOLS) ## Deploy a commit older than what is live, by an operator's 
 logs: $(TOOLS) ## The newest build's log, followed while it runs: PROJECT=
 	$(IWOMP) logs "$${PROJECT-}"
 
-status: $(TOOLS) ## What is live, what ran, what waits
+status: $(TOOLS) ## What is paused, what is live, what ran, what waits
 	$(IWOMP) status
+
+stop: $(TOOLS) ## End the running build: PROJECT=
+	$(IWOMP) stop "$${PROJECT-}"
+
+pause: $(TOOLS) ## Let a project's triggers wait in the queue: PROJECT= [REASON=]
+	$(IWOMP) pause "$${PROJECT-}" --reason "$${REASON-}"
+
+resume: $(TOOLS) ## Let a paused project deploy again: PROJECT=
+	$(IWOMP) resume "$${PROJECT-}"
 
 secret: $(TOOLS) ## Store a project's Git credentials, from standard input or FILE=: PROJECT=
 	$(IWOMP) secret "$${PROJECT-}" $${FILE:+--file "$$FILE"}

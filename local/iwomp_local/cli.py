@@ -85,7 +85,20 @@ def parser() -> argparse.ArgumentParser:
         rollback.add_argument(name)
     logs = command("logs", "the newest build's log", lambda options: commands.logs(pipeline(), options.project))
     logs.add_argument("project")
-    command("status", "what is live, what ran, what waits", lambda _: commands.status(pipeline()))
+    stop = command("stop", "end a project's running build", lambda options: commands.stop(pipeline(), options.project))
+    stop.add_argument("project")
+    pause = command(
+        "pause",
+        "keep a project's triggers in the queue",
+        lambda options: commands.pause(pipeline(), options.project, options.reason),
+    )
+    pause.add_argument("project")
+    pause.add_argument("--reason", default="")
+    resume = command(
+        "resume", "let a paused project deploy again", lambda options: commands.resume(pipeline(), options.project)
+    )
+    resume.add_argument("project")
+    command("status", "what is paused, what is live, what ran, what waits", lambda _: commands.status(pipeline()))
     secret = command(
         "secret",
         "store a project's Git credentials, from standard input or a file",

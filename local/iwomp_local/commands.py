@@ -1,4 +1,4 @@
-"""What people do with a pipeline: trigger, roll back, read logs and status, store a secret, redrive; and what is next.
+"""What people do with a pipeline: trigger, pause, stop, roll back, read logs and status, redrive; and what is next.
 
 The same for a local stack and for an account. Secrets come from standard input or a file, and are never printed.
 """
@@ -9,6 +9,7 @@ import getpass
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from iwomp_local.pipeline import Pipeline, PipelineError, since, variable
 
 FOLLOW_SECONDS = 9 * 3600.0  # a build lasts 8 hours at most
 BUILDS_SHOWN = 3
+GIVEN_UP_SHOWN = 5
+GIVEN_UP_SECONDS = 2 * 86400.0  # how far back the launcher's log is read for them
+REASON_LETTERS = 500
 SECRET_BYTES = 8192  # what SSM takes in its largest tier
 COMMIT_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 CREDENTIAL_FORMS = (
@@ -62,10 +66,57 @@ def logs(pipeline: Pipeline, project: str) -> None:
         print(line.text, flush=True)
 
 
+def stop(pipeline: Pipeline, project: str) -> None:
+    """Ends what a project runs just now. Triggers that wait stay, and the next one starts a build."""
+    if not project:
+        raise PipelineError("say whose build to end: make stop PROJECT=demo")
+    builds = pipeline.running(project)
+    for build in builds:
+        print(f"ending build {build['id']}, which started {since(build['startTime'])}", flush=True)
+        pipeline.stop_build(build)
+    if not builds:
+        print(f"no build of {project} runs")
+    waiting = pipeline.waiting(pipeline.outputs["queue_url"])
+    if project in pipeline.paused():
+        print(f"{project} is paused, so none of the {waiting} waiting triggers starts another")
+    else:
+        print(
+            f"{waiting} triggers wait, of all projects together; to keep them from starting another build of {project}:"
+        )
+        print(f"  make pause PROJECT={project}")
+
+
+def pause(pipeline: Pipeline, project: str, reason: str) -> None:
+    """Keeps a project's triggers in the queue until `make resume`."""
+    if not project:
+        raise PipelineError('say what to pause: make pause PROJECT=demo [REASON="we repair the database"]')
+    if len(reason) > REASON_LETTERS:
+        raise PipelineError(f"give the reason in {REASON_LETTERS} letters or fewer")
+    name = pipeline.pause(project, reason.strip() or f"make pause, by {getpass.getuser()}")
+    print(f"{project} is paused (parameter {name}): its triggers wait, for at most the 14 days that SQS keeps them")
+    if pipeline.running(project):
+        print(f"a build of it runs; to end it too: make stop PROJECT={project}")
+    print(f"when it may deploy again: make resume PROJECT={project}")
+
+
+def resume(pipeline: Pipeline, project: str) -> None:
+    """Takes a pause away; what has waited comes within the queue's longest delay."""
+    if not project:
+        raise PipelineError("say what to resume: make resume PROJECT=demo")
+    if not pipeline.resume(project):
+        print(f"{project} is not paused")
+        return
+    waiting = pipeline.waiting(pipeline.outputs["queue_url"])
+    print(f"{project} deploys again; {waiting} triggers wait, of all projects together, and come back by themselves")
+
+
 def status(pipeline: Pipeline) -> None:
-    """Prints what is live, what ran and what waits."""
+    """Prints what is paused, what is live, what ran and what waits."""
+    paused = pipeline.paused()
     for project in pipeline.projects:
         print(project)
+        if (pause := paused.get(project)) is not None:
+            print(f"  paused  {since(pause.since)}: {printable(pause.reason)}; make resume PROJECT={project}")
         live = pipeline.live(project)
         for entry in live:
             print(f"  live    {entry.branch:<20} {entry.commit[:12]}  since {entry.time}")
@@ -76,7 +127,29 @@ def status(pipeline: Pipeline) -> None:
                 print(f"  {line}")
     waiting = pipeline.waiting(pipeline.outputs["queue_url"])
     dead = pipeline.waiting(pipeline.outputs["dead_letter_queue_url"])
+    if dead:
+        for line in given_up(pipeline):
+            print(f"  {line}")
     print(f"{waiting} waiting, {dead} given up" + (": see the launcher's log, then make redrive" if dead else ""))
+
+
+def given_up(pipeline: Pipeline) -> list[str]:
+    """Why the newest dead letters died, as the launcher's log tells it: the last that was said of each."""
+    last: dict[str, dict[str, Any]] = {}
+    for said in pipeline.launcher_outcomes(begin=time.time() - GIVEN_UP_SECONDS):
+        if said.get("trigger"):
+            last[said["trigger"]] = last.pop(said["trigger"], {}) | said  # moves it to the end
+    lines = [
+        f"{said['outcome']:<8} {said.get('project', '?')} {said.get('branch', '?')}: {said.get('reason', '')}"
+        for said in last.values()
+        if said["outcome"] in ("expired", "failed")
+    ]
+    return lines[-GIVEN_UP_SHOWN:]
+
+
+def printable(text: str) -> str:
+    """What somebody else wrote, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def describe(pipeline: Pipeline, build: dict[str, Any]) -> list[str]:

@@ -97,10 +97,12 @@ class Demo:
         story.check(True, f"a local AWS that enforces IAM answers at {self.stack.emulator.url}", clock.seconds)
         story.check(True, f"{self.git_url} asks for a token, behind a certificate of its own authority")
         story.say(
-            "terraform apply: SNS topic, queues, launcher, KMS key, and one CodeBuild project with its role (1 min)"
+            "terraform apply: topic, queues, launcher, notifier, KMS key, a CodeBuild project with its role (1 min)"
         )
         clock = Stopwatch()
-        self.stack.configure(projects={NAME: demo_project.entry(self.git_url, self.ca_bundle)}, retry_seconds=20)
+        self.stack.configure(
+            projects={NAME: demo_project.entry(self.git_url, self.ca_bundle)}, shared_topic=False, retry_seconds=20
+        )
         self.stack.apply(lambda made: story.progress(f"{made} resources made"))
         made = [name for name in self.stack.terraform.resources() if not name.startswith("data.")]
         story.check(True, f"terraform apply made {len(made)} resources", clock.seconds)
@@ -145,7 +147,7 @@ class Demo:
         story.heading("4  What is refused")
         builds = len(self.stack.pipeline.builds(NAME))
         for what, message, word in (
-            ("a project that nobody registered", {"project": "stranger", "branch": BRANCH}, "unknown_project"),
+            ("another project than the topic's", {"project": "stranger", "branch": BRANCH}, "wrong_project"),
             (
                 "a branch that the register does not name",
                 {"project": NAME, "branch": "feature/mine"},
@@ -191,7 +193,7 @@ class Demo:
 
     def _publish(self, message: dict[str, str]) -> str:
         """What a CI does: the AWS CLI with the CI's key; returns the message id."""
-        topic, text = self.stack.pipeline.outputs["topic_arn"], json.dumps(message)
+        topic, text = self.stack.pipeline.topic(NAME), json.dumps(message)
         self.story.command(f"aws sns publish --topic-arn {topic} --message '{text}'")
         said = self.stack.aws("sns", "publish", "--topic-arn", topic, "--message", text)
         if said.status != 0:

@@ -102,6 +102,7 @@ def entry(git_url: str, ca_bundle: str) -> dict[str, Any]:
         "git_url": git_url,
         "command": "deploy.sh",
         "branches": [BRANCH],
+        "own_topic": True,
         "ca_bundle": ca_bundle,
         "policy_json": json.dumps(rights()),
     }

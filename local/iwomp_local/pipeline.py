@@ -35,6 +35,14 @@ class Live:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Why and since when a project is paused."""
+
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Line:
     """A line of a build's log, written at `time` in seconds since 1970."""
 
@@ -67,18 +75,22 @@ class Pipeline:
         return project
 
     def publish(self, project: str, message: str) -> str:
-        """Publishes a message as it is, on the project's own topic if it has one; returns its id."""
+        """Publishes a message as it is, on the project's topic; returns its id."""
+        return str(self.client("sns").publish(TopicArn=self.topic(project), Message=message)["MessageId"])
+
+    def topic(self, project: str) -> str:
+        """The topic that triggers a project: its own if it has one, else the shared one."""
         topic = self.outputs["projects"].get(project, {}).get("topic_arn") or self.outputs.get("topic_arn")
         if topic is None:
             raise PipelineError(f"there is no topic for {project!r}: it is not registered, and no topic is shared")
-        return str(self.client("sns").publish(TopicArn=topic, Message=message)["MessageId"])
+        return str(topic)
 
-    def launcher_outcomes(self, trigger: str | None = None) -> list[dict[str, Any]]:
-        """The launcher's outcome lines, oldest first; of one trigger if it is named."""
+    def launcher_outcomes(self, trigger: str | None = None, begin: float = 0) -> list[dict[str, Any]]:
+        """The launcher's outcome lines since `begin`, oldest first; of one trigger if it is named."""
         pages = (
             self.client("logs")
             .get_paginator("filter_log_events")
-            .paginate(logGroupName=self.outputs["launcher_log_group"])
+            .paginate(logGroupName=self.outputs["launcher_log_group"], startTime=int(begin * 1000))
         )
         lines = (outcome_of(event["message"]) for page in pages for event in page["events"])
         return [line for line in lines if line is not None and trigger in (None, line.get("trigger"))]
@@ -138,6 +150,43 @@ class Pipeline:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = self.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
         return sum(int(attributes[name]) for name in names)
+
+    def running(self, project: str) -> list[dict[str, Any]]:
+        """The builds of a project that are not over."""
+        return [build for build in self.builds(project) if not build["buildComplete"]]
+
+    def stop_build(self, build: dict[str, Any]) -> None:
+        """Asks CodeBuild to end a build: the command gets SIGTERM and some time."""
+        self.client("codebuild").stop_build(id=build["id"])
+
+    def pause(self, project: str, reason: str) -> str:
+        """Makes the launcher leave a project's triggers in the queue; returns the parameter's name."""
+        name = self._pause_parameter(project)
+        self.client("ssm").put_parameter(Name=name, Value=reason, Type="String", Overwrite=True)
+        return name
+
+    def resume(self, project: str) -> bool:
+        """Takes the pause away. False if there was none."""
+        ssm = self.client("ssm")
+        try:
+            ssm.delete_parameter(Name=self._pause_parameter(project))
+        except ssm.exceptions.ParameterNotFound:
+            return False
+        return True
+
+    def paused(self) -> dict[str, Pause]:
+        """The paused projects."""
+        prefix = f"/{self.config_path}-paused"
+        pages = self.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=prefix)
+        return {
+            parameter["Name"].removeprefix(f"{prefix}/"): Pause(parameter["Value"], parameter["LastModifiedDate"])
+            for page in pages
+            for parameter in page["Parameters"]
+        }
+
+    def _pause_parameter(self, project: str) -> str:
+        self.project(project)
+        return f"/{self.config_path}-paused/{project}"
 
     def store_secret(self, project: str, document: str) -> str:
         """Writes the credentials of a project, encrypted with the pipeline's key; returns the parameter's name."""

@@ -28,7 +28,7 @@ IMAGE_TAG = "local"  # builds run as processes of this machine, so no image is e
 CLI_SECONDS = 60.0
 OUTCOME_SECONDS = 60.0
 BUILD_SECONDS = 120.0
-ENDED = {"covered", "refused", "started"}  # after these words the launcher is done with a trigger
+ENDED = {"covered", "expired", "refused", "started"}  # after these words the launcher is done with a trigger
 # What builds may run, beside what every machine has in the system's own directories.
 BUILD_PROGRAMS = ("git", "terraform", "ssh")
 
@@ -113,8 +113,7 @@ class Stack:
         self.terraform.apply(on_progress)
         outputs = self.terraform.outputs()
         (self.directory / "outputs.json").write_text(json.dumps(outputs, indent=2))
-        policy = json.loads(outputs["publisher_policy"])
-        self._save_ci(make_principal(self.emulator, CI, *policy["Statement"]))
+        self._save_ci(make_principal(self.emulator, CI, *rights_of_ci(outputs)))
 
     def _save_ci(self, principal: Principal) -> None:
         keys = self.directory / "ci.json"
@@ -159,21 +158,20 @@ class Stack:
         )
         return CliResult(done.returncode, done.stdout.strip(), done.stderr.strip())
 
-    def publish(self, message: str) -> str:
-        """Publishes as the CI, with its key; returns the message id. Quicker than the CLI by its start."""
+    def publish(self, message: str, project: str = "") -> str:
+        """Publishes as the CI, with its key, on the project's topic, or on the shared one if no project is named."""
         ci = self.ci
         sns = self.emulator.client("sns", ci.access_key, ci.secret_key)
-        topic = self.pipeline.outputs["topic_arn"]
-        return str(sns.publish(TopicArn=topic, Message=message)["MessageId"])
+        return str(sns.publish(TopicArn=self.pipeline.topic(project), Message=message)["MessageId"])
 
     def trigger(self, project: str, branch: str = "main", commit: str | None = None) -> str:
         message = {"project": project, "branch": branch, **({"commit": commit} if commit else {})}
-        return self.publish(json.dumps(message))
+        return self.publish(json.dumps(message), project)
 
     # What somebody sees who waits
 
     def launcher_verdict(self, trigger: str, timeout_seconds: float = OUTCOME_SECONDS) -> dict[str, Any]:
-        """The line with which the launcher was done with a trigger: started, covered or refused."""
+        """The line with which the launcher was done with a trigger: started, covered, refused or expired."""
 
         def look() -> dict[str, Any] | None:
             lines = self.pipeline.launcher_outcomes(trigger)
@@ -207,6 +205,15 @@ class Stack:
             return None
 
         return wait_for(f"the publication of {trigger}", look, OUTCOME_SECONDS)
+
+
+def rights_of_ci(outputs: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the module says that the CI may do; without a shared topic, to publish on each project's own."""
+    if outputs["publisher_policy"] is not None:
+        statements: list[dict[str, Any]] = json.loads(outputs["publisher_policy"])["Statement"]
+        return statements
+    topics = sorted(project["topic_arn"] for project in outputs["projects"].values())
+    return [{"Action": "sns:Publish", "Resource": topics}]
 
 
 def variables(emulator: Emulator, principal: Principal) -> dict[str, str]:

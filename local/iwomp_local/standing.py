@@ -29,7 +29,10 @@ def up(directory: Path) -> None:
         repository = Repository.create(git / f"{NAME}.git")
         repository.commit("Greet our visitors", demo_project.FIRST_COMMIT)
         host = GitHost.start(git, NAME, token)
-        stack.configure(projects={NAME: demo_project.entry(host.url, host.ca_bundle)}, retry_seconds=20)
+        # The shared topic beside the project's own, so that `make verify-boundary` has both to try.
+        stack.configure(
+            projects={NAME: demo_project.entry(host.url, host.ca_bundle)}, shared_topic=True, retry_seconds=20
+        )
         stack.apply()
         stack.pipeline.store_secret(NAME, json.dumps({"authToken": token}))
     except BaseException:

@@ -44,6 +44,7 @@ MANAGED: dict[str, dict[str, Any]] = {
     "own": {"command": "deploy.sh", "own_topic": True, "require_commit": True},
     "history": {"command": "deploy.sh"},
     "slow": {"command": "deploy.sh"},
+    "stopped": {"command": "deploy.sh"},
     "busy": {"command": "deploy.sh"},
     "nosy": {"command": "deploy.sh"},
     "search": {"command": "deploy.sh"},
@@ -162,6 +163,7 @@ def configure(made: PipelineUnderTest) -> None:
         credentials={"token": json.dumps({"authToken": TOKEN})},
         credential_keeper_arns=[made.stack.operator.arn],
         projects=projects,
+        shared_topic=True,
         retry_seconds=RETRY_SECONDS,
         max_tries=MAX_TRIES,
     )

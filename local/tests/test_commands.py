@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,67 @@ def test_trigger_then_logs_then_status(pipeline: PipelineUnderTest, capsys: Capt
     assert f"live    main                 {commit[:12] if commit else ''}" in said
     assert "deployed     main" in said
     assert "waiting" in said.splitlines()[-1]
+
+
+def test_stop_ends_the_running_build_and_says_what_comes_next(pipeline: PipelineUnderTest, capsys: Captured) -> None:
+    pipe = pipeline.stack.pipeline
+    pipeline.repository("stopped").commit("wait for ever", {"deploy.sh": "#!/bin/sh\nwhile :; do sleep 0.1; done\n"})
+    trigger = pipeline.stack.trigger("stopped")
+    build = wait_for("the build", lambda: pipeline.stack.build_of("stopped", trigger), WAIT_SECONDS)
+    commands.stop(pipe, "stopped")
+    said = capsys.readouterr().out
+    assert build["id"] in said
+    assert "make pause PROJECT=stopped" in said
+    finished, _ = pipeline.stack.finished_build("stopped", trigger)
+    assert finished["buildStatus"] == "STOPPED"
+    commands.stop(pipe, "stopped")
+    assert "no build of stopped runs" in capsys.readouterr().out
+
+
+def test_a_paused_project_is_shown_with_its_reason_until_it_is_resumed(
+    pipeline: PipelineUnderTest, capsys: Captured
+) -> None:
+    pipe = pipeline.stack.pipeline
+    commands.pause(pipe, "escape", "the database is\x1b[2J repaired ")
+    said = capsys.readouterr().out
+    assert f"/{pipe.config_path}-paused/escape" in said
+    assert "make resume PROJECT=escape" in said
+    commands.status(pipe)
+    said = capsys.readouterr().out
+    assert re.search(r"^escape\n  paused  \d+ s ago: the database is\?\[2J repaired; make resume", said, re.MULTILINE)
+    assert "\x1b" not in said
+    commands.resume(pipe, "escape")
+    assert "deploys again" in capsys.readouterr().out
+    commands.status(pipe)
+    assert "  paused " not in capsys.readouterr().out
+    commands.resume(pipe, "escape")
+    assert "escape is not paused" in capsys.readouterr().out
+
+
+def test_what_pauses_stops_or_resumes_an_unknown_project_is_told_the_known_ones(pipeline: PipelineUnderTest) -> None:
+    pipe = pipeline.stack.pipeline
+    for command in (commands.stop, commands.resume, lambda pipe, project: commands.pause(pipe, project, "")):
+        with pytest.raises(PipelineError, match="'nobody' is not a registered project; registered: article"):
+            command(pipe, "nobody")
+    assert pipe.paused() == {}
+
+
+def test_a_reason_has_an_end(pipeline: PipelineUnderTest) -> None:
+    with pytest.raises(PipelineError, match="500 letters"):
+        commands.pause(pipeline.stack.pipeline, "escape", "x" * 501)
+
+
+def test_status_says_why_triggers_were_given_up() -> None:
+    class Told:
+        def launcher_outcomes(self, begin: float) -> list[dict[str, str]]:
+            assert begin > 0
+            return [
+                {"trigger": "1", "outcome": "busy", "project": "a", "branch": "main", "reason": "it builds"},
+                {"trigger": "2", "outcome": "started", "project": "b", "branch": "main"},
+                {"trigger": "1", "outcome": "expired", "project": "a", "branch": "main", "reason": "waited too long"},
+            ]
+
+    assert commands.given_up(Told()) == ["expired  a main: waited too long"]  # type: ignore[arg-type]
 
 
 def test_logs_of_what_was_never_built_say_where_to_look(pipeline: PipelineUnderTest) -> None:
@@ -121,7 +183,9 @@ def test_next_steps_name_the_ci_call_of_each_project(pipeline: PipelineUnderTest
     assert "aws sns publish --topic-arn" in said
 
 
-@pytest.mark.parametrize("arguments", [["trigger", "", ""], ["logs", ""], ["secret", ""]])
+@pytest.mark.parametrize(
+    "arguments", [["trigger", "", ""], ["logs", ""], ["secret", ""], ["stop", ""], ["pause", ""], ["resume", ""]]
+)
 def test_a_forgotten_project_is_asked_for(
     pipeline: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch, capsys: Captured, arguments: list[str]
 ) -> None:
