@@ -4,6 +4,7 @@
   condition keys.
 - Systems Manager: GetParameters is judged for each of its names, and reading a SecureString also needs kms:Decrypt on
   its key, with the parameter's ARN as the encryption context.
+- SQS: a batch needs the right to its single call; there is no other.
 - CloudWatch Logs: what names a stream is judged on the stream.
 - aws:PrincipalArn of a role's session is the role's ARN.
 """
@@ -34,6 +35,9 @@ OVERRIDES = {
 VARIABLE_NAMES = "codebuild:environment.environmentVariables.name"
 SESSION = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+\Z")
 
+OF_BATCHES = {
+    f"sqs:{single}Batch": f"sqs:{single}" for single in ("ChangeMessageVisibility", "DeleteMessage", "SendMessage")
+}
 PARAMETER_READS = {"ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"}
 # What cannot be told apart is named like nothing that a policy could grant by less than "*".
 UNKNOWN = "*"
@@ -137,6 +141,7 @@ def judging_each(enforce: Callable[..., Any]) -> Callable[..., Any]:
     def enforce_all(  # noqa: PLR0917 (the signature is ministack's)
         access_key: str, action: str, service: str, region: str, resource_arn: str = "*", service_context: Any = None
     ) -> Any:
+        action = OF_BATCHES.get(action, action)
         if not isinstance(resource_arn, Resources):
             return enforce(access_key, action, service, region, resource_arn, service_context)
         context = {**(service_context or {}), **resource_arn.context}

@@ -49,12 +49,14 @@ USED = (
     ("services.eventbridge", "_put_events"),
     ("services.iam", "_roles"),
     ("services.kms", "_resolve_key"),
+    ("services.scheduler", "_SCHEDULE_TICK_INTERVAL"),
     ("services.sns", "_build_envelope"),
     ("services.ssm", "_parameters"),
     ("services.sts", "register_session"),
 )
 
 SERVICE_PRINCIPAL = "codebuild.amazonaws.com"
+SCHEDULE_SECONDS = 1  # how late a schedule may fire; ministack's own ten seconds are what tests would wait
 SESSION_SPARE_SECONDS = 600  # a session outlives its build's time limit by this, for the log's last lines
 
 
@@ -85,6 +87,7 @@ def install(build_path: str, build_directory: Path) -> None:
     replace("services.codebuild", "reset", lambda reset: resetting(codebuild, reset))
     to_xml = part("services.cloudwatch", "_xml")
     replace("services.cloudwatch", "_describe_alarms", lambda describe: alarms.complete(describe, to_xml))
+    replace("services.scheduler", "_SCHEDULE_TICK_INTERVAL", lambda _: SCHEDULE_SECONDS)
     replace("services.sns", "_build_envelope", notifications.with_milliseconds)
     replace(
         "core.iam_actions",
