@@ -1,60 +1,211 @@
-# Descriptions are what somebody reads who was woken up: what happened, and what to type.
+# Descriptions are what somebody reads who was woken up: what happened, and what to type. Each has a paragraph in
+# docs/operations.md with the alarm's own name as its heading.
 
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  alarm_name        = "${var.config_path}-dead-letters"
-  alarm_description = <<-TEXT
-    A deployment was asked for and not started, after ${var.max_tries} tries ${var.retry_seconds} seconds apart.
-    1. Why: the lines with "outcome":"busy" or "failed" in ${module.launcher.log_group}.
-    2. Mend it, then send the triggers through the same checks again: make redrive
-    Doing nothing loses them ${local.retention_seconds / 86400} days after they were published.
-  TEXT
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
 
-  namespace   = "AWS/SQS"
-  metric_name = "ApproximateNumberOfMessagesVisible"
-  dimensions  = { QueueName = aws_sqs_queue.dead_letters.name }
+  alarm_name        = "${var.config_path}-${each.key}"
+  alarm_description = "${each.value.description}Read more: docs/operations.md#${each.key}\n"
 
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  # SQS stops reporting a queue that nobody uses.
-  treat_missing_data = "notBreaching"
+  namespace   = each.value.namespace
+  metric_name = each.value.metric
+  dimensions  = each.value.dimensions
+  statistic   = each.value.statistic
+
+  period              = each.value.period_seconds
+  evaluation_periods  = each.value.periods
+  comparison_operator = each.value.comparison
+  threshold           = each.value.threshold
+  # Nothing to count is good news, except for what has to be there.
+  treat_missing_data = each.value.missing
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+
+  # Else the first sweep could be missing before anything was there to sweep.
+  depends_on = [aws_scheduler_schedule.sweep]
 }
 
-# Dead letters come max_tries × retry_seconds after the first failure, by default half a day: too late to learn that the
-# launcher cannot start anything at all.
-resource "aws_cloudwatch_metric_alarm" "waiting" {
-  alarm_name        = "${var.config_path}-waiting"
-  alarm_description = <<-TEXT
-    For ${local.longest_wait_seconds / 60} minutes some trigger was waiting in every 5 minutes: one is stuck, or there is too much to do.
-    1. Why: the lines with "outcome":"busy" or "failed" in ${module.launcher.log_group}.
-    2. Nothing is lost yet. A trigger is tried again every ${var.retry_seconds} seconds.
-  TEXT
+moved {
+  from = aws_cloudwatch_metric_alarm.dead_letters
+  to   = aws_cloudwatch_metric_alarm.this["dead-letters"]
+}
 
-  # A waiting trigger is in flight nearly all the time: received, and hidden until its next try. The age of the oldest
-  # message would not do, because SQS leaves out of it what was received three times.
-  namespace   = "AWS/SQS"
-  metric_name = "ApproximateNumberOfMessagesNotVisible"
-  dimensions  = { QueueName = aws_sqs_queue.triggers.name }
-
-  statistic           = "Maximum"
-  period              = local.waiting_period_seconds
-  evaluation_periods  = ceil(local.longest_wait_seconds / local.waiting_period_seconds)
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-
-  alarm_actions = var.alarm_actions
-  ok_actions    = var.alarm_actions
+moved {
+  from = aws_cloudwatch_metric_alarm.waiting
+  to   = aws_cloudwatch_metric_alarm.this["waiting"]
 }
 
 locals {
-  waiting_period_seconds = 300
-
   # Two of the longest builds. At least an hour: with quick builds only, a short throttling would already raise the alarm.
   longest_wait_seconds = max(3600, [for project in values(var.projects) : 2 * 60 * project.timeout_minutes]...)
+
+  # SQS measures the age of the oldest message that was received fewer than three times. With the shortest delays those three
+  # tries fit into a third of retry_seconds, with the longest, of a paused project, into three times it.
+  oldest_seconds = max(900, 3 * var.retry_seconds)
+
+  # All but what an alarm says otherwise: more than nothing, in five minutes.
+  alarm_defaults = {
+    namespace      = "iwomp"
+    dimensions     = {}
+    statistic      = "Sum"
+    period_seconds = 300
+    periods        = 1
+    comparison     = "GreaterThanThreshold"
+    threshold      = 0
+    missing        = "notBreaching"
+  }
+
+  alarms = { for name, alarm in {
+    dead-letters = {
+      description = <<-TEXT
+        A deployment was asked for and given up: it waited for over ${var.max_wait_seconds / 3600} hours, or no try could have helped.
+        1. Why: the lines with "outcome":"expired" or "failed" in ${module.launcher.log_group}.
+        2. Mend it, then send the triggers through the same checks again: make redrive
+        Doing nothing loses them ${local.retention_seconds / 86400} days after they were published.
+      TEXT
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = aws_sqs_queue.dead_letters.name }
+      statistic   = "Maximum"
+      # SQS stops reporting a queue that nobody uses.
+      period_seconds = 60
+    }
+
+    waiting = {
+      description = <<-TEXT
+        A trigger has waited for over ${local.longest_wait_seconds / 60} minutes: its project is paused, builds for long, or cannot start.
+        1. Which, and for what: the lines with "outcome":"busy" in ${module.launcher.log_group}.
+        2. If it is paused and need not be: make resume PROJECT=... If a build hangs: make stop PROJECT=...
+        Nothing is lost yet. After ${var.max_wait_seconds / 3600} hours it becomes a dead letter.
+      TEXT
+      metric      = "WaitSeconds"
+      dimensions  = { outcome = "busy" }
+      statistic   = "Maximum"
+      threshold   = local.longest_wait_seconds
+    }
+
+    queue-age = {
+      description = <<-TEXT
+        For over ${floor(local.oldest_seconds / 60)} minutes nobody has taken the triggers out of the queue.
+        1. Is the mapping enabled? aws lambda list-event-source-mappings --function-name ${module.launcher.function_name}
+        2. Does the launcher run? Its log: ${module.launcher.log_group}.
+        Nothing is lost: triggers wait for up to ${local.retention_seconds / 86400} days.
+      TEXT
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = aws_sqs_queue.triggers.name }
+      statistic   = "Maximum"
+      threshold   = local.oldest_seconds
+    }
+
+    launcher-errors = {
+      description = <<-TEXT
+        The launcher crashed or ran out of time in each of the last three five minutes. Its triggers come back by themselves.
+        1. Why: the last lines of ${module.launcher.log_group}; "status":"timeout" means that AWS answered slowly.
+        2. If a new zip is to blame, apply the one before: terraform apply -var launcher_zip=...
+      TEXT
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      dimensions  = { FunctionName = module.launcher.function_name }
+      periods     = 3
+    }
+
+    launcher-throttles = {
+      description = <<-TEXT
+        Lambda has refused to run the launcher for a quarter of an hour: other functions use up the account's concurrency.
+        1. How much there is: aws lambda get-account-settings
+        2. Ask AWS for more, or bound what uses it up. Triggers wait meanwhile; nothing is lost.
+      TEXT
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      dimensions  = { FunctionName = module.launcher.function_name }
+      periods     = 3
+    }
+
+    notifier-errors = {
+      description = <<-TEXT
+        The notifier fails again and again: what became of builds is not reported. Deployments go on all the same.
+        1. Why: the last lines of ${module.notifier.log_group}.
+        2. Until it is mended: make status
+        3. Were entries of the register changed meanwhile? CloudTrail knows; the notifier may not have seen it.
+      TEXT
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      dimensions  = { FunctionName = module.notifier.function_name }
+      # A sweep that fails is tried three times by Lambda, and the next one comes after 15 minutes.
+      period_seconds = 900
+      periods        = 2
+    }
+
+    builds-failed = {
+      description = <<-TEXT
+        A deployment failed.
+        1. Which: the lines with "outcome":"failed" in ${module.notifier.log_group}, or the report.
+        2. Why: make logs PROJECT=...
+        3. Mend it and push, or publish a trigger again. What was live before is still recorded as live.
+      TEXT
+      metric      = "Builds"
+      dimensions  = { outcome = "failed" }
+    }
+
+    triggers-refused = {
+      description = <<-TEXT
+        More than 20 triggers were refused within five minutes: a CI is set up wrongly, or somebody tries a stolen key.
+        1. By which rule: the lines with "outcome":"refused" in ${module.launcher.log_group}.
+        2. If it is nobody you know, take the right to publish away from that CI and give it a new key.
+        Nothing was started for them.
+      TEXT
+      metric      = "Triggers"
+      dimensions  = { outcome = "refused" }
+      threshold   = 20
+    }
+
+    hourly-cap = {
+      description = <<-TEXT
+        A project has had ${var.builds_per_hour} builds within an hour; its further triggers wait.
+        1. Which: the lines with "class":"hourly_cap" in ${module.launcher.log_group}.
+        2. If its CI runs wild, or it is not its CI: make pause PROJECT=...
+        3. If that is how it should be: raise builds_per_hour.
+      TEXT
+      metric      = "Triggers"
+      dimensions  = { outcome = "busy", class = "hourly_cap" }
+    }
+
+    register-changed = {
+      description = <<-TEXT
+        Somebody who is not in register_keeper_arns wrote or deleted an entry of the register, which says what is run.
+        1. Who and what: the lines of ${module.notifier.log_group} with the principal, or the report.
+        2. If it was not one of you: make pause PROJECT=..., then put the entry back with terraform apply, or from its history:
+           aws ssm get-parameter-history --name /${var.config_path}/...
+      TEXT
+      metric      = "RegisterChanges"
+    }
+
+    sweep-missing = {
+      description    = <<-TEXT
+        For an hour the notifier has not looked over the pipeline: nobody watches now, and reports may be missing.
+        1. Does it fail? The last lines of ${module.notifier.log_group}.
+        2. Is its schedule there, and enabled? aws scheduler get-schedule --group-name ${var.config_path} --name sweep
+        Just after the first deployment this rings once; the first sweep ends it.
+      TEXT
+      metric         = "Sweeps"
+      period_seconds = 3600
+      comparison     = "LessThanThreshold"
+      threshold      = 1
+      missing        = "breaching"
+    }
+
+    schedule-dropped = {
+      description = <<-TEXT
+        A schedule could not reach its target for an hour and gave up: a deployment by the clock, or a sweep, did not happen.
+        1. Which: aws scheduler list-schedules --group-name ${var.config_path}, and when they should have run.
+        2. May the role ${aws_iam_role.scheduler.name} still publish on that topic? terraform plan shows what was changed by hand.
+        3. Make up for it: make trigger PROJECT=...
+      TEXT
+      namespace   = "AWS/Scheduler"
+      metric      = "InvocationDroppedCount"
+      dimensions  = { ScheduleGroup = aws_scheduler_schedule_group.this.name }
+    }
+  } : name => merge(local.alarm_defaults, alarm) }
 }

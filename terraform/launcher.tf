@@ -4,7 +4,15 @@ module "launcher" {
   account     = local.account
   config_path = var.config_path
   topic_arn   = local.topic_arn
-  queue_arn   = aws_sqs_queue.triggers.arn
+
+  queue_arn             = aws_sqs_queue.triggers.arn
+  queue_url             = aws_sqs_queue.triggers.url
+  dead_letter_queue_arn = aws_sqs_queue.dead_letters.arn
+  dead_letter_queue_url = aws_sqs_queue.dead_letters.url
+
+  retry_seconds    = var.retry_seconds
+  max_wait_seconds = var.max_wait_seconds
+  builds_per_hour  = var.builds_per_hour
 
   zip                  = coalesce(var.launcher_zip, "${path.module}/../target/lambda/launcher/bootstrap.zip")
   architecture         = var.architecture

@@ -48,6 +48,31 @@ output "launcher_sha256" {
   value       = module.launcher.sha256
 }
 
+output "notifier_function_name" {
+  description = "Name of the notifier's Lambda function."
+  value       = module.notifier.function_name
+}
+
+output "notifier_log_group" {
+  description = "Log group of the notifier: one line a build that ended."
+  value       = module.notifier.log_group
+}
+
+output "notifier_sha256" {
+  description = "SHA-256 of the notifier's zip that was applied, as sha256sum prints it."
+  value       = module.notifier.sha256
+}
+
+output "reports_topic_arn" {
+  description = "Topic to subscribe to for what became of each build: by e-mail, by a chat's webhook."
+  value       = module.notifier.topic_arn
+}
+
+output "sweep_schedule" {
+  description = "Schedule that has the notifier look for what it missed, as group/name."
+  value       = "${aws_scheduler_schedule.sweep.group_name}/${aws_scheduler_schedule.sweep.name}"
+}
+
 output "projects" {
   description = "By project: names of its CodeBuild project, log group and parameters, and the ARNs of its role and of the topic to publish to."
   value = {

@@ -19,6 +19,7 @@ module "project" {
   first_parent      = each.value.first_parent
   allowed_signers   = each.value.allowed_signers
   deploy_role_arn   = each.value.deploy_role_arn
+  unchanged         = each.value.unchanged
 
   credentials         = lookup(var.credentials, each.key, null)
   credentials_version = each.value.credentials_version

@@ -8,6 +8,11 @@ locals {
   # would delete it soon after it died.
   retention_seconds = 1209600
 
+  # SQS's own count is only a backstop, for messages on which the launcher dies: the launcher itself gives up a trigger after
+  # max_wait_seconds, but for one of a paused project. Between two tries lies at least half of retry_seconds, except for the
+  # first few.
+  max_receive_count = ceil(var.max_wait_seconds / (var.retry_seconds / 2)) + 20
+
   # Exactly the topics that there are. The launcher believes the queue: it takes a project's name from a topic's, so a topic
   # that somebody else made under such a name would be a way to ask for that project's deployment. One by one they fill the
   # policy's 8 KB with about a hundred projects; own_topics_by_prefix says what comes after that, and what it costs.
@@ -22,14 +27,15 @@ locals {
 resource "aws_sqs_queue" "triggers" {
   name = "${var.config_path}-triggers"
 
-  # The delay until a trigger that found its project busy is tried again.
+  # The launcher chooses when a trigger that has to wait is tried again. This is the delay where it cannot: it died, or SQS
+  # did not take its choice.
   visibility_timeout_seconds = var.retry_seconds
   message_retention_seconds  = local.retention_seconds
   sqs_managed_sse_enabled    = true
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = var.max_tries
+    maxReceiveCount     = local.max_receive_count
   })
 
   # Inline, not as aws_sqs_queue_policy: the provider watches each change of a queue for some 25 seconds.

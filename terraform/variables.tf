@@ -15,13 +15,13 @@ variable "config_path" {
   }
 
   validation {
-    condition     = !can(regex("-(credentials|deployed)$", var.config_path))
-    error_message = "Must not end in -credentials or -deployed: there another pipeline would keep its own."
+    condition     = !can(regex("-(credentials|deployed|paused|reported)$", var.config_path))
+    error_message = "Must not end in -credentials, -deployed, -paused or -reported: there another pipeline would keep its own."
   }
 }
 
 variable "architecture" {
-  description = "Processor of launcher and builds: x86_64 or arm64. The launcher's zip and the image must be built for it."
+  description = "Processor of launcher, notifier and builds: x86_64 or arm64. The zips and the image must be built for it."
   type        = string
   default     = "x86_64"
   nullable    = false
@@ -38,6 +38,12 @@ variable "launcher_zip" {
   default     = null
 }
 
+variable "notifier_zip" {
+  description = "Path of the notifier's zip. Null: where `make build` leaves it in this repository."
+  type        = string
+  default     = null
+}
+
 variable "image_tag" {
   description = "Tag or digest (sha256:...) of the worker's image in the pipeline's own ECR repository, run by every project that names no image. `make deploy` sets it."
   type        = string
@@ -50,7 +56,7 @@ variable "image_tag" {
 }
 
 variable "projects" {
-  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are those of modules/project; own_topic gives the project a topic that triggers no other, publisher_arns names who of other accounts may publish there, publisher makes CI's identity (modules/publisher)."
+  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are those of modules/project; own_topic gives the project a topic that triggers no other, publisher_arns names who of other accounts may publish there, publisher makes CI's identity (modules/publisher), schedule deploys its branches by the clock, too: rate(...), cron(...) or at(...) of EventBridge Scheduler, in UTC."
   type = map(object({
     git_url           = optional(string)
     command           = optional(string)
@@ -65,6 +71,9 @@ variable "projects" {
     first_parent    = optional(bool)
     allowed_signers = optional(string)
     deploy_role_arn = optional(string)
+
+    schedule  = optional(string)
+    unchanged = optional(string)
 
     own_topic      = optional(bool, false)
     publisher_arns = optional(list(string), [])
@@ -94,8 +103,11 @@ variable "projects" {
   }
 
   validation {
-    condition     = !contains([for name in keys(var.projects) : lower(name)], "launcher")
-    error_message = "No project can be called launcher: its role would have the name of the launcher's."
+    condition = length(setintersection(
+      [for name in keys(var.projects) : lower(name)],
+      ["launcher", "notifier", "reports", "scheduler"],
+    )) == 0
+    error_message = "No project can be called launcher, notifier, reports or scheduler: its role or its topic would have the name of one of the pipeline's."
   }
 
   validation {
@@ -129,6 +141,36 @@ variable "projects" {
     ])
     error_message = "AWS takes one identity provider for each issuer, and two publishers would make the same. Give all but one of them provider_arn, which is arn:aws:iam::<account>:oidc-provider/<issuer without https://>."
   }
+
+  validation {
+    condition = alltrue([
+      for project in values(var.projects) : project.schedule == null ? true : can(regex(local.schedule_pattern, project.schedule))
+    ])
+    error_message = "schedule must be rate(<n> minutes|hours|days), cron(<six fields>) or at(yyyy-mm-ddThh:mm:ss), as EventBridge Scheduler takes them."
+  }
+
+  validation {
+    condition     = alltrue([for project in values(var.projects) : project.schedule == null || project.require_commit != true])
+    error_message = "A project with require_commit can have no schedule: a clock knows no commit that CI has tested."
+  }
+
+  # Not the default's main and master: one of them seldom exists, and the build for it would fail each time.
+  validation {
+    condition = alltrue([
+      for project in values(var.projects) : project.schedule == null ? true : anytrue([
+        for branch in coalesce(project.branches, []) : !endswith(branch, "/*")
+      ])
+    ])
+    error_message = "A project with a schedule must name in branches at least one whole branch to deploy; prefixes are not scheduled, and what stands in an external register is not known here."
+  }
+}
+
+locals {
+  schedule_pattern = join("|", [
+    "^rate\\([1-9][0-9]{0,4} (minute|hour|day)s?\\)$",
+    "^cron\\([^ ()]+( [^ ()]+){5}\\)$",
+    "^at\\([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\)$",
+  ])
 }
 
 variable "shared_topic" {
@@ -217,32 +259,62 @@ variable "publisher_arns" {
   }
 }
 
-variable "retry_seconds" {
-  description = "Delay until a trigger that had to wait is tried again."
-  type        = number
-  default     = 60
+variable "register_keeper_arns" {
+  description = "Roles or users that may change the register without an alarm, such as the one that runs Terraform. Of a role it is the role's own ARN, not a session's. Whoever else does is reported, if the account has a CloudTrail trail."
+  type        = list(string)
+  default     = []
   nullable    = false
 
   validation {
-    condition     = var.retry_seconds == floor(var.retry_seconds) && var.retry_seconds >= 20 && var.retry_seconds <= 43200
-    error_message = "Must be a whole number from 20 (the launcher runs for up to 15 seconds) to 43200 (SQS's limit)."
+    condition     = alltrue([for arn in var.register_keeper_arns : can(regex(local.principal_arn_pattern, arn))])
+    error_message = "Must be ARNs of IAM roles or users, without wildcards: arn:aws:iam::123456789012:role/name."
+  }
+
+  validation {
+    condition     = length(join(",", var.register_keeper_arns)) <= 2048
+    error_message = "Too many: the notifier gets them in its environment, for which Lambda has 4 KB in all."
   }
 }
 
-variable "max_tries" {
-  description = "How often a trigger is tried before it becomes a dead letter and raises the alarm. With the defaults: for 12 hours."
+variable "retry_seconds" {
+  description = "The longest delay between two tries of a trigger that has to wait; the first ones come sooner."
   type        = number
-  default     = 720
+  default     = 120
   nullable    = false
 
   validation {
-    condition     = var.max_tries == floor(var.max_tries) && var.max_tries >= 1 && var.max_tries <= 1000
-    error_message = "Must be a whole number from 1 to 1000."
+    condition     = var.retry_seconds == floor(var.retry_seconds) && var.retry_seconds >= 20 && var.retry_seconds <= 3600
+    error_message = "Must be a whole number from 20 (the launcher runs for up to 15 seconds) to 3600."
+  }
+}
+
+variable "max_wait_seconds" {
+  description = "How long a trigger may wait, for a build before it or for AWS, until it becomes a dead letter and raises the alarm. By default 12 hours."
+  type        = number
+  default     = 43200
+  nullable    = false
+
+  validation {
+    condition     = var.max_wait_seconds == floor(var.max_wait_seconds) && var.max_wait_seconds >= 60 && var.max_wait_seconds <= 604800
+    error_message = "Must be a whole number from 60 to 604800, 7 days: SQS deletes a message after 14, dead or alive, and a dead letter needs time to be seen."
   }
 
   validation {
-    condition     = var.max_tries * var.retry_seconds <= 604800
-    error_message = "max_tries times retry_seconds must not exceed 7 days: SQS deletes a message after 14 days, dead or alive, and a dead letter needs time to be seen."
+    # As max_receive_count in queue.tf: a validation has to name its own variable.
+    condition     = ceil(var.max_wait_seconds / (var.retry_seconds / 2)) + 20 <= 1000
+    error_message = "SQS counts to a thousand tries: max_wait_seconds may be at most 490 times retry_seconds. Make retry_seconds larger, too."
+  }
+}
+
+variable "builds_per_hour" {
+  description = "How many builds of a project may start in an hour; further triggers wait. It bounds what a CI that publishes without end can cost."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.builds_per_hour == floor(var.builds_per_hour) && var.builds_per_hour >= 1 && var.builds_per_hour <= 100
+    error_message = "Must be a whole number from 1 to 100, which is how many builds the launcher looks back upon."
   }
 }
 
@@ -263,7 +335,7 @@ variable "launcher_concurrency" {
 }
 
 variable "log_retention_days" {
-  description = "How long the logs of launcher and builds are kept."
+  description = "How long the logs of launcher, notifier and builds are kept."
   type        = number
   default     = 90
   nullable    = false
@@ -278,7 +350,7 @@ variable "log_retention_days" {
 }
 
 variable "permissions_boundary" {
-  description = "ARN of a policy that bounds every role and user made here: launcher, builds, publishers. It must allow what they need: see modules/project."
+  description = "ARN of a policy that bounds every role and user made here: launcher, notifier, scheduler, builds, publishers. It must allow what they need: see modules/project."
   type        = string
   default     = null
 
@@ -291,7 +363,7 @@ variable "permissions_boundary" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of what an alarm notifies, such as an SNS topic of the people on call. Not the triggers' topic."
+  description = "ARNs of what an alarm notifies, such as an SNS topic of the people on call. Neither a topic of triggers nor that of the reports, where only the notifier may publish."
   type        = list(string)
   default     = []
   nullable    = false

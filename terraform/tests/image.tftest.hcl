@@ -5,6 +5,7 @@ mock_provider "aws" {
 
 variables {
   launcher_zip = "versions.tf" # any file: nothing is uploaded
+  notifier_zip = "versions.tf"
   image_tag    = "test"
 }
 

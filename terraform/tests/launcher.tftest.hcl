@@ -7,11 +7,18 @@ variables {
   account             = { id = "123456789012", partition = "aws", region = "eu-central-1" }
   config_path         = "iwomp-in-aws"
   topic_arn           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
-  queue_arn           = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
+  retry_seconds       = 120
+  max_wait_seconds    = 43200
+  builds_per_hour     = 30
   zip                 = "versions.tf" # any file: nothing is uploaded
   architecture        = "arm64"
   maximum_concurrency = 2
   log_retention_days  = 30
+
+  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
+  queue_url             = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers"
+  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
+  dead_letter_queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers-dead"
 
   permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
 }
@@ -28,13 +35,14 @@ run "the_role_has_these_rights_and_no_others" {
       for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
       statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([statement.Resource])]
       } == {
-      ReadRegister            = ["Allow", ["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*"]]
+      ReadRegister            = ["Allow", ["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-paused/*"]]
       StartBuildsAsRegistered = ["Allow", ["codebuild:StartBuild"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
       LookForEarlierBuilds    = ["Allow", ["codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
       TakeTriggers            = ["Allow", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"]]
+      LayAside                = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"]]
       WriteLog                = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
     }
-    error_message = "The launcher must read the register, start and list builds, take triggers and write its log; nothing else."
+    error_message = "The launcher must read the register and what is paused, start and list builds, take triggers, lay them aside and write its log; nothing else."
   }
 }
 
@@ -122,10 +130,15 @@ run "the_function_is_native_and_short" {
 
   assert {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
-      CONFIGPATH = "iwomp-in-aws"
-      TOPICARN   = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
+      CONFIGPATH         = "iwomp-in-aws"
+      TOPICARN           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
+      QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers"
+      DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers-dead"
+      RETRYSECONDS       = "120"
+      MAXWAITSECONDS     = "43200"
+      BUILDSPERHOUR      = "30"
     })
-    error_message = "The launcher reads CONFIGPATH and TOPICARN and nothing else."
+    error_message = "The launcher reads these variables and nothing else."
   }
 
   assert {
@@ -144,7 +157,7 @@ run "a_busy_project_does_not_send_the_whole_batch_back" {
   assert {
     condition = alltrue([
       aws_lambda_event_source_mapping.triggers.function_response_types == toset(["ReportBatchItemFailures"]),
-      aws_lambda_event_source_mapping.triggers.batch_size == 5,
+      aws_lambda_event_source_mapping.triggers.batch_size == 10,
       aws_lambda_event_source_mapping.triggers.scaling_config[0].maximum_concurrency == 2,
     ])
     error_message = "The mapping must report failures one by one and be bounded."

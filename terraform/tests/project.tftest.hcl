@@ -55,6 +55,7 @@ run "every_field_has_its_key_of_the_contract" {
     first_parent    = false
     allowed_signers = "dev@example.org ssh-ed25519 AAAA\n"
     deploy_role_arn = "arn:aws:iam::210987654321:role/deploy/shop"
+    unchanged       = "skip"
   }
 
   assert {
@@ -70,6 +71,7 @@ run "every_field_has_its_key_of_the_contract" {
       firstParent    = false
       allowedSigners = "dev@example.org ssh-ed25519 AAAA\n"
       deployRoleArn  = "arn:aws:iam::210987654321:role/deploy/shop"
+      unchanged      = "skip"
     }
     error_message = "Not the contract's keys: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
   }
@@ -291,24 +293,6 @@ run "an_image_in_another_accounts_registry_can_be_pulled" {
   }
 }
 
-run "outcomes_are_counted" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  assert {
-    condition     = aws_cloudwatch_log_metric_filter.outcomes.log_group_name == "/aws/codebuild/iwomp-in-aws-shop" && aws_cloudwatch_log_metric_filter.outcomes.metric_transformation[0].namespace == "iwomp"
-    error_message = "The build's log must feed the metric."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_log_metric_filter.outcomes.pattern == "{ ($.outcome = \"*\") && ($.project = \"shop\") }"
-    error_message = "Only this project's outcome lines count: ${aws_cloudwatch_log_metric_filter.outcomes.pattern}"
-  }
-}
-
 # --- the role ---
 
 run "only_builds_of_this_project_take_the_role" {
@@ -394,8 +378,17 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
         "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-*",
         "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers*",
         "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws-launcher*",
+        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws-notifier*",
+        "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/iwomp-in-aws",
+        "arn:aws:scheduler:eu-central-1:123456789012:schedule/iwomp-in-aws/*",
+        "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws-*",
       ]]
-      LeaveRegisterAlone     = ["Deny", ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*"]]
+      LeaveRegisterAlone = ["Deny", [
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*",
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*",
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-paused/*",
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-reported/*",
+      ]]
       LeaveRecordsStanding   = ["Deny", ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*"]]
       LeaveKeyAlone          = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
       DecryptNothingOfOthers = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]

@@ -1031,6 +1031,37 @@ run "a_deploy_role_is_one_line" {
   expect_failures = [var.deploy_role_arn]
 }
 
+run "unchanged_is_run_or_skip" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    unchanged = "ignore"
+  }
+
+  expect_failures = [var.unchanged]
+}
+
+run "an_external_entry_says_itself_what_to_do_with_what_is_live" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url           = null
+    command           = null
+    external_register = true
+    unchanged         = "skip"
+  }
+
+  expect_failures = [var.external_register]
+}
+
 run "an_external_entry_keeps_its_signers_to_itself" {
   command = plan
 

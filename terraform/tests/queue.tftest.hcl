@@ -5,6 +5,7 @@ mock_provider "aws" {
 
 variables {
   launcher_zip = "versions.tf" # any file: nothing is uploaded
+  notifier_zip = "versions.tf"
   image_tag    = "test"
 }
 
@@ -90,12 +91,12 @@ run "by_prefix_the_shared_topic_is_still_not_taken_while_it_is_off" {
   }
 }
 
-run "a_trigger_is_tried_again_and_then_becomes_a_dead_letter" {
+run "a_message_on_which_the_launcher_dies_becomes_a_dead_letter" {
   command = plan
 
   variables {
-    retry_seconds = 30
-    max_tries     = 5
+    retry_seconds    = 30
+    max_wait_seconds = 100
   }
 
   assert {
@@ -106,9 +107,9 @@ run "a_trigger_is_tried_again_and_then_becomes_a_dead_letter" {
   assert {
     condition = jsondecode(aws_sqs_queue.triggers.redrive_policy) == {
       deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
-      maxReceiveCount     = 5
+      maxReceiveCount     = 27 # seven tries at 15 seconds or more, and twenty to spare
     }
-    error_message = "After max_tries a trigger must go to the dead-letter queue."
+    error_message = "SQS must not give a trigger up before the launcher does: ${aws_sqs_queue.triggers.redrive_policy}"
   }
 
   assert {
@@ -135,45 +136,5 @@ run "both_queues_are_encrypted" {
   assert {
     condition     = aws_sqs_queue.triggers.sqs_managed_sse_enabled && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
     error_message = "Encryption at rest must be on."
-  }
-}
-
-run "one_dead_letter_rings" {
-  command = plan
-
-  variables {
-    alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:on-call"]
-  }
-
-  assert {
-    condition = alltrue([
-      aws_cloudwatch_metric_alarm.dead_letters.metric_name == "ApproximateNumberOfMessagesVisible",
-      aws_cloudwatch_metric_alarm.dead_letters.dimensions == tomap({ QueueName = "iwomp-in-aws-triggers-dead" }),
-      aws_cloudwatch_metric_alarm.dead_letters.threshold == 0,
-      aws_cloudwatch_metric_alarm.dead_letters.comparison_operator == "GreaterThanThreshold",
-      aws_cloudwatch_metric_alarm.dead_letters.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:on-call"]),
-    ])
-    error_message = "A single dead letter must raise the alarm and notify."
-  }
-
-  assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.dead_letters.alarm_description, "make redrive")
-    error_message = "The alarm must say what to do."
-  }
-}
-
-run "the_waiting_alarm_leaves_time_for_two_of_the_longest_builds" {
-  command = plan
-
-  variables {
-    projects = {
-      quick = { git_url = "https://git.example/quick.git", command = "deploy.sh", timeout_minutes = 5 }
-      slow  = { git_url = "https://git.example/slow.git", command = "deploy.sh", timeout_minutes = 120 }
-    }
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.waiting.evaluation_periods * aws_cloudwatch_metric_alarm.waiting.period == 4 * 60 * 60
-    error_message = "With builds of up to two hours a trigger may wait four."
   }
 }

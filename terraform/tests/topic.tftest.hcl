@@ -7,6 +7,7 @@ mock_provider "aws" {
 
 variables {
   launcher_zip = "versions.tf" # any file: nothing is uploaded
+  notifier_zip = "versions.tf"
   image_tag    = "test"
 
   # Of modules/topic, here a project's own.

@@ -7,6 +7,7 @@ mock_provider "aws" {
 
 variables {
   launcher_zip = "versions.tf" # any file: nothing is uploaded
+  notifier_zip = "versions.tf"
   image_tag    = "test"
 }
 
@@ -45,6 +46,36 @@ run "a_config_path_does_not_look_like_a_tree_of_another" {
 
   variables {
     config_path = "team-credentials"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "a_config_path_does_not_look_like_what_is_live_of_another" {
+  command = plan
+
+  variables {
+    config_path = "team-deployed"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "a_config_path_does_not_look_like_what_is_paused_of_another" {
+  command = plan
+
+  variables {
+    config_path = "team-paused"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "a_config_path_does_not_look_like_what_was_reported_of_another" {
+  command = plan
+
+  variables {
+    config_path = "team-reported"
   }
 
   expect_failures = [var.config_path]
@@ -111,6 +142,138 @@ run "no_project_is_called_like_the_launcher" {
   }
 
   expect_failures = [var.projects]
+}
+
+run "no_project_is_called_like_the_notifier" {
+  command = plan
+
+  variables {
+    projects = { notifier = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "no_project_is_called_like_the_scheduler" {
+  command = plan
+
+  variables {
+    projects = { Scheduler = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "no_project_is_called_like_the_topic_of_the_reports" {
+  command = plan
+
+  variables {
+    projects = { reports = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_schedule_is_an_expression_of_the_scheduler" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main"], schedule = "every hour" }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_rate_is_not_nothing" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main"], schedule = "rate(0 hours)" }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_cron_expression_has_six_fields" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main"], schedule = "cron(0 3 * * *)" }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_time_names_no_zone" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main"], schedule = "at(2030-01-01T03:00:00Z)" }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_clock_knows_no_tested_commit" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main"], schedule = "rate(1 day)", require_commit = true }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_schedule_needs_a_whole_branch_name" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["release/*"], schedule = "rate(1 day)" }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "a_schedule_does_not_guess_the_branch" {
+  command = plan
+
+  variables {
+    projects = {
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", schedule = "rate(1 day)" }
+    }
+  }
+
+  expect_failures = [var.projects]
+}
+
+run "every_form_of_schedule_is_taken" {
+  command = plan
+
+  variables {
+    projects = {
+      hour   = { git_url = "https://git.example/a.git", command = "deploy.sh", branches = ["main"], schedule = "rate(1 hour)" }
+      days   = { git_url = "https://git.example/b.git", command = "deploy.sh", branches = ["main"], schedule = "rate(10 days)" }
+      nights = { git_url = "https://git.example/c.git", command = "deploy.sh", branches = ["main"], schedule = "cron(0 3 ? * MON-FRI *)" }
+      once   = { git_url = "https://git.example/d.git", command = "deploy.sh", branches = ["main"], schedule = "at(2030-01-01T03:00:00)" }
+    }
+  }
+
+  assert {
+    condition     = length(aws_scheduler_schedule.project) == 4
+    error_message = "Each must have its schedule."
+  }
 }
 
 run "credentials_need_a_project_that_asks_for_them" {
@@ -246,11 +409,11 @@ run "a_retry_waits_for_the_launcher_to_end" {
   expect_failures = [var.retry_seconds]
 }
 
-run "a_retry_comes_within_what_sqs_allows" {
+run "a_retry_comes_within_the_hour" {
   command = plan
 
   variables {
-    retry_seconds = 43201
+    retry_seconds = 3601
   }
 
   expect_failures = [var.retry_seconds]
@@ -266,35 +429,120 @@ run "seconds_are_whole" {
   expect_failures = [var.retry_seconds]
 }
 
-run "there_is_at_least_one_try" {
+run "seconds_of_waiting_are_whole" {
   command = plan
 
   variables {
-    max_tries = 0
+    max_wait_seconds = 600.5
   }
 
-  expect_failures = [var.max_tries]
+  expect_failures = [var.max_wait_seconds]
 }
 
-run "sqs_counts_to_a_thousand_tries" {
+run "a_trigger_is_not_given_up_at_once" {
   command = plan
 
   variables {
-    max_tries = 1001
+    max_wait_seconds = 59
   }
 
-  expect_failures = [var.max_tries]
+  expect_failures = [var.max_wait_seconds]
 }
 
 run "a_trigger_is_given_up_before_it_dies_of_old_age" {
   command = plan
 
   variables {
-    max_tries     = 1000
-    retry_seconds = 605
+    max_wait_seconds = 604801
+    retry_seconds    = 3600
   }
 
-  expect_failures = [var.max_tries]
+  expect_failures = [var.max_wait_seconds]
+}
+
+run "sqs_counts_to_a_thousand_tries" {
+  command = plan
+
+  variables {
+    max_wait_seconds = 9801
+    retry_seconds    = 20
+  }
+
+  expect_failures = [var.max_wait_seconds]
+}
+
+run "a_thousand_tries_are_allowed" {
+  command = plan
+
+  variables {
+    max_wait_seconds = 9800
+    retry_seconds    = 20
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.triggers.redrive_policy).maxReceiveCount == 1000
+    error_message = "SQS takes up to a thousand."
+  }
+}
+
+run "a_project_may_build_at_least_once_an_hour" {
+  command = plan
+
+  variables {
+    builds_per_hour = 0
+  }
+
+  expect_failures = [var.builds_per_hour]
+}
+
+run "the_launcher_looks_back_upon_a_hundred_builds" {
+  command = plan
+
+  variables {
+    builds_per_hour = 101
+  }
+
+  expect_failures = [var.builds_per_hour]
+}
+
+run "builds_are_whole" {
+  command = plan
+
+  variables {
+    builds_per_hour = 1.5
+  }
+
+  expect_failures = [var.builds_per_hour]
+}
+
+run "a_keeper_of_the_register_is_a_role_or_a_user" {
+  command = plan
+
+  variables {
+    register_keeper_arns = ["arn:aws:sts::123456789012:assumed-role/terraform/session"]
+  }
+
+  expect_failures = [var.register_keeper_arns]
+}
+
+run "a_keeper_of_the_register_has_no_wildcard" {
+  command = plan
+
+  variables {
+    register_keeper_arns = ["arn:aws:iam::123456789012:role/*"]
+  }
+
+  expect_failures = [var.register_keeper_arns]
+}
+
+run "keepers_of_the_register_fit_into_lambdas_environment" {
+  command = plan
+
+  variables {
+    register_keeper_arns = [for number in range(60) : "arn:aws:iam::123456789012:role/terraform-${number}"]
+  }
+
+  expect_failures = [var.register_keeper_arns]
 }
 
 run "one_launcher_is_fewer_than_aws_allows" {

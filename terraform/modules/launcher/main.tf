@@ -15,7 +15,7 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:The event source mapping bounds it. A reserved concurrency beside that makes SQS count throttled tries.
   #checkov:skip=CKV_AWS_116:A dead-letter queue of the function is for asynchronous calls. Here the queue has one.
   #checkov:skip=CKV_AWS_117:It talks to AWS's own endpoints only; a VPC would need endpoints or a gateway billed by the hour.
-  #checkov:skip=CKV_AWS_173:Its two variables are names, not secrets.
+  #checkov:skip=CKV_AWS_173:Its variables are names and numbers, not secrets.
   #checkov:skip=CKV_AWS_272:Who applies this builds the zip; the output launcher_sha256 tells what was uploaded.
   function_name = local.name
   description   = "Checks a trigger against the register and starts the build of its project"
@@ -33,8 +33,13 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = {
-      CONFIGPATH = var.config_path
-      TOPICARN   = var.topic_arn
+      CONFIGPATH         = var.config_path
+      TOPICARN           = var.topic_arn
+      QUEUEURL           = var.queue_url
+      DEADLETTERQUEUEURL = var.dead_letter_queue_url
+      RETRYSECONDS       = tostring(var.retry_seconds)
+      MAXWAITSECONDS     = tostring(var.max_wait_seconds)
+      BUILDSPERHOUR      = tostring(var.builds_per_hour)
     }
   }
 
@@ -63,8 +68,9 @@ resource "aws_lambda_event_source_mapping" "triggers" {
   # batch back, and triggers that were served would be served again.
   function_response_types = ["ReportBatchItemFailures"]
 
-  # Half of SQS's default: a batch is worked on within the function's timeout, whatever AWS's calls take.
-  batch_size = 5
+  # SQS's default, written out because one call can set the delays of ten messages and no more. What the launcher has no time
+  # for within its timeout, it gives back.
+  batch_size = 10
 
   # A flood of triggers waits in the queue instead of using up the account's Lambda concurrency.
   scaling_config {

@@ -1,5 +1,6 @@
-# What the launcher may do: read the register, start builds as they were registered, look whether a trigger was served. No
-# KMS (it needs no secret), no PassRole (CodeBuild projects have their roles), no write to anything.
+# What the launcher may do: read the register, start builds as they were registered, look whether a trigger was served, and
+# lay a trigger aside. No KMS (it needs no secret), no PassRole (CodeBuild projects have their roles), no write to anything
+# but the two queues.
 
 resource "aws_iam_role" "this" {
   name                 = local.name
@@ -26,7 +27,8 @@ resource "aws_iam_role_policy" "this" {
 }
 
 locals {
-  arn_suffix = "${var.account.region}:${var.account.id}"
+  arn_suffix           = "${var.account.region}:${var.account.id}"
+  parameter_arn_prefix = "arn:${var.account.partition}:ssm:${local.arn_suffix}:parameter"
 
   # By prefix, not one by one: the ARNs of some hundred projects exceed what a role policy may hold. What bears the prefix
   # and is not registered is refused for want of a register entry.
@@ -66,10 +68,11 @@ locals {
 
   statements = [
     {
+      # And whether a project is paused: one call for both.
       Sid      = "ReadRegister"
       Effect   = "Allow"
       Action   = "ssm:GetParameters"
-      Resource = "arn:${var.account.partition}:ssm:${local.arn_suffix}:parameter/${var.config_path}/*"
+      Resource = [for tree in [var.config_path, "${var.config_path}-paused"] : "${local.parameter_arn_prefix}/${tree}/*"]
     },
     {
       Sid      = "StartBuildsAsRegistered"
@@ -90,7 +93,7 @@ locals {
       Resource = local.build_projects
     },
     {
-      # Used by the event source mapping, not by the program.
+      # Used by the event source mapping. The program itself only says when a trigger shall come back.
       Sid    = "TakeTriggers"
       Effect = "Allow"
       Action = [
@@ -100,6 +103,13 @@ locals {
         "sqs:ReceiveMessage",
       ]
       Resource = var.queue_arn
+    },
+    {
+      # Beyond max_wait_seconds, or where no further try can help. SQS itself moves messages without asking this role.
+      Sid      = "LayAside"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = var.dead_letter_queue_arn
     },
     {
       Sid      = "WriteLog"

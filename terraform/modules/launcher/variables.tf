@@ -22,6 +22,42 @@ variable "queue_arn" {
   nullable    = false
 }
 
+variable "queue_url" {
+  description = "URL of that queue: where the launcher says when a trigger shall come back."
+  type        = string
+  nullable    = false
+}
+
+variable "dead_letter_queue_arn" {
+  description = "Queue for the triggers that the launcher gives up."
+  type        = string
+  nullable    = false
+}
+
+variable "dead_letter_queue_url" {
+  description = "URL of that queue."
+  type        = string
+  nullable    = false
+}
+
+variable "retry_seconds" {
+  description = "The longest delay between two tries of a trigger."
+  type        = number
+  nullable    = false
+}
+
+variable "max_wait_seconds" {
+  description = "How long a trigger may wait until it becomes a dead letter."
+  type        = number
+  nullable    = false
+}
+
+variable "builds_per_hour" {
+  description = "How many builds of a project may start in an hour."
+  type        = number
+  nullable    = false
+}
+
 variable "zip" {
   description = "Path of a zip file with the program, named `bootstrap`."
   type        = string

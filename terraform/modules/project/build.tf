@@ -65,21 +65,3 @@ resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/codebuild/${local.full_name}"
   retention_in_days = var.log_retention_days
 }
-
-# The worker writes one JSON line an outcome. This counts builds; the launcher counts triggers, in the same namespace.
-resource "aws_cloudwatch_log_metric_filter" "outcomes" {
-  name           = "outcomes"
-  log_group_name = aws_cloudwatch_log_group.this.name
-  pattern        = "{ ($.outcome = \"*\") && ($.project = \"${var.name}\") }"
-
-  metric_transformation {
-    namespace = "iwomp"
-    name      = "Builds"
-    value     = "1"
-    unit      = "Count"
-    dimensions = {
-      outcome = "$.outcome"
-      project = "$.project"
-    }
-  }
-}

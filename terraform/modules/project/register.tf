@@ -15,6 +15,7 @@ locals {
         firstParent    = var.first_parent
         allowedSigners = var.allowed_signers
         deployRoleArn  = var.deploy_role_arn
+        unchanged      = var.unchanged
       } : key => value if value != null
     },
     { for key, value in { command = var.command_vector } : key => value if value != null },

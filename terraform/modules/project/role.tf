@@ -51,6 +51,7 @@ resource "aws_iam_role_policy_attachment" "project" {
 
 locals {
   # What the worker reads decrypted: its own register entry (it may be a SecureString), what lies under it, its credentials.
+  # `_default` may hold no credential, but it may be a SecureString: without this right such a one would end every build.
   own_parameter_arns = [
     "${local.parameter_arn_prefix}${local.register_parameter}",
     "${local.parameter_arn_prefix}${local.default_parameter}",
@@ -120,8 +121,14 @@ locals {
     "${local.arn_prefix}:sns:${local.arn_suffix}:${var.config_path}-*",
     "${local.arn_prefix}:sqs:${local.arn_suffix}:${var.config_path}-triggers*",
     "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.config_path}-launcher*",
+    "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.config_path}-notifier*",
+    "${local.arn_prefix}:scheduler:${local.arn_suffix}:schedule-group/${var.config_path}",
+    "${local.arn_prefix}:scheduler:${local.arn_suffix}:schedule/${var.config_path}/*",
+    "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.config_path}-*",
   ]
   pipeline_register = "${local.parameter_arn_prefix}/${var.config_path}/*"
+  pipeline_paused   = "${local.parameter_arn_prefix}/${var.config_path}-paused/*"
+  pipeline_reported = "${local.parameter_arn_prefix}/${var.config_path}-reported/*"
   pipeline_records  = "${local.parameter_arn_prefix}/${var.config_path}-deployed/*"
   pipeline_secrets  = "${local.parameter_arn_prefix}/${var.config_path}-credentials/*"
 
@@ -155,14 +162,14 @@ locals {
       # Topics that do not exist included: the launcher takes a project's name from the name of a topic.
       Sid      = "LeaveTriggersAlone"
       Effect   = "Deny"
-      Action   = ["lambda:*", "sns:*", "sqs:*"]
+      Action   = ["events:*", "lambda:*", "scheduler:*", "sns:*", "sqs:*"]
       Resource = local.pipeline_triggers
     },
     {
       Sid      = "LeaveRegisterAlone"
       Effect   = "Deny"
       Action   = ["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter"]
-      Resource = [local.pipeline_register, local.pipeline_secrets]
+      Resource = [local.pipeline_register, local.pipeline_secrets, local.pipeline_paused, local.pipeline_reported]
     },
     {
       # Without its record, every old commit of a branch could be pinned again. The worker writes its own and deletes none.

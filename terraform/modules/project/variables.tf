@@ -187,6 +187,17 @@ variable "deploy_role_arn" {
   }
 }
 
+variable "unchanged" {
+  description = "What to do where the commit to deploy is live already: run the command again, which puts right what was changed by hand, or skip it. Null: run."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.unchanged == null ? true : contains(["run", "skip"], var.unchanged)
+    error_message = "Project ${var.name}: unchanged must be run or skip."
+  }
+}
+
 variable "external_register" {
   description = "The register entry is managed elsewhere, by hand or by another Terraform: make everything but it."
   type        = bool
@@ -218,8 +229,9 @@ variable "external_register" {
       var.require_commit == null,
       var.first_parent == null,
       var.allowed_signers == null,
+      var.unchanged == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent and allowed_signers belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, allowed_signers and unchanged belong into the parameter; set here they would do nothing."
   }
 }
 

@@ -1,0 +1,74 @@
+# What wakes the notifier. Both rules are on the account's default bus, where AWS's own services speak; their source, aws.*,
+# cannot be forged by PutEvents. Delivery is best effort, so the sweep does not rely on it.
+
+resource "aws_cloudwatch_event_rule" "this" {
+  for_each = local.rules
+
+  name          = "${var.config_path}-${each.key}"
+  description   = each.value.description
+  event_pattern = jsonencode(each.value.pattern)
+}
+
+resource "aws_cloudwatch_event_target" "notifier" {
+  for_each = local.rules
+
+  rule      = aws_cloudwatch_event_rule.this[each.key].name
+  target_id = "notifier"
+  arn       = aws_lambda_function.this.arn
+
+  # EventBridge only hands the event over; its default is to try that for a day. By then four sweeps an hour have told more.
+  retry_policy {
+    maximum_event_age_in_seconds = 3600
+    maximum_retry_attempts       = 20
+  }
+
+  depends_on = [aws_lambda_permission.events]
+}
+
+resource "aws_lambda_permission" "events" {
+  for_each = local.rules
+
+  statement_id  = each.key
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  principal     = "events.amazonaws.com"
+  # Without it any rule of any account could call the function.
+  source_arn = "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.config_path}-${each.key}"
+}
+
+locals {
+  rules = {
+    build-ended = {
+      description = "A build of ${var.config_path} ended, however it ended"
+      pattern = {
+        source      = ["aws.codebuild"]
+        detail-type = ["CodeBuild Build State Change"]
+        detail = {
+          build-status = ["FAILED", "FAULT", "STOPPED", "SUCCEEDED", "TIMED_OUT"]
+          project-name = [{ prefix = "${var.config_path}-" }]
+        }
+      }
+    }
+
+    # These events exist only where the account has a CloudTrail trail for management events. Parameter Store's own events come
+    # without one, but do not say who did it.
+    register-changed = {
+      description = "Somebody changed a register entry of ${var.config_path}"
+      pattern = {
+        source      = ["aws.ssm"]
+        detail-type = ["AWS API Call via CloudTrail"]
+        detail = {
+          eventSource = ["ssm.amazonaws.com"]
+          eventName   = ["DeleteParameter", "DeleteParameters", "PutParameter"]
+          # What was denied changed nothing, and is in CloudTrail all the same.
+          errorCode = [{ exists = false }]
+          # DeleteParameters takes several names.
+          "$or" = [
+            { requestParameters = { name = [{ prefix = "/${var.config_path}/" }] } },
+            { requestParameters = { names = [{ prefix = "/${var.config_path}/" }] } },
+          ]
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+variable "account" {
+  description = "Where everything is: account id, partition and region."
+  type        = object({ id = string, partition = string, region = string })
+  nullable    = false
+}
+
+variable "config_path" {
+  description = "Name of the pipeline."
+  type        = string
+  nullable    = false
+}
+
+variable "queue_arn" {
+  description = "Queue of the triggers."
+  type        = string
+  nullable    = false
+}
+
+variable "queue_url" {
+  description = "URL of that queue."
+  type        = string
+  nullable    = false
+}
+
+variable "dead_letter_queue_arn" {
+  description = "Queue of the triggers that were given up."
+  type        = string
+  nullable    = false
+}
+
+variable "dead_letter_queue_url" {
+  description = "URL of that queue."
+  type        = string
+  nullable    = false
+}
+
+variable "register_keeper_arns" {
+  description = "Roles or users whose changes to the register are not reported."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "zip" {
+  description = "Path of a zip file with the program, named `bootstrap`."
+  type        = string
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor the program was built for: x86_64 or arm64."
+  type        = string
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "How long the log is kept."
+  type        = number
+  nullable    = false
+}
+
+variable "permissions_boundary" {
+  description = "ARN of a policy that bounds the notifier's role, or null."
+  type        = string
+  default     = null
+}

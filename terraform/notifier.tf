@@ -1,0 +1,17 @@
+module "notifier" {
+  source = "./modules/notifier"
+
+  account     = local.account
+  config_path = var.config_path
+
+  queue_arn             = aws_sqs_queue.triggers.arn
+  queue_url             = aws_sqs_queue.triggers.url
+  dead_letter_queue_arn = aws_sqs_queue.dead_letters.arn
+  dead_letter_queue_url = aws_sqs_queue.dead_letters.url
+  register_keeper_arns  = var.register_keeper_arns
+
+  zip                  = coalesce(var.notifier_zip, "${path.module}/../target/lambda/notifier/bootstrap.zip")
+  architecture         = var.architecture
+  log_retention_days   = var.log_retention_days
+  permissions_boundary = var.permissions_boundary
+}
