@@ -14,6 +14,17 @@ class Authority:
     def __init__(self) -> None:
         self._authority = trustme.CA(organization_name="iwomp local")
 
+    @classmethod
+    def of_text(cls, text: str) -> Authority:
+        """One that was written down before."""
+        made = cls.__new__(cls)
+        made._authority = trustme.CA.from_pem(text.encode(), text.encode())
+        return made
+
+    def to_text(self) -> str:
+        """The certificate and its private key."""
+        return self.bundle + self._authority.private_key_pem.bytes().decode()
+
     @property
     def bundle(self) -> str:
         """The PEM certificate to trust."""

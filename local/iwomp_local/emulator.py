@@ -15,9 +15,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 
 import boto3
 from botocore.config import Config
@@ -34,6 +36,7 @@ STOP_SECONDS = keeper.GRACE_SECONDS * 2 + 5  # the keeper's two bounded waits, a
 POLL_SECONDS = 0.05
 START_TRIES = 3  # somebody may take the free port between our look and ministack's bind
 
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -66,20 +69,27 @@ class Emulator:
         return log_file(self.directory)
 
     @classmethod
-    def start(cls, directory: Path, build_path: list[Path], lifetime: Lifetime) -> Emulator:
-        """Starts one in `directory`; builds find their programs in the directories of `build_path`."""
+    def start(
+        cls, directory: Path, build_path: list[Path], lifetime: Lifetime, more: Mapping[str, str] = NOTHING_MORE
+    ) -> Emulator:
+        """Starts one in `directory`; builds find their programs in the directories of `build_path`.
+
+        `more` is laid over its environment. AWS_ENDPOINT_URL there is what functions and builds call instead of it.
+        """
         if (running := cls.running(directory)) is not None:
             raise EmulatorError(f"a local AWS already runs in {directory} at {running.url}: stop it first")
         for part in ("home", "tmp", "state", "builds"):
             (directory / part).mkdir(parents=True, exist_ok=True)
         for _ in range(START_TRIES):
-            emulator = cls._launch(directory, free_port(), build_path, lifetime)
+            emulator = cls._launch(directory, free_port(), build_path, lifetime, more)
             if emulator is not None:
                 return emulator
         raise EmulatorError(f"the local AWS does not start; the end of {log_file(directory)}:\n{log_tail(directory)}")
 
     @classmethod
-    def _launch(cls, directory: Path, port: int, build_path: list[Path], lifetime: Lifetime) -> Emulator | None:
+    def _launch(
+        cls, directory: Path, port: int, build_path: list[Path], lifetime: Lifetime, more: Mapping[str, str]
+    ) -> Emulator | None:
         command = list(KEEPER)
         if lifetime is Lifetime.STAYS:
             command.append("--stays")
@@ -88,7 +98,7 @@ class Emulator:
             process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=environment(directory, port, build_path),
+                env={**environment(directory, port, build_path), **more},
                 # Held open for as long as we live: its end is how the keeper learns that we are gone.
                 stdin=subprocess.DEVNULL if lifetime is Lifetime.STAYS else subprocess.PIPE,
                 stdout=log,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from iwomp_local import places
-from iwomp_local.emulator import ACCOUNT, Emulator, Lifetime
+from iwomp_local.emulator import ACCOUNT, NOTHING_MORE, Emulator, Lifetime
 from iwomp_local.pipeline import Pipeline, variable
 from iwomp_local.terraform import Terraform
 from iwomp_local.waiting import wait_for
@@ -61,8 +61,8 @@ class Stack:
     operator: Principal
 
     @classmethod
-    def start(cls, directory: Path, lifetime: Lifetime) -> Stack:
-        """Starts the local AWS and prepares Terraform; applies nothing yet."""
+    def start(cls, directory: Path, lifetime: Lifetime, more: Mapping[str, str] = NOTHING_MORE) -> Stack:
+        """Starts the local AWS and prepares Terraform; applies nothing yet. `more` is for the emulator."""
         launcher_zip, worker = places.launcher_zip(), places.worker()  # before anything runs that must be stopped
         if directory.exists():
             shutil.rmtree(directory)
@@ -72,7 +72,7 @@ class Stack:
         for name in BUILD_PROGRAMS:
             (programs / name).symlink_to(places.program(name))
         write_aws_command(programs / "aws")
-        emulator = Emulator.start(directory / "aws", [programs], lifetime)
+        emulator = Emulator.start(directory / "aws", [programs], lifetime, more)
         try:
             operator = make_principal(emulator, OPERATOR, {"Action": "*", "Resource": "*"})
             stack = cls(directory, emulator, cls._terraform(directory, emulator, operator, places.TERRAFORM), operator)

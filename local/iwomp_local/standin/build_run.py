@@ -48,7 +48,7 @@ class BuildRun:
     timeout_seconds: float
     directory: Path
     path: str
-    endpoint: str
+    endpoint: str  # of the AWS that the build's own processes call
     region: str
     credentials: Callable[[], dict[str, str]]  # of the project's role; raises BuildFailed if it may not be assumed
     client: Callable[[str, dict[str, str]], Any]  # (service, credentials) -> AWS client

@@ -51,6 +51,7 @@ USED = (
     ("services.kms", "_resolve_key"),
     ("services.scheduler", "_SCHEDULE_TICK_INTERVAL"),
     ("services.sns", "_build_envelope"),
+    ("services.sns", "_deliver_to_sqs"),
     ("services.ssm", "_parameters"),
     ("services.sts", "register_session"),
 )
@@ -89,6 +90,8 @@ def install(build_path: str, build_directory: Path) -> None:
     replace("services.cloudwatch", "_describe_alarms", lambda describe: alarms.complete(describe, to_xml))
     replace("services.scheduler", "_SCHEDULE_TICK_INTERVAL", lambda _: SCHEDULE_SECONDS)
     replace("services.sns", "_build_envelope", notifications.with_milliseconds)
+    if faults := os.environ.get("IWOMP_DELIVERY_FAULTS"):
+        replace("services.sns", "_deliver_to_sqs", notifications.disturbed(json.loads(faults)))
     replace(
         "core.iam_actions",
         "extract_resource_arn",
@@ -210,17 +213,17 @@ class MinistackHost:
 
     def prepare(self, build: Record, timeout_seconds: float, on_end: Callable[[Record], None]) -> BuildRun:
         uuid = build["id"].partition(":")[2]
-        endpoint = os.environ["AWS_ENDPOINT_URL"]
+        own = f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}"  # what CodeBuild itself does goes no way round
         region = self._region()
         return BuildRun(
             record=build,
             timeout_seconds=timeout_seconds,
             directory=self.build_directory / uuid,
             path=self.build_path,
-            endpoint=endpoint,
+            endpoint=os.environ["AWS_ENDPOINT_URL"],
             region=region,
             credentials=lambda: self._assume(build, timeout_seconds),
-            client=lambda service, credentials: self._client(service, credentials, endpoint, region),
+            client=lambda service, credentials: self._client(service, credentials, own, region),
             on_end=on_end,
         )
 

@@ -1,12 +1,15 @@
-"""SNS envelopes with the time of publication to the millisecond, as AWS writes it.
+"""SNS: envelopes with the time of publication to the millisecond, as AWS writes it; and faults, where they are wanted.
 
-ministack cuts it to the second: a build that began just before a trigger would then seem to have begun after it, and
-the launcher would take the trigger for covered.
+ministack cuts the time to the second: a build that began just before a trigger would then seem to have begun after it,
+and the launcher would take the trigger for covered.
 """
 
 from __future__ import annotations
 
+import contextvars
 import json
+import random
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -24,3 +27,33 @@ def with_milliseconds(build: Callable[..., str]) -> Callable[..., str]:
         return json.dumps(envelope)
 
     return build_envelope
+
+
+def disturbed(faults: dict[str, float]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes SNS deliver some messages twice and some late, so that others overtake them: its documents allow both.
+
+    `faults` has the shares `twice` and `late`, the longest delay `seconds`, and a `seed`.
+    """
+    chance, lock = random.Random(faults["seed"]), threading.Lock()  # noqa: S311 (repeatable, that is the point)
+
+    def wrap(deliver: Callable[..., None]) -> Callable[..., None]:
+        def deliver_disturbed(*arguments: object, **more: object) -> None:
+            with lock:
+                twice, late = chance.random() < faults["twice"], chance.random() < faults["late"]
+                delays = [chance.uniform(0, faults["seconds"]) for _ in range(2)]
+            for wanted, seconds, word in ((True, delays[0] if late else 0.0, "late"), (twice, delays[1], "twice")):
+                if not wanted:
+                    continue
+                if seconds == 0.0:
+                    deliver(*arguments, **more)
+                    continue
+                print(json.dumps({"injected": word}), flush=True)
+                # The account and region are in context variables, which a thread does not inherit.
+                run = contextvars.copy_context().run
+                timer = threading.Timer(seconds, run, args=(deliver, *arguments), kwargs=more)
+                timer.daemon = True
+                timer.start()
+
+        return deliver_disturbed
+
+    return wrap

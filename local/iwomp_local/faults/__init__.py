@@ -1,0 +1,1 @@
+"""Breaks the pipeline on purpose, on a local AWS, and counts what became of every trigger."""
