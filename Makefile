@@ -57,6 +57,7 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	cd local && ruff format --check . && ruff check . && mypy iwomp_local tests
 	hadolint worker/Dockerfile
 	shellcheck .ci/run contract/fuzz/run worker/image.sh worker/tests/*.sh .github/actions/trigger/test.sh
+	actionlint
 	zizmor --offline --quiet .github
 	terraform fmt -check -recursive terraform
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
