@@ -40,6 +40,8 @@ locals {
   # Two of the longest builds. At least an hour: with quick builds only, a short throttling would already raise the alarm.
   longest_wait_seconds = max(3600, [for project in values(var.projects) : 2 * 60 * project.timeout_minutes]...)
 
+  longest_waiting = var.max_wait_seconds % 3600 == 0 ? "${var.max_wait_seconds / 3600} h" : "${floor(var.max_wait_seconds / 60)} min"
+
   # SQS measures the age of the oldest message that was received fewer than three times. With the shortest delays those three
   # tries fit into a third of retry_seconds, with the longest, of a paused project, into three times it.
   oldest_seconds = max(900, 3 * var.retry_seconds)
@@ -59,7 +61,7 @@ locals {
   alarms = { for name, alarm in {
     dead-letters = {
       description = <<-TEXT
-        A deployment was asked for and given up: it waited for over ${var.max_wait_seconds / 3600} hours, or no try could have helped.
+        A deployment was asked for and given up: it waited for over ${local.longest_waiting}, or no try could have helped.
         1. Why: the lines with "outcome":"expired" or "failed" in ${module.launcher.log_group}.
         2. Mend it, then send the triggers through the same checks again: make redrive
         Doing nothing loses them ${local.retention_seconds / 86400} days after they were published.
@@ -77,7 +79,7 @@ locals {
         A trigger has waited for over ${local.longest_wait_seconds / 60} minutes: its project is paused, builds for long, or cannot start.
         1. Which, and for what: the lines with "outcome":"busy" in ${module.launcher.log_group}.
         2. If it is paused and need not be: make resume PROJECT=... If a build hangs: make stop PROJECT=...
-        Nothing is lost yet. After ${var.max_wait_seconds / 3600} hours it becomes a dead letter.
+        Nothing is lost yet. After ${local.longest_waiting} it becomes a dead letter.
       TEXT
       metric      = "WaitSeconds"
       dimensions  = { outcome = "busy" }
