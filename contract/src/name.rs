@@ -98,8 +98,10 @@ fn check_config_path(text: &str) -> Result<(), &'static str> {
     if start == "aws" || start == "ssm" {
         return Err("must not start with aws or ssm, which SSM reserves");
     }
-    if text.ends_with("-credentials") || text.ends_with("-deployed") {
-        return Err("must not end in -credentials or -deployed, where another pipeline would keep such things");
+    if ["-credentials", "-deployed", "-paused", "-reported"].into_iter().any(|tree| text.ends_with(tree)) {
+        return Err(
+            "must not end in -credentials, -deployed, -paused or -reported, where another pipeline keeps its own",
+        );
     }
     Ok(())
 }
@@ -243,7 +245,20 @@ mod tests {
         for good in ["iwomp-in-aws", "x", "team_A"] {
             assert!(ConfigPath::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "a/b", "/a", "awsome", "AWS-x", "ssm", "a:b", "x-credentials", "x-deployed", &"x".repeat(33)] {
+        for bad in [
+            "",
+            "a/b",
+            "/a",
+            "awsome",
+            "AWS-x",
+            "ssm",
+            "a:b",
+            "x-credentials",
+            "x-deployed",
+            "x-paused",
+            "x-reported",
+            &"x".repeat(33),
+        ] {
             assert!(ConfigPath::parse(bad).is_err(), "{bad:?}");
         }
     }

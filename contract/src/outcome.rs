@@ -16,12 +16,16 @@ pub enum Outcome {
     Busy,
     /// Launcher: a build that began after the trigger was published has deployed the branch.
     Covered,
+    /// Launcher: waited longer than is allowed, and now lies in the dead-letter queue.
+    Expired,
     /// Either: a rule forbids it, for good.
     Refused,
     /// Worker: the command succeeded.
     Deployed,
     /// Worker: a newer commit is live already; nothing was run.
     Superseded,
+    /// Worker: this very commit is live already, and the register says not to run it again; nothing was run.
+    Unchanged,
     /// Either: it was tried and did not succeed.
     Failed,
 }
@@ -34,9 +38,11 @@ impl Outcome {
             Self::Started => "started",
             Self::Busy => "busy",
             Self::Covered => "covered",
+            Self::Expired => "expired",
             Self::Refused => "refused",
             Self::Deployed => "deployed",
             Self::Superseded => "superseded",
+            Self::Unchanged => "unchanged",
             Self::Failed => "failed",
         }
     }
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_word_is_the_serialised_form() {
-        for outcome in [Outcome::Started, Outcome::Superseded, Outcome::Failed] {
+        for outcome in [Outcome::Started, Outcome::Expired, Outcome::Superseded, Outcome::Unchanged, Outcome::Failed] {
             assert_eq!(serde_json::json!(outcome), outcome.as_str());
         }
     }

@@ -26,6 +26,18 @@ pub fn deployed(config_path: &ConfigPath, project: &ProjectName, branch: &Branch
     format!("/{config_path}-deployed/{project}/{branch}")
 }
 
+/// While it exists, the project's triggers wait: `/<config path>-paused/<project>`. Its value is the reason, for people.
+#[must_use]
+pub fn paused(config_path: &ConfigPath, project: &ProjectName) -> String {
+    format!("/{config_path}-paused/{project}")
+}
+
+/// Up to which build the project's ends were reported: `/<config path>-reported/<project>`.
+#[must_use]
+pub fn reported(config_path: &ConfigPath, project: &ProjectName) -> String {
+    format!("/{config_path}-reported/{project}")
+}
+
 /// The CodeBuild project of a registered project: `<config path>-<project>`.
 #[must_use]
 pub fn build_project(config_path: &ConfigPath, project: &ProjectName) -> String {

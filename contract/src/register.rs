@@ -6,7 +6,7 @@ use crate::credentials;
 use crate::document::{Object, strings};
 use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "gitUrl",
     "command",
     "deployDir",
@@ -15,6 +15,7 @@ const KEYS: [&str; 13] = [
     "firstParent",
     "allowedSigners",
     "deployRoleArn",
+    "unchanged",
     "authToken",
     "basicUsername",
     "basicPassword",
@@ -55,6 +56,8 @@ pub struct Project {
     pub allowed_signers: Option<AllowedSigners>,
     /// The role whose session the command gets, instead of the build's own credentials.
     pub deploy_role: Option<RoleArn>,
+    /// Whether a commit that is live already is deployed again.
+    pub unchanged: Unchanged,
     pub auth_scheme: AuthScheme,
     /// PEM certificates to trust for `gitUrl`, and no others.
     pub ca_bundle: Option<String>,
@@ -90,6 +93,16 @@ pub enum Lineage {
     FirstParent,
     /// Every ancestor of its head.
     AnyAncestor,
+}
+
+/// What to do where the commit to deploy is the one that is live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unchanged {
+    /// Run the command again: so a repeated trigger, or a schedule, puts right what was changed by hand since.
+    #[default]
+    Run,
+    /// End early: for schedules that shall only bring what a lost trigger did not.
+    Skip,
 }
 
 /// How a token is sent over HTTPS.
@@ -128,6 +141,7 @@ impl Project {
             },
             allowed_signers: AllowedSigners::take(&mut object)?,
             deploy_role: RoleArn::take(&mut object)?,
+            unchanged: Unchanged::take(&mut object)?,
             auth_scheme: AuthScheme::take(&mut object)?,
             ca_bundle: take_ca_bundle(&mut object)?,
             token_username: if holds_secret { None } else { credentials::take_username(&mut object)? },
@@ -196,6 +210,18 @@ impl AuthScheme {
             Some("basic") => Ok(Self::Basic),
             Some("bearer") => Ok(Self::Bearer),
             Some(_) => Err(DocumentError::Invalid { key: KEY, rule: "must be basic or bearer" }),
+        }
+    }
+}
+
+impl Unchanged {
+    fn take(object: &mut Object) -> Result<Self, DocumentError> {
+        const KEY: &str = "unchanged";
+        match object.take_string(KEY)?.as_deref() {
+            None => Ok(Self::default()),
+            Some("run") => Ok(Self::Run),
+            Some("skip") => Ok(Self::Skip),
+            Some(_) => Err(DocumentError::Invalid { key: KEY, rule: "must be run or skip" }),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-use contract::register::{AuthScheme, Command, Document, Project, Storage};
+use contract::register::{AuthScheme, Command, Document, Project, Storage, Unchanged};
 use contract::{Branch, CommitId, ConfigPath, Credentials, Deployed, DocumentError, GitUrl, Outcome, ProjectName};
 use contract::{credentials, parameter, printable};
 use serde_json::{Value, json};
@@ -103,6 +103,16 @@ fn a_token_is_sent_as_the_entry_or_the_host_wants_it() {
         ("gitlab.com.evil.example", "x-access-token"),
     ] {
         assert_eq!(credentials::token_username(host), username, "{host}");
+    }
+}
+
+#[test]
+fn an_unchanged_commit_runs_again_unless_the_entry_says_skip() {
+    assert_eq!(entry_with("command", "x").unwrap().unchanged, Unchanged::Run);
+    assert_eq!(entry_with("unchanged", "run").unwrap().unchanged, Unchanged::Run);
+    assert_eq!(entry_with("unchanged", "skip").unwrap().unchanged, Unchanged::Skip);
+    for word in ["", "Skip", "skip ", "never"] {
+        assert!(entry_with("unchanged", word).is_err(), "{word:?}");
     }
 }
 

@@ -82,6 +82,7 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
         ("requireCommit", any::<bool>().prop_map(Value::from).boxed()),
         ("firstParent", any::<bool>().prop_map(Value::from).boxed()),
         ("authScheme", prop_oneof![Just("basic"), Just("bearer"), Just("digest")].prop_map(Value::from).boxed()),
+        ("unchanged", prop_oneof![Just("run"), Just("skip"), Just("never")].prop_map(Value::from).boxed()),
         ("deployRoleArn", text("arn:aws(-cn)?:iam::[0-9]{12}:role/[a-z/]{0,5}")),
         ("allowedSigners", text("[a-z*]{1,4} (cert-authority )?ssh-ed25519 [A-Z]{4}\n?")),
         ("caBundle", text("(-----BEGIN CERTIFICATE-----)?[A-Z\n]{0,9}")),

@@ -3,27 +3,30 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_codebuild::Client;
-use aws_sdk_codebuild::error::ProvideErrorMetadata;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, SortOrderType, StatusType};
-use contract::{ConfigPath, Trigger, parameter, variable};
+use contract::{ConfigPath, ProjectName, Trigger, parameter, variable};
 
+use crate::aws_error::{self, Effect};
 use crate::delivery::Delivery;
-use crate::verdict::Stop;
+use crate::fate::{Busy, Stop};
 
 /// How far the clocks of SNS and CodeBuild may differ before a build that seems to have begun after a trigger was published
 /// began before. Too much costs one build that finds nothing new; too little would lose a commit.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
-/// What the recent builds say of a waiting trigger.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// This very trigger has been started: the answer of an earlier StartBuild was lost.
-    Started(String),
-    /// A build that began after the trigger was published has deployed what it asks for.
-    Covered(String),
-}
+/// How many builds of what a trigger asks for may fail before it is believed that another one would, too. A passing fault of
+/// the Git host or of AWS costs one or two; without an end, a flood of triggers would run a broken commit once for each.
+const ENOUGH_FAILURES: usize = 3;
+
+/// Most pages of 100 builds that are read for one trigger: more builds than a project can have begun while a message lives.
+const MAX_PAGES: usize = 120;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Starts the project's build with nothing but the four variables of the contract.
+///
+/// # Errors
+/// If CodeBuild did not start it, or did not say so.
 pub async fn start(
     codebuild: &Client,
     config_path: &ConfigPath,
@@ -31,6 +34,7 @@ pub async fn start(
     trigger_id: &str,
 ) -> Result<String, Stop> {
     let build_project = parameter::build_project(config_path, &trigger.project);
+    let action = format!("starting {build_project}");
     let answer = codebuild
         .start_build()
         .project_name(&build_project)
@@ -42,16 +46,16 @@ pub async fn start(
         Ok(output) => match output.build_value().and_then(Build::id) {
             Some(id) => Ok(id.to_owned()),
             None => Err(Stop::Failed {
-                class: "aws_error",
-                reason: format!("starting {build_project}: CodeBuild answered without a build id"),
+                kind: aws_error::Kind::UnknownOutcome,
+                reason: format!("{action}: CodeBuild answered without a build id"),
             }),
         },
         Err(error) if error.as_service_error().is_some_and(|error| error.is_account_limit_exceeded_exception()) => {
-            // CodeBuild says the same word for the project's limit of one and for the account's own limits.
-            let said = error.message().unwrap_or("no reason given").to_owned();
-            Err(Stop::Busy { reason: format!("{build_project} cannot start a build now ({said}): the trigger waits") })
+            let said = error.into_service_error().meta().message().unwrap_or("no reason given").to_owned();
+            let reason = format!("{build_project} cannot start a build now ({said}): the trigger waits");
+            Err(Stop::Busy { class: Busy::Building, reason })
         }
-        Err(error) => Err(Stop::failed(&format!("starting {build_project}"), error)),
+        Err(error) => Err(aws_error::stop(&action, Effect::Some, error)),
     }
 }
 
@@ -72,57 +76,137 @@ fn variables(trigger: &Trigger, trigger_id: &str) -> Vec<EnvironmentVariable> {
         .collect()
 }
 
-/// Looks whether one of the project's latest builds (one page, 100 at most) has answered the trigger.
-pub async fn find_answer(
+/// The latest builds of a project, newest first.
+#[derive(Default)]
+pub struct History {
+    builds: Vec<PastBuild>,
+    /// Whether there are older builds than these.
+    goes_on: bool,
+}
+
+struct PastBuild {
+    id: String,
+    trigger: Option<String>,
+    branch: Option<String>,
+    commit: Option<String>,
+    status: Option<StatusType>,
+    began: SystemTime,
+}
+
+/// Reads the builds that began after `back_to`, and of the older ones what comes with them: a page of 100 at least.
+///
+/// # Errors
+/// If CodeBuild fails, or if there are more builds than any honest project has.
+pub async fn read(
     codebuild: &Client,
     config_path: &ConfigPath,
-    trigger: &Trigger,
-    delivery: &Delivery,
-) -> Result<Option<Answer>, Stop> {
-    let build_project = parameter::build_project(config_path, &trigger.project);
-    let failed = |error| Stop::failed(&format!("reading the builds of {build_project}"), error);
-    let ids = codebuild
-        .list_builds_for_project()
-        .project_name(&build_project)
-        .sort_order(SortOrderType::Descending)
-        .send()
-        .await
-        .map_err(|error| failed(error.into()))?
-        .ids
-        .unwrap_or_default();
-    if ids.is_empty() {
-        return Ok(None);
+    project: &ProjectName,
+    back_to: SystemTime,
+) -> Result<History, Stop> {
+    let build_project = parameter::build_project(config_path, project);
+    let action = format!("reading the builds of {build_project}");
+    let mut history = History::default();
+    let mut next_token = None;
+    for _ in 0..MAX_PAGES {
+        let page = codebuild
+            .list_builds_for_project()
+            .project_name(&build_project)
+            .sort_order(SortOrderType::Descending)
+            .set_next_token(next_token)
+            .send()
+            .await
+            .map_err(|error| aws_error::stop(&action, Effect::None, error))?;
+        let ids = page.ids.unwrap_or_default();
+        if !ids.is_empty() {
+            let answer = codebuild.batch_get_builds().set_ids(Some(ids)).send().await;
+            let builds = answer.map_err(|error| aws_error::stop(&action, Effect::None, error))?.builds;
+            history.builds.extend(builds.unwrap_or_default().iter().filter_map(PastBuild::of));
+        }
+        next_token = page.next_token;
+        history.goes_on = next_token.is_some();
+        if !history.goes_on || history.reaches(back_to) {
+            return Ok(history);
+        }
     }
-    let builds = codebuild
-        .batch_get_builds()
-        .set_ids(Some(ids))
-        .send()
-        .await
-        .map_err(|error| failed(aws_sdk_codebuild::Error::from(error)))?
-        .builds
-        .unwrap_or_default();
-    Ok(builds.iter().find_map(|build| answer(build, trigger, delivery)))
+    let reason = format!("{action}: there are more than {MAX_PAGES} pages of them since the trigger was published");
+    Err(Stop::Failed { kind: aws_error::Kind::Misconfigured, reason })
 }
 
-fn answer(build: &Build, trigger: &Trigger, delivery: &Delivery) -> Option<Answer> {
-    let id = build.id()?.to_owned();
-    if variable_of(build, variable::TRIGGER) == Some(&delivery.trigger_id) {
-        return Some(Answer::Started(id));
+impl PastBuild {
+    fn of(build: &Build) -> Option<Self> {
+        Some(Self {
+            id: build.id()?.to_owned(),
+            trigger: variable_of(build, variable::TRIGGER),
+            branch: variable_of(build, variable::BRANCH),
+            commit: variable_of(build, variable::COMMIT),
+            status: build.build_status().cloned(),
+            began: build.start_time().copied()?.try_into().ok()?,
+        })
     }
-    // The same commit, or both the head. A pinned build covers no unpinned trigger: it may have deployed an old commit, and
-    // whoever could pin one could otherwise starve real deployments.
-    let covers = variable_of(build, variable::COMMIT) == trigger.commit.as_ref().map(|commit| commit.as_str())
-        && variable_of(build, variable::BRANCH) == Some(trigger.branch.as_str())
-        && build.build_status() == Some(&StatusType::Succeeded)
-        && started(build).is_some_and(|started| started > delivery.published + CLOCK_SKEW);
-    covers.then_some(Answer::Covered(id))
+
+    /// Whether it began for what is asked, as far as branch and time tell: after the trigger was published.
+    fn concerns(&self, trigger: &Trigger, delivery: &Delivery) -> bool {
+        self.branch.as_deref() == Some(trigger.branch.as_str()) && self.began > delivery.published + CLOCK_SKEW
+    }
+
+    /// Whether its success serves the trigger. A build of the head does: a pinned commit is then live, or older than what
+    /// is. A build of a pinned commit serves that commit only: it may be an old one, and whoever can pin one could otherwise
+    /// starve real deployments.
+    fn serves(&self, trigger: &Trigger) -> bool {
+        self.commit.is_none() || self.is_of_same(trigger)
+    }
+
+    /// Whether it was of the same commit, or both of the head.
+    fn is_of_same(&self, trigger: &Trigger) -> bool {
+        self.commit.as_deref() == trigger.commit.as_ref().map(|commit| commit.as_str())
+    }
+
+    fn failed(&self) -> bool {
+        // Not what somebody stopped, nor a fault of CodeBuild's own: neither says anything of the commit.
+        matches!(self.status, Some(StatusType::Failed | StatusType::TimedOut))
+    }
 }
 
-fn variable_of<'a>(build: &'a Build, name: &str) -> Option<&'a str> {
+impl History {
+    /// Whether no build that began after `time` is missing.
+    #[must_use]
+    pub fn reaches(&self, time: SystemTime) -> bool {
+        !self.goes_on || self.builds.iter().any(|build| build.began < time)
+    }
+
+    /// How many builds began within the hour before `now`.
+    #[must_use]
+    pub fn builds_in_last_hour(&self, now: SystemTime) -> usize {
+        self.builds.iter().filter(|build| build.began + HOUR > now).count()
+    }
+
+    /// The build that was started for this very trigger: the answer of an earlier StartBuild was lost, or the message came
+    /// again.
+    #[must_use]
+    pub fn build_of(&self, delivery: &Delivery) -> Option<&str> {
+        let own = |build: &&PastBuild| build.trigger.as_deref() == Some(&delivery.trigger_id);
+        self.builds.iter().find(own).map(|build| build.id.as_str())
+    }
+
+    /// What makes a build for this trigger needless, if anything does.
+    #[must_use]
+    pub fn answer(&self, trigger: &Trigger, delivery: &Delivery) -> Option<Stop> {
+        let concerning = || self.builds.iter().filter(|build| build.concerns(trigger, delivery));
+        let succeeded = |build: &&PastBuild| build.status == Some(StatusType::Succeeded) && build.serves(trigger);
+        if let Some(build) = concerning().find(succeeded) {
+            return Some(Stop::Covered { build: build.id.clone() });
+        }
+        let build =
+            concerning().filter(|build| build.failed() && build.is_of_same(trigger)).nth(ENOUGH_FAILURES - 1)?;
+        let reason = format!(
+            "{ENOUGH_FAILURES} builds of it failed since it was published, the first of them {}: mend it, push, and trigger again",
+            build.id
+        );
+        Some(Stop::KeepsFailing { build: build.id.clone(), reason })
+    }
+}
+
+fn variable_of(build: &Build, name: &str) -> Option<String> {
     let variables = build.environment()?.environment_variables();
-    variables.iter().find(|variable| variable.name() == name).map(EnvironmentVariable::value)
-}
-
-fn started(build: &Build) -> Option<SystemTime> {
-    build.start_time().copied()?.try_into().ok()
+    variables.iter().find(|variable| variable.name() == name).map(|variable| variable.value().to_owned())
 }

@@ -1,17 +1,19 @@
 //! One delivery of a trigger: an SQS message whose body is the envelope that SNS made.
 
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sns::SnsMessage;
 use aws_lambda_events::sqs::SqsMessage;
 use contract::{Topic, Trigger, TriggerError};
 
-use crate::verdict::Stop;
+use crate::fate::Stop;
 
 /// How long after its publication a first delivery can be no repetition. CodeBuild keeps an idempotency token for five
 /// minutes; after that, and after every redrive, only the build history tells whether the trigger was started already.
 const FRESH: Duration = Duration::from_secs(4 * 60);
 
+/// The envelope, opened.
 #[derive(Debug)]
 pub struct Delivery {
     /// Where the message was published.
@@ -21,7 +23,26 @@ pub struct Delivery {
     pub published: SystemTime,
     /// What CI wrote. Not trusted.
     message: String,
+    /// How often the message was received, this time included.
     tries: u32,
+}
+
+/// How often a queue message was received, this time included.
+#[must_use]
+pub fn tries(record: &SqsMessage) -> u32 {
+    number(record, "ApproximateReceiveCount").unwrap_or(u32::MAX)
+}
+
+/// How long the message has been in the queue. What is sent back from the dead-letter queue is a new message: its wait begins
+/// anew, although its trigger was published long ago.
+#[must_use]
+pub fn waited(record: &SqsMessage, now: SystemTime) -> Duration {
+    let sent = number(record, "SentTimestamp").map(|sent| SystemTime::UNIX_EPOCH + Duration::from_millis(sent));
+    sent.and_then(|sent| now.duration_since(sent).ok()).unwrap_or_default()
+}
+
+fn number<T: FromStr>(record: &SqsMessage, attribute: &str) -> Option<T> {
+    record.attributes.get(attribute)?.parse().ok()
 }
 
 impl Delivery {
@@ -39,13 +60,12 @@ impl Delivery {
         if !is_message_id(&envelope.message_id) {
             return Err(foreign("SNS message id is not one"));
         }
-        let tries = record.attributes.get("ApproximateReceiveCount");
         Ok(Self {
             topic,
             trigger_id: envelope.message_id,
             published: envelope.timestamp.into(),
             message: envelope.message,
-            tries: tries.and_then(|count| count.parse().ok()).unwrap_or(u32::MAX),
+            tries: tries(record),
         })
     }
 
@@ -116,6 +136,16 @@ mod tests {
             let stop = Delivery::open(&record, TOPIC_ARN).unwrap_err();
             assert!(matches!(stop, Stop::Refused { class: "foreign_envelope", .. }), "{record:?}");
         }
+    }
+
+    #[test]
+    fn a_message_knows_how_long_it_waits_and_one_without_a_time_has_just_come() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let mut message = record("", 3);
+        assert_eq!((tries(&message), waited(&message, now)), (3, Duration::ZERO));
+        message.attributes.insert("SentTimestamp".to_owned(), "40500".to_owned());
+        assert_eq!(waited(&message, now), Duration::from_millis(59_500));
+        assert_eq!(waited(&message, SystemTime::UNIX_EPOCH), Duration::ZERO, "the clock was set back");
     }
 
     #[test]

@@ -1,347 +1,290 @@
 //! From a queue message to a build of a registered project, or to the reason why not. Read this file to know what a holder
 //! of the CI credential can reach.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{ConfigPath, Outcome, Report};
+use contract::{Outcome, ProjectName, Report, Trigger};
 use futures::future::join_all;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::builds::{self, Answer};
-use crate::delivery::Delivery;
-use crate::verdict::{Stop, leaves_queue};
+use crate::builds::{self, History};
+use crate::delivery::{self, Delivery};
+use crate::environment::Environment;
+use crate::fate::{self, Busy, Fate, Place, Stop};
+use crate::memory::{Memory, Waiting};
+use crate::queue::{self, Postponed};
 use crate::{register, report};
 
-/// Longest time for one trigger, all calls together: less than the function's timeout of 15 s, so that a slow AWS costs the
-/// trigger one try and not the whole batch its answer.
-const TRIGGER_TIMEOUT: Duration = Duration::from_secs(12);
+/// Longest time for a batch's triggers, all calls together. With [`SETTLE_TIMEOUT`] less than the function's timeout of 15 s,
+/// so that a slow AWS costs the triggers one try and not the whole batch its answer.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(9);
+/// Longest time to say to the queue what becomes of the messages.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// By this part of a project's hourly cap a launcher believes itself, before it looks how many builds there were. A look
+/// each time would be two calls more for every trigger; none would let a flood of single triggers through.
+const UNWATCHED_PART_OF_CAP: usize = 4;
 
 pub struct Launcher {
-    pub config_path: ConfigPath,
-    pub topic_arn: String,
+    environment: Environment,
+    aws: Aws,
+    /// The time of day; the tests have their own.
+    now: fn() -> SystemTime,
+    memory: Memory,
+}
+
+/// The clients, made once.
+pub struct Aws {
     pub ssm: aws_sdk_ssm::Client,
     pub codebuild: aws_sdk_codebuild::Client,
+    pub sqs: aws_sdk_sqs::Client,
+}
+
+/// What came of one message, on its way to the queue's answer.
+struct Verdict<'a> {
+    record: &'a SqsMessage,
+    report: Report,
+    fate: Fate,
+    place: Place,
 }
 
 impl Launcher {
+    #[must_use]
+    pub fn new(environment: Environment, aws: Aws, now: fn() -> SystemTime) -> Self {
+        Self { environment, aws, now, memory: Memory::default() }
+    }
+
     /// Answers a batch: reports each trigger's outcome and gives those that must wait back to the queue.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        let reports = join_all(event.records.iter().map(|record| self.launch(record))).await;
+        let mut verdicts = self.launch_all(&event.records).await;
+        self.settle(&mut verdicts).await;
         let mut response = SqsBatchResponse::default();
-        for (record, report) in event.records.iter().zip(reports) {
-            report::print(&report, SystemTime::now());
-            if !leaves_queue(report.outcome) {
+        for Verdict { record, report, fate, .. } in verdicts {
+            let now = (self.now)();
+            report::print(&report, delivery::tries(record), delivery::waited(record, now), now);
+            if fate != Fate::Leave {
                 response.add_failure(record.message_id.clone().unwrap_or_default());
             }
         }
         response
     }
 
-    /// Takes one message as far as it gets.
-    async fn launch(&self, record: &SqsMessage) -> Report {
-        let mut report = Report::new(Outcome::Started);
-        let stop = match timeout(TRIGGER_TIMEOUT, self.try_launch(record, &mut report)).await {
-            Ok(Ok(())) => return report,
-            Ok(Err(stop)) => stop,
-            Err(_) => Stop::Failed {
-                class: "timeout",
-                reason: format!("AWS did not answer within {} s: will be tried again", TRIGGER_TIMEOUT.as_secs()),
-            },
-        };
-        let (outcome, class, reason) = match stop {
-            Stop::Refused { class, reason } => (Outcome::Refused, Some(class), reason),
-            Stop::Busy { reason } => (Outcome::Busy, None, reason),
-            Stop::Failed { class, reason } => (Outcome::Failed, Some(class), reason),
-        };
-        Report { outcome, class, reason: Some(reason), ..report }
+    /// Takes all messages as far as they get: projects side by side, the triggers of one after another, so that one build
+    /// answers for them all.
+    async fn launch_all<'a>(&self, records: &'a [SqsMessage]) -> Vec<Verdict<'a>> {
+        let deadline = Instant::now() + BATCH_TIMEOUT;
+        let mut verdicts = Vec::new();
+        let mut by_project = BTreeMap::<ProjectName, Vec<_>>::new();
+        for record in records {
+            let mut report = Report::new(Outcome::Started);
+            match self.open(record, &mut report) {
+                Ok((delivery, trigger)) => {
+                    by_project.entry(trigger.project.clone()).or_default().push((record, report, delivery, trigger));
+                }
+                Err(stop) => verdicts.push(self.judge(record, report, stop, Place::Behind)),
+            }
+        }
+        let projects = by_project.into_values().map(|mut triggers| async move {
+            triggers.sort_by_key(|(_, _, delivery, _)| delivery.published);
+            let mut verdicts = Vec::new();
+            for (record, report, delivery, trigger) in triggers {
+                verdicts.push(self.launch(record, report, &delivery, &trigger, deadline).await);
+            }
+            verdicts
+        });
+        verdicts.extend(join_all(projects).await.into_iter().flatten());
+        verdicts
     }
 
-    /// The way of a trigger. Notes in `report` what is known of it so far.
-    async fn try_launch(&self, record: &SqsMessage, report: &mut Report) -> Result<(), Stop> {
-        let delivery = Delivery::open(record, &self.topic_arn)?;
+    /// What a message asks for. Notes in `report` what is known of it so far.
+    fn open(&self, record: &SqsMessage, report: &mut Report) -> Result<(Delivery, Trigger), Stop> {
+        let delivery = Delivery::open(record, &self.environment.topic_arn)?;
         report.trigger = Some(delivery.trigger_id.clone());
-
         let trigger = delivery.trigger()?;
         report.project = Some(trigger.project.clone());
         report.branch = Some(trigger.branch.clone());
         report.commit.clone_from(&trigger.commit);
+        Ok((delivery, trigger))
+    }
 
-        register::check(&self.ssm, &self.config_path, &trigger).await?;
+    /// Takes one trigger as far as it gets.
+    async fn launch<'a>(
+        &self,
+        record: &'a SqsMessage,
+        report: Report,
+        delivery: &Delivery,
+        trigger: &Trigger,
+        deadline: Instant,
+    ) -> Verdict<'a> {
+        let stop = match timeout_at(deadline, self.try_launch(delivery, trigger)).await {
+            Ok(Ok(build)) => {
+                self.memory.leave_line(&trigger.project, &delivery.trigger_id);
+                let report = Report { build: Some(build), ..report };
+                return Verdict { record, report, fate: Fate::Leave, place: Place::First };
+            }
+            Ok(Err(stop)) => stop,
+            Err(_) => {
+                let reason = format!("AWS did not answer within {} s: will be tried again", BATCH_TIMEOUT.as_secs());
+                Stop::TimedOut { reason }
+            }
+        };
+        let place = self.place(&stop, delivery, trigger);
+        self.judge(record, report, stop, place)
+    }
 
-        if !delivery.is_fresh(SystemTime::now()) {
-            match builds::find_answer(&self.codebuild, &self.config_path, &trigger, &delivery).await? {
-                Some(Answer::Started(build)) => {
-                    report.build = Some(build);
-                    return Ok(());
-                }
-                Some(Answer::Covered(build)) => {
-                    report.outcome = Outcome::Covered;
-                    report.build = Some(build);
-                    return Ok(());
-                }
-                None => {}
+    /// The way of a trigger to the id of its build.
+    async fn try_launch(&self, delivery: &Delivery, trigger: &Trigger) -> Result<String, Stop> {
+        let project = &trigger.project;
+        self.entry(project).await?.check(trigger)?;
+
+        let is_fresh = delivery.is_fresh((self.now)());
+        if !is_fresh {
+            let history = self.history(project, delivery.published).await?;
+            if let Some(build) = history.build_of(delivery) {
+                return Ok(build.to_owned());
+            }
+            if let Some(stop) = history.answer(trigger, delivery) {
+                return Err(stop);
+            }
+            self.check_cap(project, &history)?;
+        }
+        let now = (self.now)();
+        if let Some(reason) = self.memory.busy(project, now) {
+            return Err(Stop::Busy { class: Busy::Building, reason });
+        }
+        if self.memory.is_behind(project, &waiting(delivery), now) {
+            let reason = "an older trigger of the project goes first".to_owned();
+            return Err(Stop::Busy { class: Busy::InLine, reason });
+        }
+        if is_fresh && self.memory.starts(project, now) >= self.unwatched_starts() {
+            let history = self.history(project, now).await?;
+            self.check_cap(project, &history)?;
+        }
+        self.start(delivery, trigger).await
+    }
+
+    async fn start(&self, delivery: &Delivery, trigger: &Trigger) -> Result<String, Stop> {
+        let config_path = &self.environment.config_path;
+        let started = builds::start(&self.aws.codebuild, config_path, trigger, &delivery.trigger_id).await;
+        let now = (self.now)();
+        match &started {
+            Ok(build) => self.memory.started(&trigger.project, now, build),
+            Err(Stop::Busy { reason, .. }) => self.memory.keep_busy(&trigger.project, now, reason.clone()),
+            Err(_) => {}
+        }
+        started
+    }
+
+    async fn entry(&self, project: &ProjectName) -> Result<Arc<register::Entry>, Stop> {
+        if let Some(entry) = self.memory.entry(project, (self.now)()) {
+            return Ok(entry);
+        }
+        let entry = Arc::new(register::read(&self.aws.ssm, &self.environment.config_path, project).await?);
+        self.memory.keep_entry(project, (self.now)(), entry.clone());
+        Ok(entry)
+    }
+
+    /// The project's builds, all that began after `back_to` among them.
+    async fn history(&self, project: &ProjectName, back_to: SystemTime) -> Result<Arc<History>, Stop> {
+        let asked = (self.now)();
+        if let Some(history) = self.memory.history(project, asked).filter(|history| history.reaches(back_to)) {
+            return Ok(history);
+        }
+        let read = builds::read(&self.aws.codebuild, &self.environment.config_path, project, back_to).await?;
+        let history = Arc::new(read);
+        self.memory.keep_history(project, asked, history.clone());
+        Ok(history)
+    }
+
+    fn check_cap(&self, project: &ProjectName, history: &History) -> Result<(), Stop> {
+        let cap = self.environment.limits.builds_per_hour;
+        let builds = history.builds_in_last_hour((self.now)());
+        if builds < cap {
+            return Ok(());
+        }
+        let reason = format!(
+            "{project} had {builds} builds within an hour, and builds_per_hour is {cap}: see who publishes so often, or raise it"
+        );
+        Err(Stop::Busy { class: Busy::HourlyCap, reason })
+    }
+
+    fn unwatched_starts(&self) -> usize {
+        (self.environment.limits.builds_per_hour / UNWATCHED_PART_OF_CAP).max(1)
+    }
+
+    /// Where a trigger that stopped stands in the line of its project.
+    fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger) -> Place {
+        match stop {
+            Stop::Busy { class: Busy::Paused, .. } => Place::Paused,
+            Stop::Busy { class: Busy::Building | Busy::InLine, .. } => {
+                let soonest = fate::delay(Place::First, u32::MAX, 0.0, &self.environment.limits);
+                self.memory.line_up(&trigger.project, waiting(delivery), (self.now)(), soonest)
+            }
+            _ => {
+                self.memory.leave_line(&trigger.project, &delivery.trigger_id);
+                Place::Behind
             }
         }
-        let build = builds::start(&self.codebuild, &self.config_path, &trigger, &delivery.trigger_id).await?;
-        report.build = Some(build);
-        Ok(())
     }
+
+    /// What becomes of a message that `stop` stopped, and how that is reported.
+    fn judge<'a>(&self, record: &'a SqsMessage, report: Report, stop: Stop, place: Place) -> Verdict<'a> {
+        let (tries, waited) = (delivery::tries(record), delivery::waited(record, (self.now)()));
+        let fate = fate::fate(&stop, tries, waited, &self.environment.limits);
+        let (outcome, class) = stop.outcome();
+        let (build, reason) = match stop {
+            Stop::Covered { build } => (Some(build), None),
+            Stop::KeepsFailing { build, reason } => (Some(build), Some(reason)),
+            Stop::Refused { reason, .. }
+            | Stop::Busy { reason, .. }
+            | Stop::Failed { reason, .. }
+            | Stop::TimedOut { reason } => (None, Some(reason)),
+        };
+        Verdict { record, report: Report { outcome, class, build, reason, ..report }, fate, place }
+    }
+
+    /// Tells the queue what becomes of the messages that do not leave it by themselves.
+    async fn settle(&self, verdicts: &mut [Verdict<'_>]) {
+        let settled = timeout(SETTLE_TIMEOUT, async {
+            join_all(verdicts.iter_mut().map(|verdict| self.give_up(verdict))).await;
+            let waiting = verdicts.iter().filter(|verdict| verdict.fate == Fate::Wait);
+            let postponed: Vec<_> = waiting.filter_map(|verdict| self.postponed(verdict)).collect();
+            queue::postpone(&self.aws.sqs, &self.environment.queue_url, &postponed).await;
+        });
+        if settled.await.is_err() {
+            tracing::warn!("SQS did not answer: the visibility timeout serves");
+        }
+    }
+
+    /// Makes a message that is to be given up a dead letter. What was wrong stays in its report.
+    async fn give_up(&self, verdict: &mut Verdict<'_>) {
+        let Fate::GiveUp(outcome) = verdict.fate else { return };
+        let body = verdict.record.body.as_deref().unwrap_or_default();
+        match queue::give_up(&self.aws.sqs, &self.environment.dead_letter_queue_url, body).await {
+            Ok(()) => {
+                verdict.fate = Fate::Leave;
+                verdict.report.outcome = outcome;
+            }
+            Err(stop) => {
+                tracing::warn!(?stop, "a trigger that was to be given up waits on");
+                verdict.fate = Fate::Wait;
+            }
+        }
+    }
+
+    fn postponed(&self, verdict: &Verdict<'_>) -> Option<Postponed> {
+        let tries = delivery::tries(verdict.record);
+        let delay = fate::delay(verdict.place, tries, fastrand::f64(), &self.environment.limits);
+        Some(Postponed { receipt_handle: verdict.record.receipt_handle.clone()?, delay })
+    }
+}
+
+fn waiting(delivery: &Delivery) -> Waiting {
+    Waiting { published: delivery.published, trigger_id: delivery.trigger_id.clone() }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
-    use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectOutput;
-    use aws_sdk_codebuild::operation::start_build::{StartBuildError, StartBuildInput, StartBuildOutput};
-    use aws_sdk_codebuild::types::error::{AccountLimitExceededException, ResourceNotFoundException};
-    use aws_sdk_codebuild::types::{Build, EnvironmentVariable, ProjectEnvironment, StatusType};
-    use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
-    use aws_sdk_ssm::types::{Parameter, ParameterType};
-    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-    use serde_json::json;
-
-    pub(crate) const TOPIC_ARN: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws";
-    pub(crate) const TRIGGER_ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
-    /// In the envelopes of [`record`].
-    const PUBLISHED: &str = "2026-11-23T06:00:00.000Z";
-    const PUBLISHED_SECONDS: i64 = 1_795_413_600;
-    const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh"}"#;
-    const TRIGGER: &str = r#"{"project":"demo","branch":"main"}"#;
-    const BUILD: &str = "iwomp-in-aws-demo:1";
-
-    /// A queue message as SQS hands it to Lambda, on its `tries`th delivery.
-    pub(crate) fn record(message: &str, tries: u32) -> SqsMessage {
-        let envelope = json!({
-            "Type": "Notification", "MessageId": TRIGGER_ID, "TopicArn": TOPIC_ARN, "Message": message,
-            "Timestamp": PUBLISHED, "SignatureVersion": "1", "Signature": "x",
-            "SigningCertURL": "https://sns.example/cert.pem", "UnsubscribeURL": "https://sns.example/unsubscribe",
-        });
-        serde_json::from_value(json!({
-            "messageId": "queue-message-1",
-            "body": envelope.to_string(),
-            "attributes": {"ApproximateReceiveCount": tries.to_string()},
-        }))
-        .unwrap()
-    }
-
-    /// Names and values of a build's variables.
-    type Variables = &'static [(&'static str, &'static str)];
-
-    fn register(parameters: Vec<(&'static str, ParameterType, &'static str)>) -> Rule {
-        mock!(aws_sdk_ssm::Client::get_parameters)
-            .match_requests(|request| request.with_decryption() == Some(false))
-            .then_output(move || {
-                let parameters = parameters.iter().map(|(name, kind, value)| {
-                    Parameter::builder().name(*name).r#type(kind.clone()).value(*value).build()
-                });
-                GetParametersOutput::builder().set_parameters(Some(parameters.collect())).build()
-            })
-    }
-
-    fn plain_entry() -> Rule {
-        register(vec![("/iwomp-in-aws/demo", ParameterType::String, ENTRY)])
-    }
-
-    fn build_starts(matching: impl Fn(&StartBuildInput) -> bool + Send + Sync + 'static) -> Rule {
-        mock!(aws_sdk_codebuild::Client::start_build)
-            .match_requests(matching)
-            .then_output(|| StartBuildOutput::builder().build_value(Build::builder().id(BUILD).build()).build())
-    }
-
-    fn build_fails_with(error: impl Fn() -> StartBuildError + Send + Sync + 'static) -> Rule {
-        mock!(aws_sdk_codebuild::Client::start_build).then_error(error)
-    }
-
-    /// The history of the project: one successful build of main with these variables, begun that long after publication.
-    fn history(variables: Variables, began_after_seconds: i64) -> [Rule; 2] {
-        let list = mock!(aws_sdk_codebuild::Client::list_builds_for_project)
-            .then_output(|| ListBuildsForProjectOutput::builder().ids(BUILD).build());
-        let get = mock!(aws_sdk_codebuild::Client::batch_get_builds).then_output(move || {
-            let mut environment = ProjectEnvironment::builder()
-                .r#type("LINUX_CONTAINER".into())
-                .image("image")
-                .compute_type("BUILD_GENERAL1_SMALL".into());
-            for (name, value) in variables {
-                let variable = EnvironmentVariable::builder().name(*name).value(*value).build().unwrap();
-                environment = environment.environment_variables(variable);
-            }
-            let build = Build::builder()
-                .id(BUILD)
-                .build_status(StatusType::Succeeded)
-                .start_time(aws_sdk_codebuild::primitives::DateTime::from_secs(PUBLISHED_SECONDS + began_after_seconds))
-                .environment(environment.build().unwrap());
-            BatchGetBuildsOutput::builder().builds(build.build()).build()
-        });
-        [list, get]
-    }
-
-    fn launcher(ssm: &[&Rule], codebuild: &[&Rule]) -> Launcher {
-        Launcher {
-            config_path: ConfigPath::parse("iwomp-in-aws").unwrap(),
-            topic_arn: TOPIC_ARN.to_owned(),
-            ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, ssm),
-            codebuild: mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, codebuild),
-        }
-    }
-
-    /// The report on `message`, whose second delivery is what the old timestamp of [`record`] amounts to anyway.
-    async fn report(launcher: &Launcher, message: &str) -> Report {
-        launcher.launch(&record(message, 2)).await
-    }
-
-    fn no_history() -> Rule {
-        mock!(aws_sdk_codebuild::Client::list_builds_for_project)
-            .then_output(|| ListBuildsForProjectOutput::builder().build())
-    }
-
-    #[tokio::test]
-    async fn a_trigger_starts_its_projects_build_with_the_four_variables_and_nothing_else() {
-        let commit = "0123456789abcdef0123456789abcdef01234567";
-        let start = build_starts(move |request| {
-            let variables = request.environment_variables_override();
-            let values: Vec<_> = variables.iter().map(|variable| (variable.name(), variable.value())).collect();
-            let expected =
-                [("PROJECTNAME", "demo"), ("GITBRANCH", "main"), ("GITCOMMIT", commit), ("TRIGGERID", TRIGGER_ID)];
-            let only = StartBuildInput::builder()
-                .project_name("iwomp-in-aws-demo")
-                .idempotency_token(TRIGGER_ID)
-                .set_environment_variables_override(Some(variables.to_vec()));
-            values == expected && *request == only.build().unwrap()
-        });
-        let launcher = launcher(&[&plain_entry()], &[&no_history(), &start]);
-        let message = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
-        let report = report(&launcher, &message).await;
-        assert_eq!((report.outcome, report.build.as_deref()), (Outcome::Started, Some(BUILD)), "{report:?}");
-    }
-
-    #[tokio::test]
-    async fn a_batch_gives_back_only_what_must_wait() {
-        let busy = build_fails_with(|| {
-            StartBuildError::AccountLimitExceededException(AccountLimitExceededException::builder().build())
-        });
-        let launcher = launcher(&[&plain_entry()], &[&no_history(), &busy]);
-        let mut refused = record("nonsense", 1);
-        refused.message_id = Some("queue-message-0".to_owned());
-        let mut event = SqsEvent::default();
-        event.records = vec![refused, record(TRIGGER, 2)];
-        assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Busy);
-        let failures = launcher.handle(event).await.batch_item_failures;
-        assert_eq!(failures.iter().map(|f| f.item_identifier.as_str()).collect::<Vec<_>>(), ["queue-message-1"]);
-    }
-
-    #[tokio::test]
-    async fn an_unknown_project_and_a_foreign_branch_are_refused_for_good() {
-        let empty = launcher(&[&register(vec![])], &[]);
-        let unknown = report(&empty, TRIGGER).await;
-        assert_eq!((unknown.outcome, unknown.class), (Outcome::Refused, Some("unknown_project")));
-
-        let launcher = launcher(&[&plain_entry()], &[]);
-        let foreign = report(&launcher, r#"{"project":"demo","branch":"evil"}"#).await;
-        assert_eq!((foreign.outcome, foreign.class), (Outcome::Refused, Some("branch_not_allowed")));
-    }
-
-    #[tokio::test]
-    async fn a_project_that_requires_a_commit_is_not_deployed_without() {
-        const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"x","requireCommit":true}"#;
-        let entry = register(vec![("/iwomp-in-aws/demo", ParameterType::String, ENTRY)]);
-        let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
-        assert_eq!(report(&launcher, TRIGGER).await.class, Some("commit_required"));
-        let commit = "0123456789abcdef0123456789abcdef01234567";
-        let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
-        assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Started);
-    }
-
-    #[tokio::test]
-    async fn a_malformed_register_entry_is_refused_with_its_key_and_without_its_values() {
-        for (entry, key) in [
-            (r#"{"command":"canary-5"}"#, "gitUrl"),
-            (r#"{"gitUrl":"https://canary-5.example/r"}"#, "command"),
-            (r#"{"gitUrl":"https://a.example/r","command":"x","authToken":"canary-5"}"#, "authToken"),
-            ("canary-5", "JSON"),
-        ] {
-            let launcher = launcher(&[&register(vec![("/iwomp-in-aws/demo", ParameterType::String, entry)])], &[]);
-            let report = report(&launcher, TRIGGER).await;
-            let reason = report.reason.unwrap();
-            assert_eq!((report.outcome, report.class), (Outcome::Refused, Some("malformed_register")));
-            assert!(reason.contains("/iwomp-in-aws/demo") && reason.contains(key), "{reason}");
-            assert!(!reason.contains("canary-5"), "{reason}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_default_lies_under_the_entry() {
-        let parameters = vec![
-            ("/iwomp-in-aws/demo", ParameterType::String, r#"{"gitUrl":"https://git.example/demo.git"}"#),
-            ("/iwomp-in-aws/_default", ParameterType::String, r#"{"command":"x","branches":["prod"]}"#),
-        ];
-        let launcher = launcher(&[&register(parameters)], &[]);
-        assert_eq!(report(&launcher, TRIGGER).await.class, Some("branch_not_allowed"));
-    }
-
-    #[tokio::test]
-    async fn of_an_encrypted_entry_the_launcher_knows_only_that_it_exists() {
-        let entry = register(vec![("/iwomp-in-aws/demo", ParameterType::SecureString, "AQICAHh")]);
-        let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
-        assert_eq!(report(&launcher, r#"{"project":"demo","branch":"any"}"#).await.outcome, Outcome::Started);
-    }
-
-    #[tokio::test]
-    async fn an_error_of_aws_keeps_the_trigger_and_names_its_cause() {
-        let missing = build_fails_with(|| {
-            let cause = ResourceNotFoundException::builder().message("Project cannot be found").build();
-            StartBuildError::ResourceNotFoundException(cause)
-        });
-        let launcher = launcher(&[&plain_entry()], &[&no_history(), &missing]);
-        let report = report(&launcher, TRIGGER).await;
-        assert_eq!(report.outcome, Outcome::Failed);
-        let reason = report.reason.unwrap();
-        assert!(
-            reason.contains("starting iwomp-in-aws-demo") && reason.contains("Project cannot be found"),
-            "{reason}"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_trigger_whose_build_exists_is_not_started_again() {
-        let [list, get] = history(&[("TRIGGERID", TRIGGER_ID), ("GITBRANCH", "main")], 1);
-        let launcher = launcher(&[&plain_entry()], &[&list, &get]);
-        let report = report(&launcher, TRIGGER).await;
-        assert_eq!((report.outcome, report.build.as_deref()), (Outcome::Started, Some(BUILD)));
-    }
-
-    #[tokio::test]
-    async fn a_build_that_began_after_the_publication_covers_a_waiting_trigger() {
-        let [list, get] = history(&[("TRIGGERID", "other"), ("GITBRANCH", "main")], 60);
-        let launcher = launcher(&[&plain_entry()], &[&list, &get]);
-        assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Covered);
-    }
-
-    #[tokio::test]
-    async fn a_flood_of_triggers_with_one_commit_is_covered_by_one_build_of_it() {
-        const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-        let [list, get] = history(&[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)], 60);
-        let launcher = launcher(&[&plain_entry()], &[&list, &get]);
-        let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
-        assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Covered);
-    }
-
-    #[tokio::test]
-    async fn no_other_build_covers_a_trigger() {
-        const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-        let pinned_trigger = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
-        let cases: [(&str, Variables, i64); 5] = [
-            (TRIGGER, &[("GITBRANCH", "main")], 5), // just within what the clocks may differ
-            (TRIGGER, &[("GITBRANCH", "main")], 0), // began before, as far as clocks tell
-            (TRIGGER, &[("GITBRANCH", "master")], 60), // another branch
-            (TRIGGER, &[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)], 60), // a pinned build may be an old commit
-            (&pinned_trigger, &[("GITBRANCH", "main")], 60), // the head may be another commit by then
-        ];
-        for (message, variables, began_after_seconds) in cases {
-            let [list, get] = history(variables, began_after_seconds);
-            let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
-            assert_eq!(report(&launcher, message).await.outcome, Outcome::Started, "{message} {variables:?}");
-        }
-    }
-}
+pub(crate) mod tests;

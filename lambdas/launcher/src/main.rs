@@ -1,19 +1,8 @@
-//! The launcher is a privilege filter. Whoever may publish to the topic may say a project, a branch and a commit, and nothing
-//! else; everything that is run comes from the register and from Git. The launcher reads no secret and holds no role of a
-//! project: the most that it can do is start a registered project's own build.
-
-mod builds;
-mod delivery;
-mod environment;
-mod handler;
-mod register;
-mod report;
-mod verdict;
+//! The launcher's wiring: environment, clients, and the runtime of Lambda.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -21,12 +10,12 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tracing_subscriber::EnvFilter;
 
-use crate::environment::Environment;
-use crate::handler::Launcher;
+use launcher::environment::Environment;
+use launcher::{Aws, Launcher};
 
 /// One attempt at a call. SSM and CodeBuild answer within tens of milliseconds; StartBuild takes a second on a bad day.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
-/// A call with its retries. The queue is the patient one: what fails here comes back after the visibility timeout.
+/// A call with its retries. The queue is the patient one: what fails here comes back after a delay.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_ATTEMPTS: u32 = 2;
@@ -38,12 +27,12 @@ async fn main() -> Result<(), Error> {
 
     let environment = Environment::read()?;
     let aws = aws().await;
-    let launcher = &Launcher {
-        config_path: environment.config_path,
-        topic_arn: environment.topic_arn,
+    let clients = Aws {
         ssm: aws_sdk_ssm::Client::new(&aws),
         codebuild: aws_sdk_codebuild::Client::new(&aws),
+        sqs: aws_sdk_sqs::Client::new(&aws),
     };
+    let launcher = &Launcher::new(environment, clients, SystemTime::now);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
         Ok::<_, Infallible>(launcher.handle(event.payload).await)
     }))

@@ -1,0 +1,156 @@
+//! What an error of AWS means for a trigger. Every error of SSM, CodeBuild and SQS ends in one of these kinds, so that no
+//! error is tried for ever and none loses a trigger.
+
+use aws_sdk_codebuild::config::http::HttpResponse;
+use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::fate::Stop;
+
+/// What to expect of the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// AWS wants fewer calls.
+    Throttled,
+    /// AWS is down, or the way to it.
+    Unavailable,
+    /// The call may have had its effect although nobody answered: what repeats it must not do it twice.
+    UnknownOutcome,
+    /// The launcher's role lacks a right. No retry mends it, but right after an apply IAM itself lags behind.
+    AccessDenied,
+    /// What was asked for is not there, or AWS does not take it. No retry mends it, unless Terraform is at work.
+    Misconfigured,
+}
+
+impl Kind {
+    /// One word for logs and metrics.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Unavailable => "aws_unavailable",
+            Self::UnknownOutcome => "unknown_outcome",
+            Self::AccessDenied => "access_denied",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+
+    /// Whether only a person can mend it.
+    #[must_use]
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::AccessDenied | Self::Misconfigured => true,
+            Self::Throttled | Self::Unavailable | Self::UnknownOutcome => false,
+        }
+    }
+}
+
+/// Whether a call may be repeated without a thought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    None,
+    /// It does something, so that an answer that got lost leaves open whether it was done.
+    Some,
+}
+
+/// Stops a trigger with a failed call: what was tried, the whole chain of causes (`SdkError` alone prints no more than
+/// "service error"), and what it means.
+pub fn stop<E>(action: &str, effect: Effect, error: SdkError<E, HttpResponse>) -> Stop
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let kind = kind(effect, &error);
+    Stop::Failed { kind, reason: format!("{action}: {}", DisplayErrorContext(error)) }
+}
+
+fn kind<E: ProvideErrorMetadata>(effect: Effect, error: &SdkError<E, HttpResponse>) -> Kind {
+    let no_answer = match effect {
+        Effect::None => Kind::Unavailable,
+        Effect::Some => Kind::UnknownOutcome,
+    };
+    match error {
+        // Nothing was sent.
+        SdkError::ConstructionFailure(_) => Kind::Misconfigured,
+        SdkError::ServiceError(answer) => {
+            by_code(error.code().unwrap_or_default(), answer.raw().status().as_u16(), no_answer)
+        }
+        // Timed out, cut off, or not understood. A refused connection is among these, but so is one that broke.
+        _ => no_answer,
+    }
+}
+
+/// The codes of "Common errors" and of the operations' own lists in the API references of SSM, CodeBuild and SQS. What is not
+/// in them goes by its status: 5xx is AWS's fault, all else ours.
+fn by_code(code: &str, status: u16, no_answer: Kind) -> Kind {
+    match code {
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "AWS.SimpleQueueService.OverLimit"
+        | "LimitExceededException" => Kind::Throttled,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch" => Kind::AccessDenied,
+        // The clock of either side: a new signature mends it.
+        "RequestExpired" | "RequestTimeTooSkewed" | "RequestTimeout" | "RequestTimeoutException" => Kind::Unavailable,
+        "InternalFailure"
+        | "InternalServerError"
+        | "InternalServiceError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException" => no_answer,
+        _ if status == 429 => Kind::Throttled,
+        _ if status >= 500 => no_answer,
+        _ => Kind::Misconfigured,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_kind() {
+        use Kind::{AccessDenied, Misconfigured, Throttled, Unavailable, UnknownOutcome};
+        for (code, status, expected) in [
+            ("ThrottlingException", 400, Throttled),
+            ("TooManyRequestsException", 429, Throttled),
+            ("", 429, Throttled),
+            ("AccessDeniedException", 400, AccessDenied),
+            ("ExpiredTokenException", 400, AccessDenied),
+            ("RequestTimeTooSkewed", 403, Unavailable),
+            ("InternalServerError", 500, UnknownOutcome),
+            ("", 503, UnknownOutcome),
+            ("ResourceNotFoundException", 400, Misconfigured),
+            ("InvalidInputException", 400, Misconfigured),
+            ("SomethingNew", 400, Misconfigured),
+        ] {
+            assert_eq!(by_code(code, status, UnknownOutcome), expected, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_unknown_only_if_it_does_something() {
+        let lost = || SdkError::<aws_sdk_ssm::Error, HttpResponse>::timeout_error("no answer");
+        assert_eq!(kind(Effect::None, &lost()), Kind::Unavailable);
+        assert_eq!(kind(Effect::Some, &lost()), Kind::UnknownOutcome);
+    }
+
+    #[test]
+    fn only_what_a_person_must_mend_is_lasting() {
+        let lasting = [Kind::AccessDenied, Kind::Misconfigured];
+        let passing = [Kind::Throttled, Kind::Unavailable, Kind::UnknownOutcome];
+        assert!(lasting.into_iter().all(Kind::is_lasting) && !passing.into_iter().any(Kind::is_lasting));
+    }
+}

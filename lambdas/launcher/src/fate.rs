@@ -1,0 +1,202 @@
+//! What stops a trigger on its way to a build, and what then becomes of its message: it leaves the queue, waits in it, or is
+//! given up into the dead-letter queue, from where a person sends it on.
+
+use std::time::Duration;
+
+use contract::{Outcome, TriggerError};
+
+use crate::aws_error::Kind;
+use crate::environment::Limits;
+
+/// Why no build was started.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A rule forbids it for good.
+    Refused { class: &'static str, reason: String },
+    /// A build that began after the trigger was published has deployed what it asks for.
+    Covered { build: String },
+    /// What it asks for was tried often enough since it was published, and always failed.
+    KeepsFailing { build: String, reason: String },
+    /// Not now.
+    Busy { class: Busy, reason: String },
+    /// AWS failed or did not answer.
+    Failed { kind: Kind, reason: String },
+    /// The launcher ran out of time, wherever it was.
+    TimedOut { reason: String },
+}
+
+/// Why a trigger has to wait although nothing failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// The project's build runs, one at a time; or the account has as many as it may, for which CodeBuild has the same word.
+    Building,
+    /// An older trigger of the project goes first.
+    InLine,
+    /// The project has had its builds of this hour.
+    HourlyCap,
+    /// An operator said so.
+    Paused,
+}
+
+impl Busy {
+    /// One word for logs and metrics.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::InLine => "in_line",
+            Self::HourlyCap => "hourly_cap",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+impl Stop {
+    pub fn refused(class: &'static str, reason: impl Into<String>) -> Self {
+        Self::Refused { class, reason: reason.into() }
+    }
+
+    /// Outcome and class of a message that this stopped, if it need not be given up.
+    #[must_use]
+    pub fn outcome(&self) -> (Outcome, Option<&'static str>) {
+        match self {
+            Self::Refused { class, .. } => (Outcome::Refused, Some(class)),
+            Self::Covered { .. } => (Outcome::Covered, None),
+            Self::KeepsFailing { .. } => (Outcome::Failed, Some("keeps_failing")),
+            Self::Busy { class, .. } => (Outcome::Busy, Some(class.class())),
+            Self::Failed { kind, .. } => (Outcome::Failed, Some(kind.class())),
+            Self::TimedOut { .. } => (Outcome::Failed, Some("timeout")),
+        }
+    }
+}
+
+impl From<TriggerError> for Stop {
+    fn from(error: TriggerError) -> Self {
+        Self::refused(error.class(), error.to_string())
+    }
+}
+
+/// How often an error that only a person can mend is tried: IAM's rights and Terraform's resources come up within a minute.
+pub const LASTING_TRIES: u32 = 5;
+
+/// What becomes of a message that stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is answered for good.
+    Leave,
+    /// It comes back.
+    Wait,
+    /// It came often enough (failed) or waited long enough (expired), and becomes a dead letter with this outcome.
+    GiveUp(Outcome),
+}
+
+/// Decides on a message that was received `tries` times and has `waited` in the queue.
+#[must_use]
+pub fn fate(stop: &Stop, tries: u32, waited: Duration, limits: &Limits) -> Fate {
+    match stop {
+        Stop::Refused { .. } | Stop::Covered { .. } | Stop::KeepsFailing { .. } => Fate::Leave,
+        // Until the operator says otherwise.
+        Stop::Busy { class: Busy::Paused, .. } => Fate::Wait,
+        Stop::Failed { kind, .. } if kind.is_lasting() && tries >= LASTING_TRIES => Fate::GiveUp(Outcome::Failed),
+        _ if waited > limits.max_wait => Fate::GiveUp(Outcome::Expired),
+        _ => Fate::Wait,
+    }
+}
+
+/// Which of the waiting triggers of a project a delay is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The oldest that is known: it looks often, for it goes next.
+    First,
+    /// Any other, and whatever failed.
+    Behind,
+    /// Of a paused project.
+    Paused,
+}
+
+/// How long until the next try: doubling from try to try up to a bound, in whole seconds, at least one.
+///
+/// `jitter` is from 0 to 1; it takes up to half of the delay away, so that what came together does not come back together.
+#[must_use]
+pub fn delay(place: Place, tries: u32, jitter: f64, limits: &Limits) -> Duration {
+    let retry = limits.retry.as_secs_f64();
+    let (first, bound) = match place {
+        Place::First => (retry / 16.0, retry / 8.0),
+        Place::Behind => (retry / 16.0, retry),
+        Place::Paused => (retry, 5.0 * retry),
+    };
+    let doublings = tries.saturating_sub(1).min(16); // beyond, every bound is reached
+    let full = (first * f64::from(1_u32 << doublings)).min(bound);
+    Duration::from_secs_f64((full * (1.0 - jitter / 2.0)).ceil().max(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { retry: Duration::from_secs(160), max_wait: Duration::from_secs(1000), builds_per_hour: 30 };
+
+    fn busy(class: Busy) -> Stop {
+        Stop::Busy { class, reason: String::new() }
+    }
+
+    fn failed(kind: Kind) -> Stop {
+        Stop::Failed { kind, reason: String::new() }
+    }
+
+    #[test]
+    fn what_is_answered_leaves_and_what_is_not_waits() {
+        let build = || "iwomp-in-aws-demo:1".to_owned();
+        for (stop, expected) in [
+            (Stop::refused("too_long", ""), Fate::Leave),
+            (Stop::Covered { build: build() }, Fate::Leave),
+            (Stop::KeepsFailing { build: build(), reason: String::new() }, Fate::Leave),
+            (busy(Busy::Building), Fate::Wait),
+            (busy(Busy::Paused), Fate::Wait),
+            (failed(Kind::Throttled), Fate::Wait),
+            (failed(Kind::AccessDenied), Fate::Wait),
+            (Stop::TimedOut { reason: String::new() }, Fate::Wait),
+        ] {
+            assert_eq!(fate(&stop, 1, Duration::ZERO, &LIMITS), expected, "{stop:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_waits_for_ever_but_in_a_paused_project() {
+        let (just, over) = (LIMITS.max_wait, LIMITS.max_wait + Duration::from_millis(1));
+        for stop in [busy(Busy::Building), busy(Busy::HourlyCap), failed(Kind::Unavailable)] {
+            assert_eq!(fate(&stop, 999, just, &LIMITS), Fate::Wait, "{stop:?}");
+            assert_eq!(fate(&stop, 1, over, &LIMITS), Fate::GiveUp(Outcome::Expired), "{stop:?}");
+        }
+        assert_eq!(fate(&busy(Busy::Paused), 999, over, &LIMITS), Fate::Wait);
+        assert_eq!(fate(&Stop::refused("too_long", ""), 999, over, &LIMITS), Fate::Leave);
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_is_given_up_after_a_few_tries() {
+        for kind in [Kind::AccessDenied, Kind::Misconfigured] {
+            assert_eq!(fate(&failed(kind), LASTING_TRIES - 1, Duration::ZERO, &LIMITS), Fate::Wait);
+            assert_eq!(fate(&failed(kind), LASTING_TRIES, Duration::ZERO, &LIMITS), Fate::GiveUp(Outcome::Failed));
+        }
+        assert_eq!(fate(&failed(Kind::UnknownOutcome), 999, Duration::ZERO, &LIMITS), Fate::Wait);
+    }
+
+    #[test]
+    fn a_delay_doubles_up_to_its_bound() {
+        let seconds = |place, tries| delay(place, tries, 0.0, &LIMITS).as_secs();
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, u32::MAX].map(|tries| seconds(Place::Behind, tries)),
+            [10, 20, 40, 80, 160, 160, 160]
+        );
+        assert_eq!([1, 2, 3, 99].map(|tries| seconds(Place::First, tries)), [10, 20, 20, 20]);
+        assert_eq!([1, 2, 3, 4].map(|tries| seconds(Place::Paused, tries)), [160, 320, 640, 800]);
+    }
+
+    #[test]
+    fn jitter_takes_up_to_half_of_a_delay_and_never_all_of_it() {
+        assert_eq!(delay(Place::Behind, 5, 1.0, &LIMITS).as_secs(), 80);
+        let short = Limits { retry: Duration::from_secs(2), ..LIMITS };
+        assert_eq!(delay(Place::Behind, 1, 1.0, &short).as_secs(), 1);
+    }
+}

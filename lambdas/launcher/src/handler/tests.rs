@@ -1,0 +1,563 @@
+use super::*;
+use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
+use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectOutput;
+use aws_sdk_codebuild::operation::start_build::{StartBuildError, StartBuildInput, StartBuildOutput};
+use aws_sdk_codebuild::types::error::{AccountLimitExceededException, ResourceNotFoundException};
+use aws_sdk_codebuild::types::{Build, EnvironmentVariable, ProjectEnvironment, StatusType};
+use aws_sdk_sqs::operation::change_message_visibility_batch::{
+    ChangeMessageVisibilityBatchInput, ChangeMessageVisibilityBatchOutput,
+};
+use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageInput, SendMessageOutput};
+use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use contract::ConfigPath;
+use serde_json::json;
+
+use crate::environment::Limits;
+
+pub(crate) const TOPIC_ARN: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws";
+pub(crate) const TRIGGER_ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
+/// In the envelopes of [`record`].
+const PUBLISHED: &str = "2026-11-23T06:00:00.000Z";
+const PUBLISHED_SECONDS: i64 = 1_795_413_600;
+const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh"}"#;
+const TRIGGER: &str = r#"{"project":"demo","branch":"main"}"#;
+const QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers";
+const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers-dead";
+const BUILDS_PER_HOUR: usize = 4;
+const BUILD: &str = "iwomp-in-aws-demo:1";
+
+/// A queue message as SQS hands it to Lambda, on its `tries`th delivery.
+pub(crate) fn record(message: &str, tries: u32) -> SqsMessage {
+    let envelope = json!({
+        "Type": "Notification", "MessageId": TRIGGER_ID, "TopicArn": TOPIC_ARN, "Message": message,
+        "Timestamp": PUBLISHED, "SignatureVersion": "1", "Signature": "x",
+        "SigningCertURL": "https://sns.example/cert.pem", "UnsubscribeURL": "https://sns.example/unsubscribe",
+    });
+    serde_json::from_value(json!({
+        "messageId": "queue-message-1", "receiptHandle": "receipt-1",
+        "body": envelope.to_string(),
+        "attributes": {"ApproximateReceiveCount": tries.to_string(), "SentTimestamp": format!("{PUBLISHED_SECONDS}000")},
+    }))
+    .unwrap()
+}
+
+/// Names and values of a build's variables.
+type Variables = &'static [(&'static str, &'static str)];
+
+fn register(parameters: Vec<(&'static str, ParameterType, &'static str)>) -> Rule {
+    mock!(aws_sdk_ssm::Client::get_parameters)
+        .match_requests(|request| request.with_decryption() == Some(false))
+        .then_output(move || {
+            let parameters = parameters
+                .iter()
+                .map(|(name, kind, value)| Parameter::builder().name(*name).r#type(kind.clone()).value(*value).build());
+            GetParametersOutput::builder().set_parameters(Some(parameters.collect())).build()
+        })
+}
+
+fn plain_entry() -> Rule {
+    register(vec![("/iwomp-in-aws/demo", ParameterType::String, ENTRY)])
+}
+
+fn build_starts(matching: impl Fn(&StartBuildInput) -> bool + Send + Sync + 'static) -> Rule {
+    mock!(aws_sdk_codebuild::Client::start_build)
+        .match_requests(matching)
+        .then_output(|| StartBuildOutput::builder().build_value(Build::builder().id(BUILD).build()).build())
+}
+
+fn build_fails_with(error: impl Fn() -> StartBuildError + Send + Sync + 'static) -> Rule {
+    mock!(aws_sdk_codebuild::Client::start_build).then_error(error)
+}
+
+/// The history of the project, newest first: how each build ended, its variables, and when it began, in seconds after the
+/// publication.
+fn past(builds: Vec<(StatusType, Variables, i64)>) -> [Rule; 2] {
+    let count = builds.len();
+    let list = mock!(aws_sdk_codebuild::Client::list_builds_for_project).then_output(move || {
+        let ids = (0..count).map(|number| format!("{BUILD}{number}")).collect();
+        ListBuildsForProjectOutput::builder().set_ids(Some(ids)).build()
+    });
+    let get = mock!(aws_sdk_codebuild::Client::batch_get_builds).then_output(move || {
+        let builds = builds.iter().enumerate().map(|(number, (status, variables, began))| {
+            let mut environment = ProjectEnvironment::builder()
+                .r#type("LINUX_CONTAINER".into())
+                .image("image")
+                .compute_type("BUILD_GENERAL1_SMALL".into());
+            for (name, value) in *variables {
+                let variable = EnvironmentVariable::builder().name(*name).value(*value).build().unwrap();
+                environment = environment.environment_variables(variable);
+            }
+            Build::builder()
+                .id(format!("{BUILD}{number}"))
+                .build_status(status.clone())
+                .start_time(aws_sdk_codebuild::primitives::DateTime::from_secs(PUBLISHED_SECONDS + began))
+                .environment(environment.build().unwrap())
+                .build()
+        });
+        BatchGetBuildsOutput::builder().set_builds(Some(builds.collect())).build()
+    });
+    [list, get]
+}
+
+/// A history of one successful build.
+fn history(variables: Variables, began_after_seconds: i64) -> [Rule; 2] {
+    past(vec![(StatusType::Succeeded, variables, began_after_seconds)])
+}
+
+fn launcher(ssm: &[&Rule], codebuild: &[&Rule]) -> Launcher {
+    launcher_with_queue(ssm, codebuild, &[&postpones(|_| true), &takes_dead_letters(|_| true)])
+}
+
+/// A launcher at the time of the publication, half a minute later.
+fn launcher_with_queue(ssm: &[&Rule], codebuild: &[&Rule], sqs: &[&Rule]) -> Launcher {
+    let environment = Environment {
+        config_path: ConfigPath::parse("iwomp-in-aws").unwrap(),
+        topic_arn: TOPIC_ARN.to_owned(),
+        queue_url: QUEUE_URL.to_owned(),
+        dead_letter_queue_url: DEAD_LETTER_QUEUE_URL.to_owned(),
+        limits: Limits {
+            retry: Duration::from_secs(160),
+            max_wait: Duration::from_secs(3600),
+            builds_per_hour: BUILDS_PER_HOUR,
+        },
+    };
+    let aws = Aws {
+        ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, ssm),
+        codebuild: mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, codebuild),
+        sqs: mock_client!(aws_sdk_sqs, RuleMode::MatchAny, sqs),
+    };
+    Launcher::new(environment, aws, || published_after(30))
+}
+
+fn published_after(seconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs((PUBLISHED_SECONDS + seconds).unsigned_abs())
+}
+
+fn postpones(matching: impl Fn(&ChangeMessageVisibilityBatchInput) -> bool + Send + Sync + 'static) -> Rule {
+    mock!(aws_sdk_sqs::Client::change_message_visibility_batch).match_requests(matching).then_output(|| {
+        let (done, failed) = (Some(vec![]), Some(vec![]));
+        ChangeMessageVisibilityBatchOutput::builder().set_successful(done).set_failed(failed).build().unwrap()
+    })
+}
+
+fn takes_dead_letters(matching: impl Fn(&SendMessageInput) -> bool + Send + Sync + 'static) -> Rule {
+    mock!(aws_sdk_sqs::Client::send_message)
+        .match_requests(matching)
+        .then_output(|| SendMessageOutput::builder().build())
+}
+
+async fn report_on(launcher: &Launcher, record: &SqsMessage) -> Report {
+    launcher.launch_all(std::slice::from_ref(record)).await.remove(0).report
+}
+
+/// The report on the second delivery of `message`, for which the launcher looks at the history.
+async fn report(launcher: &Launcher, message: &str) -> Report {
+    report_on(launcher, &record(message, 2)).await
+}
+
+fn no_history() -> Rule {
+    mock!(aws_sdk_codebuild::Client::list_builds_for_project)
+        .then_output(|| ListBuildsForProjectOutput::builder().build())
+}
+
+#[tokio::test]
+async fn a_trigger_starts_its_projects_build_with_the_four_variables_and_nothing_else() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let start = build_starts(move |request| {
+        let variables = request.environment_variables_override();
+        let values: Vec<_> = variables.iter().map(|variable| (variable.name(), variable.value())).collect();
+        let expected =
+            [("PROJECTNAME", "demo"), ("GITBRANCH", "main"), ("GITCOMMIT", commit), ("TRIGGERID", TRIGGER_ID)];
+        let only = StartBuildInput::builder()
+            .project_name("iwomp-in-aws-demo")
+            .idempotency_token(TRIGGER_ID)
+            .set_environment_variables_override(Some(variables.to_vec()));
+        values == expected && *request == only.build().unwrap()
+    });
+    let launcher = launcher(&[&plain_entry()], &[&no_history(), &start]);
+    let message = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
+    let report = report(&launcher, &message).await;
+    assert_eq!((report.outcome, report.build.as_deref()), (Outcome::Started, Some(BUILD)), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_batch_gives_back_only_what_must_wait() {
+    let busy = build_fails_with(|| {
+        StartBuildError::AccountLimitExceededException(AccountLimitExceededException::builder().build())
+    });
+    let launcher = launcher(&[&plain_entry()], &[&no_history(), &busy]);
+    let mut refused = record("nonsense", 1);
+    refused.message_id = Some("queue-message-0".to_owned());
+    let mut event = SqsEvent::default();
+    event.records = vec![refused, record(TRIGGER, 2)];
+    assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Busy);
+    let failures = launcher.handle(event).await.batch_item_failures;
+    assert_eq!(failures.iter().map(|f| f.item_identifier.as_str()).collect::<Vec<_>>(), ["queue-message-1"]);
+}
+
+#[tokio::test]
+async fn an_unknown_project_and_a_foreign_branch_are_refused_for_good() {
+    let empty = launcher(&[&register(vec![])], &[]);
+    let unknown = report(&empty, TRIGGER).await;
+    assert_eq!((unknown.outcome, unknown.class), (Outcome::Refused, Some("unknown_project")));
+
+    let launcher = launcher(&[&plain_entry()], &[]);
+    let foreign = report(&launcher, r#"{"project":"demo","branch":"evil"}"#).await;
+    assert_eq!((foreign.outcome, foreign.class), (Outcome::Refused, Some("branch_not_allowed")));
+}
+
+#[tokio::test]
+async fn a_project_that_requires_a_commit_is_not_deployed_without() {
+    const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"x","requireCommit":true}"#;
+    let entry = register(vec![("/iwomp-in-aws/demo", ParameterType::String, ENTRY)]);
+    let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some("commit_required"));
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
+    assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Started);
+}
+
+#[tokio::test]
+async fn a_malformed_register_entry_is_refused_with_its_key_and_without_its_values() {
+    for (entry, key) in [
+        (r#"{"command":"canary-5"}"#, "gitUrl"),
+        (r#"{"gitUrl":"https://canary-5.example/r"}"#, "command"),
+        (r#"{"gitUrl":"https://a.example/r","command":"x","authToken":"canary-5"}"#, "authToken"),
+        ("canary-5", "JSON"),
+    ] {
+        let launcher = launcher(&[&register(vec![("/iwomp-in-aws/demo", ParameterType::String, entry)])], &[]);
+        let report = report(&launcher, TRIGGER).await;
+        let reason = report.reason.unwrap();
+        assert_eq!((report.outcome, report.class), (Outcome::Refused, Some("malformed_register")));
+        assert!(reason.contains("/iwomp-in-aws/demo") && reason.contains(key), "{reason}");
+        assert!(!reason.contains("canary-5"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn the_default_lies_under_the_entry() {
+    let parameters = vec![
+        ("/iwomp-in-aws/demo", ParameterType::String, r#"{"gitUrl":"https://git.example/demo.git"}"#),
+        ("/iwomp-in-aws/_default", ParameterType::String, r#"{"command":"x","branches":["prod"]}"#),
+    ];
+    let launcher = launcher(&[&register(parameters)], &[]);
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some("branch_not_allowed"));
+}
+
+#[tokio::test]
+async fn of_an_encrypted_entry_the_launcher_knows_only_that_it_exists() {
+    let entry = register(vec![("/iwomp-in-aws/demo", ParameterType::SecureString, "AQICAHh")]);
+    let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
+    assert_eq!(report(&launcher, r#"{"project":"demo","branch":"any"}"#).await.outcome, Outcome::Started);
+}
+
+#[tokio::test]
+async fn an_error_of_aws_keeps_the_trigger_and_names_its_cause() {
+    let missing = build_fails_with(|| {
+        let cause = ResourceNotFoundException::builder().message("Project cannot be found").build();
+        StartBuildError::ResourceNotFoundException(cause)
+    });
+    let launcher = launcher(&[&plain_entry()], &[&no_history(), &missing]);
+    let report = report(&launcher, TRIGGER).await;
+    assert_eq!(report.outcome, Outcome::Failed);
+    let reason = report.reason.unwrap();
+    assert!(reason.contains("starting iwomp-in-aws-demo") && reason.contains("Project cannot be found"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_trigger_whose_build_exists_is_not_started_again() {
+    let [list, get] = history(&[("TRIGGERID", TRIGGER_ID), ("GITBRANCH", "main")], 1);
+    let launcher = launcher(&[&plain_entry()], &[&list, &get]);
+    let report = report(&launcher, TRIGGER).await;
+    assert_eq!((report.outcome, report.build.unwrap()), (Outcome::Started, format!("{BUILD}0")));
+}
+
+#[tokio::test]
+async fn a_build_that_began_after_the_publication_covers_a_waiting_trigger() {
+    let [list, get] = history(&[("TRIGGERID", "other"), ("GITBRANCH", "main")], 60);
+    let launcher = launcher(&[&plain_entry()], &[&list, &get]);
+    assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Covered);
+}
+
+#[tokio::test]
+async fn a_flood_of_triggers_with_one_commit_is_covered_by_one_build_of_it() {
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    let [list, get] = history(&[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)], 60);
+    let launcher = launcher(&[&plain_entry()], &[&list, &get]);
+    let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
+    assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Covered);
+}
+
+#[tokio::test]
+async fn no_other_build_covers_a_trigger() {
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    const OTHER: &str = "89abcdef0123456789abcdef0123456789abcdef";
+    let pinned_trigger = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
+    let cases: [(&str, Variables, i64); 5] = [
+        (TRIGGER, &[("GITBRANCH", "main")], 5), // just within what the clocks may differ
+        (TRIGGER, &[("GITBRANCH", "main")], 0), // began before, as far as clocks tell
+        (TRIGGER, &[("GITBRANCH", "master")], 60), // another branch
+        (TRIGGER, &[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)], 60), // a pinned build may be an old commit
+        (&pinned_trigger, &[("GITBRANCH", "main"), ("GITCOMMIT", OTHER)], 60),
+    ];
+    for (message, variables, began_after_seconds) in cases {
+        let [list, get] = history(variables, began_after_seconds);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, message).await.outcome, Outcome::Started, "{message} {variables:?}");
+    }
+}
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+fn pinned() -> String {
+    format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#)
+}
+
+fn busy() -> Rule {
+    build_fails_with(|| {
+        let cause = AccountLimitExceededException::builder().message("Cannot have more than 1 builds").build();
+        StartBuildError::AccountLimitExceededException(cause)
+    })
+}
+
+/// That message, in the queue since so many seconds before the launcher's time.
+fn waiting_for(seconds: i64, message: &str, tries: u32) -> SqsMessage {
+    let mut record = record(message, tries);
+    record.attributes.insert("SentTimestamp".to_owned(), format!("{}000", PUBLISHED_SECONDS + 30 - seconds));
+    record
+}
+
+fn event(records: Vec<SqsMessage>) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    event.records = records;
+    event
+}
+
+#[tokio::test]
+async fn a_fresh_trigger_takes_two_calls_and_none_of_them_looks_at_the_history() {
+    let (entry, start) = (plain_entry(), build_starts(|_| true));
+    let launcher = launcher(&[&entry], &[&start]);
+    assert_eq!(report_on(&launcher, &record(TRIGGER, 1)).await.outcome, Outcome::Started);
+    assert_eq!((entry.num_calls(), start.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn of_many_triggers_at_once_one_starts_a_build_and_the_others_wait_without_a_call() {
+    let (entry, start) = (plain_entry(), build_starts(|_| true));
+    let launcher = launcher(&[&entry], &[&start]);
+    let records: Vec<_> = (0..10).map(|_| record(TRIGGER, 1)).collect();
+    let verdicts = launcher.launch_all(&records).await;
+    let started = verdicts.iter().filter(|verdict| verdict.report.outcome == Outcome::Started).count();
+    assert_eq!((started, verdicts.len()), (1, 10));
+    assert_eq!((entry.num_calls(), start.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn who_must_wait_comes_back_after_a_delay_that_grows_and_differs() {
+    // The first in line looks every 10 to 20 s of a longest delay of 160.
+    for (tries, shortest, longest) in [(1, 5, 10), (2, 10, 20), (9, 10, 20)] {
+        let postponed = postpones(move |request| {
+            let [entry] = request.entries() else { return false };
+            let delay = entry.visibility_timeout().unwrap();
+            request.queue_url() == Some(QUEUE_URL)
+                && entry.receipt_handle() == "receipt-1"
+                && (shortest..=longest).contains(&delay)
+        });
+        let launcher = launcher_with_queue(&[&plain_entry()], &[&no_history(), &busy()], &[&postponed]);
+        let response = launcher.handle(event(vec![record(TRIGGER, tries)])).await;
+        assert_eq!((response.batch_item_failures.len(), postponed.num_calls()), (1, 1), "try {tries}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_answered_says_nothing_to_the_queue() {
+    let postponed = postpones(|_| true);
+    let launcher = launcher_with_queue(&[&plain_entry()], &[&build_starts(|_| true)], &[&postponed]);
+    let response = launcher.handle(event(vec![record(TRIGGER, 1), record("nonsense", 1)])).await;
+    assert_eq!((response.batch_item_failures.len(), postponed.num_calls()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_trigger_that_waited_too_long_is_tried_once_more_and_then_becomes_a_dead_letter_as_it_is() {
+    let late = waiting_for(3601, TRIGGER, 40);
+    let body = late.body.clone();
+    let dead = takes_dead_letters(move |request| {
+        request.queue_url() == Some(DEAD_LETTER_QUEUE_URL) && request.message_body() == body.as_deref()
+    });
+    let launcher = launcher_with_queue(&[&plain_entry()], &[&no_history(), &busy()], &[&dead]);
+    let response = launcher.handle(event(vec![late.clone()])).await;
+    assert_eq!((response.batch_item_failures.len(), dead.num_calls()), (0, 1));
+
+    let mut verdicts = launcher.launch_all(std::slice::from_ref(&late)).await;
+    launcher.settle(&mut verdicts).await;
+    assert_eq!((verdicts[0].report.outcome, verdicts[0].report.class), (Outcome::Expired, Some("building")));
+}
+
+#[tokio::test]
+async fn a_trigger_that_waited_too_long_is_started_all_the_same_if_it_can_be() {
+    let launcher = launcher_with_queue(&[&plain_entry()], &[&no_history(), &build_starts(|_| true)], &[]);
+    assert_eq!(report_on(&launcher, &waiting_for(90_000, TRIGGER, 2)).await.outcome, Outcome::Started);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_not_taken_waits_on() {
+    let broken = mock!(aws_sdk_sqs::Client::send_message).then_error(|| SendMessageError::unhandled("down"));
+    let postponed = postpones(|_| true);
+    let launcher = launcher_with_queue(&[&plain_entry()], &[&no_history(), &busy()], &[&broken, &postponed]);
+    let response = launcher.handle(event(vec![waiting_for(3601, TRIGGER, 40)])).await;
+    assert_eq!((response.batch_item_failures.len(), postponed.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_only_a_person_can_mend_becomes_a_dead_letter_after_five_tries() {
+    let missing = || {
+        build_fails_with(|| {
+            let cause = ResourceNotFoundException::builder().message("Project cannot be found").build();
+            StartBuildError::ResourceNotFoundException(cause)
+        })
+    };
+    for (tries, expected) in [(4, 0), (5, 1)] {
+        let dead = takes_dead_letters(|_| true);
+        let sqs = [&dead, &postpones(|_| true)];
+        let launcher = launcher_with_queue(&[&plain_entry()], &[&no_history(), &missing()], &sqs);
+        let response = launcher.handle(event(vec![record(TRIGGER, tries)])).await;
+        assert_eq!((dead.num_calls(), response.batch_item_failures.len()), (expected, 1 - expected), "try {tries}");
+    }
+}
+
+#[tokio::test]
+async fn the_triggers_of_a_paused_project_wait_however_long() {
+    let entry = register(vec![
+        ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
+        ("/iwomp-in-aws-paused/demo", ParameterType::String, "the \u{1b}[31mmigration"),
+    ]);
+    let launcher = launcher(&[&entry], &[]);
+    let records = [waiting_for(900_000, TRIGGER, 2)];
+    let verdicts = launcher.launch_all(&records).await;
+    let Verdict { report, fate, place, .. } = &verdicts[0];
+    assert_eq!((report.outcome, report.class, fate), (Outcome::Busy, Some("paused"), &Fate::Wait));
+    assert_eq!(*place, Place::Paused);
+    let reason = report.reason.as_deref().unwrap();
+    assert!(reason.contains("\\u{1b}[31mmigration") && reason.contains("make resume PROJECT=demo"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_paused_project_still_refuses_what_it_never_takes() {
+    let entry = register(vec![
+        ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
+        ("/iwomp-in-aws-paused/demo", ParameterType::String, ""),
+    ]);
+    let evil = report(&launcher(&[&entry], &[]), r#"{"project":"demo","branch":"evil"}"#).await;
+    assert_eq!(evil.class, Some("branch_not_allowed"));
+}
+
+#[tokio::test]
+async fn a_build_of_the_head_serves_a_pinned_trigger() {
+    let [list, get] = history(&[("GITBRANCH", "main")], 60);
+    let launcher = launcher(&[&plain_entry()], &[&list, &get]);
+    assert_eq!(report(&launcher, &pinned()).await.outcome, Outcome::Covered);
+}
+
+#[tokio::test]
+async fn after_three_failures_of_the_same_no_fourth_build_is_started() {
+    use StatusType::{Failed, Fault, Stopped, TimedOut};
+    const HEAD: Variables = &[("GITBRANCH", "main")];
+    const PINNED: Variables = &[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)];
+    for (message, builds, expected) in [
+        (TRIGGER, vec![(Failed, HEAD, 60), (TimedOut, HEAD, 50), (Failed, HEAD, 40)], Some("keeps_failing")),
+        (TRIGGER, vec![(Failed, HEAD, 60), (Failed, HEAD, 50)], None),
+        (TRIGGER, vec![(Failed, HEAD, 60), (Stopped, HEAD, 50), (Fault, HEAD, 40)], None),
+        (TRIGGER, vec![(Failed, HEAD, 60), (Failed, HEAD, 50), (Failed, HEAD, 5)], None),
+        (TRIGGER, vec![(Failed, HEAD, 60), (Failed, HEAD, 50), (Failed, PINNED, 40)], None),
+        (&pinned(), vec![(Failed, HEAD, 60), (Failed, HEAD, 50), (Failed, HEAD, 40)], None),
+        (&pinned(), vec![(Failed, PINNED, 60), (Failed, PINNED, 50), (Failed, PINNED, 40)], Some("keeps_failing")),
+    ] {
+        let [list, get] = past(builds);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        let records = [record(message, 2)];
+        let verdict = launcher.launch_all(&records).await.remove(0);
+        assert_eq!((verdict.report.class, verdict.fate), (expected, Fate::Leave), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_project_that_had_its_builds_of_the_hour_waits() {
+    const OTHER: Variables = &[("GITBRANCH", "other")];
+    for (builds, expected) in [(BUILDS_PER_HOUR, Some("hourly_cap")), (BUILDS_PER_HOUR - 1, None)] {
+        let older = (StatusType::Succeeded, OTHER, 30 - 3600);
+        let lately = std::iter::repeat_n((StatusType::Succeeded, OTHER, 31 - 3600), builds);
+        let [list, get] = past(lately.chain([older]).collect());
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, TRIGGER).await.class, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_launcher_that_started_a_part_of_the_cap_looks_before_the_next() {
+    const OTHER: Variables = &[("GITBRANCH", "other")];
+    let [list, get] = past(vec![(StatusType::Succeeded, OTHER, 0); BUILDS_PER_HOUR]);
+    let launcher = launcher(&[&plain_entry()], &[&list, &get]);
+    let demo = ProjectName::parse("demo").unwrap();
+    launcher.memory.started(&demo, published_after(0), BUILD);
+    let report = report_on(&launcher, &record(TRIGGER, 1)).await;
+    assert_eq!((report.class, list.num_calls()), (Some("hourly_cap"), 1));
+}
+
+#[tokio::test]
+async fn a_younger_trigger_lets_an_older_one_that_waits_go_first() {
+    let launcher = launcher(&[&plain_entry()], &[&no_history(), &build_starts(|_| true)]);
+    let demo = ProjectName::parse("demo").unwrap();
+    let older = Waiting { published: published_after(-60), trigger_id: "older".to_owned() };
+    launcher.memory.line_up(&demo, older, published_after(29), Duration::from_secs(20));
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some("in_line"));
+    launcher.memory.leave_line(&demo, "older");
+    assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Started);
+}
+
+#[tokio::test]
+async fn the_history_is_read_as_far_back_as_the_trigger_is_old() {
+    // Two pages, all but the last build younger than the trigger: its own build is on the second.
+    let list = mock!(aws_sdk_codebuild::Client::list_builds_for_project)
+        .match_requests(|request| request.next_token().is_none())
+        .then_output(|| ListBuildsForProjectOutput::builder().ids("new").next_token("2").build());
+    let rest = mock!(aws_sdk_codebuild::Client::list_builds_for_project)
+        .match_requests(|request| request.next_token() == Some("2"))
+        .then_output(|| ListBuildsForProjectOutput::builder().ids("old").build());
+    let [_, new] = past(vec![(StatusType::Failed, &[("GITBRANCH", "main")], 60)]);
+    let launcher = launcher(&[&plain_entry()], &[&list, &rest, &new, &build_starts(|_| true)]);
+    assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Started);
+    assert_eq!((list.num_calls(), rest.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn poison_is_refused_and_harms_no_trigger_beside_it() {
+    let with_body = |body| {
+        let mut record = record(TRIGGER, 1);
+        record.body = body;
+        record
+    };
+    let body = |text: String| with_body(Some(text));
+    let mut poison = vec![
+        body(String::new()),
+        body("x".repeat(262_144)), // the most that SQS takes
+        body("[".repeat(100_000)),
+        body("\u{0}\u{1b}[2J".to_owned()),
+        with_body(None),
+        record(&"{".repeat(100_000), 1),
+        record(&" ".repeat(3000), 1),
+    ];
+    for (number, record) in poison.iter_mut().enumerate() {
+        record.message_id = Some(format!("poison-{number}"));
+    }
+    let (start, postponed) = (busy(), postpones(|_| true));
+    let launcher = launcher_with_queue(&[&plain_entry()], &[&start], &[&postponed]);
+    poison.push(record(TRIGGER, 1));
+    let failures = launcher.handle(event(poison)).await.batch_item_failures;
+    assert_eq!(
+        failures.iter().map(|failure| failure.item_identifier.as_str()).collect::<Vec<_>>(),
+        ["queue-message-1"]
+    );
+    assert_eq!((start.num_calls(), postponed.num_calls()), (1, 1));
+}

@@ -1,0 +1,192 @@
+//! What one running launcher remembers between triggers, to spare calls: of a project that has a flood of triggers, nearly
+//! all are answered from here. Everything is short-lived or only makes a trigger wait; nothing here can start a build, and
+//! a launcher that knows nothing is right, too.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use contract::ProjectName;
+
+use crate::builds::History;
+use crate::fate::Place;
+use crate::register::Entry;
+
+/// How long an answer of AWS is believed. A start that it does not show yet is younger than CodeBuild's idempotency tokens,
+/// which live five minutes.
+const FRESHNESS: Duration = Duration::from_secs(2);
+
+/// How much later than its delay the first in line may come, for SQS and Lambda take their time.
+const LATENESS: Duration = Duration::from_secs(5);
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// By project. Only names from the register get in, so its size bounds this.
+#[derive(Default)]
+pub struct Memory(Mutex<HashMap<ProjectName, Known>>);
+
+#[derive(Default)]
+struct Known {
+    entry: Option<(SystemTime, Arc<Entry>)>,
+    history: Option<(SystemTime, Arc<History>)>,
+    busy: Option<(SystemTime, String)>,
+    starts: VecDeque<SystemTime>,
+    first: Option<First>,
+}
+
+/// The oldest waiting trigger that is known, and until when it should have come back.
+struct First {
+    who: Waiting,
+    until: SystemTime,
+}
+
+/// A trigger that waits, older ones first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    pub published: SystemTime,
+    pub trigger_id: String,
+}
+
+impl Memory {
+    pub fn entry(&self, project: &ProjectName, now: SystemTime) -> Option<Arc<Entry>> {
+        fresh(self.known().get(project)?.entry.as_ref(), now)
+    }
+
+    pub fn keep_entry(&self, project: &ProjectName, now: SystemTime, entry: Arc<Entry>) {
+        self.of(project, |known| known.entry = Some((now, entry)));
+    }
+
+    pub fn history(&self, project: &ProjectName, now: SystemTime) -> Option<Arc<History>> {
+        fresh(self.known().get(project)?.history.as_ref(), now)
+    }
+
+    pub fn keep_history(&self, project: &ProjectName, now: SystemTime, history: Arc<History>) {
+        self.of(project, |known| known.history = Some((now, history)));
+    }
+
+    /// Why the project cannot start a build, if it was seen to just now.
+    pub fn busy(&self, project: &ProjectName, now: SystemTime) -> Option<String> {
+        fresh(self.known().get(project)?.busy.as_ref(), now)
+    }
+
+    pub fn keep_busy(&self, project: &ProjectName, now: SystemTime, reason: String) {
+        self.of(project, |known| known.busy = Some((now, reason)));
+    }
+
+    /// A build of the project was started.
+    pub fn started(&self, project: &ProjectName, now: SystemTime, build: &str) {
+        self.of(project, |known| {
+            known.busy = Some((now, format!("{build} has just been started")));
+            known.history = None;
+            known.starts.retain(|start| *start + HOUR > now);
+            known.starts.push_back(now);
+        });
+    }
+
+    /// How many builds of the project this launcher started within the last hour.
+    pub fn starts(&self, project: &ProjectName, now: SystemTime) -> usize {
+        let known = self.known();
+        let starts = known.get(project).map(|known| &known.starts);
+        starts.map_or(0, |starts| starts.iter().filter(|start| **start + HOUR > now).count())
+    }
+
+    /// Whether another trigger of the project goes before this one: it is older, waits, and is expected back.
+    pub fn is_behind(&self, project: &ProjectName, who: &Waiting, now: SystemTime) -> bool {
+        let known = self.known();
+        let first = known.get(project).and_then(|known| known.first.as_ref());
+        first.is_some_and(|first| first.until > now && first.who < *who)
+    }
+
+    /// Puts a trigger that must wait for a build of its own into the line; the first is expected back within `delay`.
+    pub fn line_up(&self, project: &ProjectName, who: Waiting, now: SystemTime, delay: Duration) -> Place {
+        let mut place = Place::First;
+        self.of(project, |known| match &known.first {
+            Some(first) if first.until > now && first.who < who => place = Place::Behind,
+            _ => known.first = Some(First { who, until: now + delay + LATENESS }),
+        });
+        place
+    }
+
+    /// A trigger waits no more.
+    pub fn leave_line(&self, project: &ProjectName, trigger_id: &str) {
+        self.of(project, |known| known.first = known.first.take().filter(|first| first.who.trigger_id != trigger_id));
+    }
+
+    fn of(&self, project: &ProjectName, change: impl FnOnce(&mut Known)) {
+        change(self.known().entry(project.clone()).or_default());
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<ProjectName, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was learnt at a time, if that was just now: not long ago, and not in the future of a clock that was set back.
+fn fresh<T: Clone>(kept: Option<&(SystemTime, T)>, now: SystemTime) -> Option<T> {
+    let (since, what) = kept?;
+    let age = now.duration_since(*since).ok()?;
+    (age <= FRESHNESS).then(|| what.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn demo() -> ProjectName {
+        ProjectName::parse("demo").unwrap()
+    }
+
+    fn after(seconds: u64) -> SystemTime {
+        T0 + Duration::from_secs(seconds)
+    }
+
+    fn waiting(published: u64, id: &str) -> Waiting {
+        Waiting { published: after(published), trigger_id: id.to_owned() }
+    }
+
+    #[test]
+    fn what_was_learnt_is_soon_forgotten() {
+        let memory = Memory::default();
+        memory.keep_busy(&demo(), after(100), "building".to_owned());
+        assert_eq!(memory.busy(&demo(), after(102)).as_deref(), Some("building"));
+        assert_eq!(memory.busy(&demo(), after(103)), None);
+        assert_eq!(memory.busy(&demo(), after(99)), None, "the clock was set back");
+    }
+
+    #[test]
+    fn a_start_makes_busy_counts_for_an_hour_and_outdates_the_history() {
+        let memory = Memory::default();
+        memory.keep_history(&demo(), after(0), Arc::default());
+        memory.started(&demo(), after(1), "demo:1");
+        assert!(memory.history(&demo(), after(1)).is_none());
+        assert!(memory.busy(&demo(), after(1)).is_some());
+        assert_eq!((memory.starts(&demo(), after(3600)), memory.starts(&demo(), after(3601))), (1, 0));
+    }
+
+    #[test]
+    fn the_oldest_that_is_expected_back_goes_first() {
+        let (memory, delay) = (Memory::default(), Duration::from_secs(10));
+        assert_eq!(memory.line_up(&demo(), waiting(5, "b"), after(20), delay), Place::First);
+        assert_eq!(memory.line_up(&demo(), waiting(6, "c"), after(20), delay), Place::Behind);
+        assert!(memory.is_behind(&demo(), &waiting(6, "c"), after(20)));
+        // An older one comes to the fore, and is not behind itself.
+        assert_eq!(memory.line_up(&demo(), waiting(4, "a"), after(21), delay), Place::First);
+        assert!(!memory.is_behind(&demo(), &waiting(4, "a"), after(21)));
+        assert!(memory.is_behind(&demo(), &waiting(5, "b"), after(21)));
+    }
+
+    #[test]
+    fn who_does_not_come_back_or_has_left_holds_nobody_up() {
+        let (memory, delay) = (Memory::default(), Duration::from_secs(10));
+        memory.line_up(&demo(), waiting(5, "b"), after(20), delay);
+        assert!(memory.is_behind(&demo(), &waiting(6, "c"), after(34)));
+        assert!(!memory.is_behind(&demo(), &waiting(6, "c"), after(35)));
+        memory.line_up(&demo(), waiting(5, "b"), after(40), delay);
+        memory.leave_line(&demo(), "c");
+        assert!(memory.is_behind(&demo(), &waiting(6, "c"), after(41)));
+        memory.leave_line(&demo(), "b");
+        assert!(!memory.is_behind(&demo(), &waiting(6, "c"), after(41)));
+    }
+}

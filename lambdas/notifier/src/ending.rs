@@ -1,0 +1,259 @@
+//! How a build ended, in the words of the contract: from its status, the contexts of its phases, and whether what is live
+//! names it. What a build prints decides nothing: a command can print any line.
+
+use aws_sdk_codebuild::primitives::DateTimeFormat;
+use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
+use contract::{Branch, CommitId, Deployed, Outcome, ProjectName, Report, printable, variable};
+use serde_json::{Value, json};
+
+use crate::builds::variable_of;
+
+/// How CodeBuild's context of a phase ends where a rule of the worker said no; see the worker's exit statuses.
+const REFUSED: &str = "exit status 77";
+/// Longest text of CodeBuild that is repeated, in characters.
+const MAX_CONTEXT_CHARS: usize = 500;
+/// Longest name that CodeBuild gives, in characters: a log group's may have 512.
+const MAX_NAME_CHARS: usize = 512;
+/// What SNS takes as a subject.
+const MAX_SUBJECT_CHARS: usize = 100;
+
+pub struct Ending<'a> {
+    pub report: Report,
+    build: &'a Build,
+}
+
+/// The branch that a build was asked to deploy, if it is one.
+pub fn branch(build: &Build) -> Option<Branch> {
+    variable_of(build, variable::BRANCH).and_then(|text| Branch::parse(text).ok())
+}
+
+pub fn succeeded(build: &Build) -> bool {
+    build.build_status() == Some(&StatusType::Succeeded)
+}
+
+impl<'a> Ending<'a> {
+    /// `record` is what the build wrote when its command had succeeded.
+    pub fn read(build: &'a Build, project: &ProjectName, record: Option<Deployed>) -> Self {
+        let (outcome, class) = classify(build, record.is_some());
+        let asked = variable_of(build, variable::COMMIT).and_then(|text| CommitId::parse(text).ok());
+        let trigger = variable_of(build, variable::TRIGGER).filter(|text| is_message_id(text));
+        let report = Report {
+            class,
+            reason: reason(outcome, class, build),
+            project: Some(project.clone()),
+            branch: branch(build),
+            commit: record.map(|record| record.commit).or(asked),
+            trigger: trigger.map(str::to_owned),
+            build: build.id().map(name),
+            ..Report::new(outcome)
+        };
+        Self { report, build }
+    }
+
+    /// `iwomp: demo main failed`. A long branch is cut: what happened, and where, come first on a small screen.
+    pub fn subject(&self) -> String {
+        let project = self.report.project.as_ref().map_or("", ProjectName::as_str);
+        let branch = self.report.branch.as_ref().map_or("", Branch::as_str);
+        let (start, end) = (format!("iwomp: {project} "), format!(" {}", self.report.outcome));
+        let room = MAX_SUBJECT_CHARS.saturating_sub(start.len() + end.len());
+        match branch.get(..room.saturating_sub(2)) {
+            Some(cut) if branch.len() > room => format!("{start}{cut}..{end}"),
+            _ => format!("{start}{branch}{end}").replace("  ", " "),
+        }
+    }
+
+    /// The report, and where to read on.
+    pub fn json(&self) -> Value {
+        let mut json = json!(self.report);
+        let logs = self.build.logs();
+        let more = [
+            ("build_status", self.build.build_status().map(|status| name(status.as_str()))),
+            ("ended", self.build.end_time().and_then(|end| end.fmt(DateTimeFormat::DateTime).ok())),
+            ("log_group", logs.and_then(|logs| logs.group_name()).map(name)),
+            ("log_stream", logs.and_then(|logs| logs.stream_name()).map(name)),
+        ];
+        for (key, value) in more {
+            if let Some(value) = value {
+                json[key] = json!(value);
+            }
+        }
+        if let Some(number) = self.build.build_number() {
+            json["build_number"] = json!(number);
+        }
+        json
+    }
+}
+
+fn classify(build: &Build, recorded: bool) -> (Outcome, Option<&'static str>) {
+    match build.build_status() {
+        Some(StatusType::Succeeded) if recorded => (Outcome::Deployed, None),
+        Some(StatusType::Succeeded) => (Outcome::Superseded, Some("nothing_run")),
+        Some(StatusType::Failed) if is_refusal(build) => (Outcome::Refused, None),
+        Some(StatusType::Stopped) => (Outcome::Failed, Some("stopped")),
+        Some(StatusType::TimedOut) => (Outcome::Failed, Some("timed_out")),
+        Some(StatusType::Fault) => (Outcome::Failed, Some("fault")),
+        _ => (Outcome::Failed, Some("failed")),
+    }
+}
+
+fn is_refusal(build: &Build) -> bool {
+    let contexts = build.phases().iter().flat_map(BuildPhase::contexts);
+    contexts.filter_map(|context| context.message()).any(|message| message.trim_end().ends_with(REFUSED))
+}
+
+fn reason(outcome: Outcome, class: Option<&str>, build: &Build) -> Option<String> {
+    let said = said(build);
+    match (outcome, class) {
+        (Outcome::Superseded, _) => {
+            Some("nothing was run: a newer commit of the branch was live already, or the same one".to_owned())
+        }
+        (Outcome::Refused, _) => Some(format!(
+            "the worker refused it before the command ran ({said}). To do: the end of the build's log names the rule"
+        )),
+        (Outcome::Failed, Some("stopped")) => Some(format!(
+            "the build was stopped by somebody ({said}). To do: see in its log what was half done, then trigger again"
+        )),
+        (Outcome::Failed, Some("timed_out")) => Some(format!(
+            "the build reached its time limit ({said}). To do: find in its log what took so long, or raise timeout_minutes \
+             of the project; then trigger again"
+        )),
+        (Outcome::Failed, Some("fault")) => Some(format!(
+            "CodeBuild itself failed ({said}). To do: see in the build's log what was half done, then trigger again"
+        )),
+        (Outcome::Failed, _) => Some(format!(
+            "the build failed ({said}). To do: read the end of its log, mend what it names, then trigger again"
+        )),
+        _ => None,
+    }
+}
+
+/// What CodeBuild says of the first phase that went wrong.
+fn said(build: &Build) -> String {
+    let of_phase = |phase: &BuildPhase| {
+        let message =
+            phase.contexts().iter().filter_map(|context| context.message()).find(|it| !it.trim().is_empty())?;
+        let phase = phase.phase_type().map_or("a phase", |phase| phase.as_str());
+        Some(printable(&format!("{phase}: {}", message.trim()), MAX_CONTEXT_CHARS))
+    };
+    build.phases().iter().find_map(of_phase).unwrap_or_else(|| "CodeBuild gives no cause".to_owned())
+}
+
+fn name(text: &str) -> String {
+    printable(text, MAX_NAME_CHARS)
+}
+
+/// SNS message ids are UUIDs; as the launcher has it.
+fn is_message_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{BUILD, COMMIT, TRIGGER_ID, build, failed_with, is_harmless, record, with_variables};
+
+    fn ending(build: &Build, record: Option<Deployed>) -> Ending<'_> {
+        Ending::read(build, &ProjectName::parse("demo").unwrap(), record)
+    }
+
+    #[test]
+    fn a_build_that_wrote_what_is_live_has_deployed_it() {
+        let build = build(7, StatusType::Succeeded);
+        let ending = ending(&build, Some(record(BUILD)));
+        let report = &ending.report;
+        assert_eq!((report.outcome, report.class, &report.reason), (Outcome::Deployed, None, &None));
+        assert_eq!(report.commit.as_ref().unwrap().as_str(), COMMIT);
+        assert_eq!(ending.subject(), "iwomp: demo main deployed");
+        let json = ending.json();
+        assert_eq!((&json["branch"], &json["trigger"]), (&json!("main"), &json!(TRIGGER_ID)));
+        assert_eq!(
+            (&json["log_group"], &json["log_stream"]),
+            (&json!("/aws/codebuild/iwomp-in-aws-demo"), &json!("7"))
+        );
+        assert_eq!((&json["ended"], &json["build_number"]), (&json!("2026-11-23T06:07:00Z"), &json!(7)));
+    }
+
+    #[test]
+    fn a_build_that_wrote_nothing_was_superseded() {
+        let build = build(7, StatusType::Succeeded);
+        let report = ending(&build, None).report;
+        assert_eq!((report.outcome, report.class), (Outcome::Superseded, Some("nothing_run")));
+        assert!(report.reason.unwrap().starts_with("nothing was run"));
+    }
+
+    #[test]
+    fn the_workers_exit_status_tells_a_refusal_from_a_failure() {
+        let command = "Error while executing command: iwomp-worker. Reason: exit status";
+        for (message, outcome) in [
+            (format!("{command} 77"), Outcome::Refused),
+            (format!("{command} 77\n"), Outcome::Refused),
+            (format!("{command} 1"), Outcome::Failed),
+            (format!("{command} 770"), Outcome::Failed),
+            ("exit status 77 is what a command prints. Reason: exit status 2".to_owned(), Outcome::Failed),
+            (String::new(), Outcome::Failed),
+        ] {
+            let build = failed_with(StatusType::Failed, &message);
+            assert_eq!(ending(&build, None).report.outcome, outcome, "{message}");
+        }
+    }
+
+    #[test]
+    fn every_failure_has_a_class_and_says_what_to_do() {
+        for (status, class, said) in [
+            (StatusType::Failed, "failed", "the build failed (BUILD: broken). To do: read the end of its log"),
+            (
+                StatusType::Stopped,
+                "stopped",
+                "the build was stopped by somebody (BUILD: broken). To do: see in its log",
+            ),
+            (StatusType::TimedOut, "timed_out", "the build reached its time limit (BUILD: broken). To do: find"),
+            (StatusType::Fault, "fault", "CodeBuild itself failed (BUILD: broken). To do: see"),
+            ("NEW_WORD".into(), "failed", "the build failed (BUILD: broken)"),
+        ] {
+            let build = failed_with(status, "broken");
+            let report = ending(&build, None).report;
+            assert_eq!((report.outcome, report.class), (Outcome::Failed, Some(class)));
+            assert!(report.reason.as_ref().unwrap().starts_with(said), "{report:?}");
+        }
+        let silent = build(7, StatusType::Fault);
+        assert!(ending(&silent, None).report.reason.unwrap().contains("CodeBuild gives no cause"));
+    }
+
+    #[test]
+    fn variables_of_a_build_are_told_only_if_they_are_what_they_should_be() {
+        let build = with_variables(&[
+            ("GITBRANCH", "main\x1b[31m"),
+            ("GITCOMMIT", "HEAD"),
+            ("TRIGGERID", "x"),
+            ("SECRET", "canary-8"),
+        ]);
+        let ending = ending(&build, None);
+        let report = &ending.report;
+        assert_eq!((&report.branch, &report.commit, &report.trigger), (&None, &None, &None));
+        assert_eq!(ending.subject(), "iwomp: demo failed");
+        assert!(!ending.json().to_string().contains("canary-8"));
+    }
+
+    #[test]
+    fn nothing_that_a_build_says_reaches_a_screen_unescaped() {
+        let build = failed_with(StatusType::Failed, "a\u{1b}]0;x\u{7}\r\n\u{202e}b\u{2028}c");
+        let ending = ending(&build, None);
+        let json = ending.json();
+        assert!(is_harmless(&json) && json["reason"].as_str().unwrap().contains("a\\u{1b}]0;x"), "{json}");
+        let long = failed_with(StatusType::Failed, &"x".repeat(100_000));
+        assert!(Ending::read(&long, &ProjectName::parse("demo").unwrap(), None).json().to_string().len() < 2000);
+    }
+
+    #[test]
+    fn a_subject_is_what_sns_takes() {
+        for branch in ["main".to_owned(), "b".repeat(200)] {
+            let build = with_variables(&[("GITBRANCH", &branch)]);
+            for project in ["demo", &"p".repeat(63)] {
+                let subject = Ending::read(&build, &ProjectName::parse(project).unwrap(), None).subject();
+                assert!(subject.is_ascii() && subject.len() <= 100, "{subject}");
+                assert!(subject.starts_with(&format!("iwomp: {project} {}", &branch[..4])), "{subject}");
+                assert!(subject.ends_with(" failed"), "{subject}");
+            }
+        }
+    }
+}

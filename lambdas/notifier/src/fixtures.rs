@@ -1,0 +1,445 @@
+//! What the tests share: events as AWS documents them, builds, and an AWS that holds what a test puts in and notes what the
+//! notifier does to it.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_codebuild::error::ErrorMetadata;
+use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
+use aws_sdk_codebuild::operation::list_builds_for_project::{ListBuildsForProjectError, ListBuildsForProjectOutput};
+use aws_sdk_codebuild::primitives::DateTime;
+use aws_sdk_codebuild::types::error::ResourceNotFoundException;
+use aws_sdk_codebuild::types::{
+    Build, BuildPhase, BuildPhaseType, EnvironmentVariable, LogsLocation, PhaseContext, ProjectEnvironment, StatusType,
+};
+use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
+use aws_sdk_sqs::operation::get_queue_attributes::{GetQueueAttributesError, GetQueueAttributesOutput};
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
+use aws_sdk_ssm::operation::get_parameter_history::{GetParameterHistoryError, GetParameterHistoryOutput};
+use aws_sdk_ssm::operation::get_parameters_by_path::GetParametersByPathOutput;
+use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
+use aws_sdk_ssm::types::error::ParameterNotFound;
+use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
+use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use contract::{CommitId, ConfigPath, Deployed, ProjectName, printable};
+use serde_json::{Value, json};
+
+use crate::environment::Environment;
+use crate::handler::Notifier;
+
+pub const KEEPER: &str = "arn:aws:iam::123456789012:role/terraform";
+pub const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/terraform/apply";
+pub const REPORTS: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-reports";
+pub const BUILD: &str = "iwomp-in-aws-demo:7";
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub const TRIGGER_ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
+/// The build with the number n ended n minutes later.
+pub const EPOCH_SECONDS: i64 = 1_795_413_600; // 2026-11-23T06:00:00Z
+const QUEUE: &str = "https://sqs.example/triggers";
+const DEAD_LETTERS: &str = "https://sqs.example/dead";
+
+pub fn config_path() -> ConfigPath {
+    ConfigPath::parse("iwomp-in-aws").unwrap()
+}
+
+pub fn project(name: &str) -> ProjectName {
+    ProjectName::parse(name).unwrap()
+}
+
+/// Whether nothing in it can move a cursor, reorder a line or hide.
+pub fn is_harmless(value: &Value) -> bool {
+    match value {
+        Value::String(text) => printable(text, usize::MAX) == *text,
+        Value::Array(values) => values.iter().all(is_harmless),
+        Value::Object(map) => map.iter().all(|(key, value)| printable(key, usize::MAX) == *key && is_harmless(value)),
+        _ => true,
+    }
+}
+
+/// The shape of <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html>.
+pub fn build_ended(build_project: &str) -> Value {
+    let build = format!(
+        "arn:aws:codebuild:eu-central-1:123456789012:build/{build_project}:8745a7a9-c340-456a-9166-edf953571bEX"
+    );
+    json!({
+        "version": "0",
+        "id": "c030038d-8c4d-6141-9545-00ff7b7153EX",
+        "detail-type": "CodeBuild Build State Change",
+        "source": "aws.codebuild",
+        "account": "123456789012",
+        "time": "2026-11-23T06:07:00Z",
+        "region": "eu-central-1",
+        "resources": [build],
+        "detail": {
+            "build-status": "SUCCEEDED",
+            "project-name": build_project,
+            "build-id": build,
+            "additional-information": {
+                "artifact": {"location": ""},
+                "environment": {
+                    "image": "aws/codebuild/standard:5.0",
+                    "privileged-mode": false,
+                    "compute-type": "BUILD_GENERAL1_SMALL",
+                    "type": "LINUX_CONTAINER",
+                    "environment-variables": [{"name": "GITBRANCH", "type": "PLAINTEXT", "value": "lie-1"}]
+                },
+                "timeout-in-minutes": 60.0,
+                "build-complete": true,
+                "build-number": 99.0,
+                "initiator": "iwomp-in-aws-launcher/iwomp-in-aws-launcher",
+                "build-start-time": "Nov 23, 2026 6:06:10 AM",
+                "source": {"type": "NO_SOURCE"},
+                "logs": {
+                    "group-name": "/aws/codebuild/lie-2",
+                    "stream-name": "8745a7a9-c340-456a-9166-edf953571bEX",
+                    "deep-link": "https://console.aws.amazon.com/cloudwatch/home?region=eu-central-1#lie-3"
+                },
+                "phases": [{
+                    "phase-context": ["lie-4: "],
+                    "start-time": "Nov 23, 2026 6:06:10 AM",
+                    "end-time": "Nov 23, 2026 6:06:11 AM",
+                    "duration-in-seconds": 1.0,
+                    "phase-type": "BUILD",
+                    "phase-status": "SUCCEEDED"
+                }, {"start-time": "Nov 23, 2026 6:06:59 AM", "phase-type": "COMPLETED"}]
+            },
+            "current-phase": "COMPLETED",
+            "current-phase-context": "[lie-5: ]",
+            "version": "1"
+        }
+    })
+}
+
+/// The shape of EventBridge's "AWS API Call via CloudTrail", with CloudTrail's `userIdentity` of a role's session.
+pub fn put_parameter(name: &str) -> Value {
+    json!({
+        "version": "0",
+        "id": "36eb8523-97d0-4518-b33d-ee3579ff19f0",
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.ssm",
+        "account": "123456789012",
+        "time": "2026-11-23T06:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": {
+            "eventVersion": "1.11",
+            "userIdentity": {
+                "type": "AssumedRole",
+                "principalId": "AROAIDPPEZS35WEXAMPLE:apply",
+                "arn": SESSION,
+                "accountId": "123456789012",
+                "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
+                "sessionContext": {
+                    "sessionIssuer": {
+                        "type": "Role",
+                        "principalId": "AROAIDPPEZS35WEXAMPLE",
+                        "arn": KEEPER,
+                        "accountId": "123456789012",
+                        "userName": "terraform"
+                    },
+                    "attributes": {"creationDate": "2026-11-23T05:58:00Z", "mfaAuthenticated": "false"}
+                }
+            },
+            "eventTime": "2026-11-23T06:00:00Z",
+            "eventSource": "ssm.amazonaws.com",
+            "eventName": "PutParameter",
+            "awsRegion": "eu-central-1",
+            "sourceIPAddress": "203.0.113.7",
+            "userAgent": "aws-cli/2.31.0",
+            "requestParameters": {
+                "name": name, "value": "HIDDEN_DUE_TO_SECURITY_REASONS", "type": "String", "overwrite": true
+            },
+            "responseElements": {"version": 2, "tier": "Standard"},
+            "requestID": "f0a586f8-c550-4b10-b538-4b32c6b132d6",
+            "eventID": "b8f28767-d9c0-41ca-8aa0-878a68b2bca4",
+            "readOnly": false,
+            "eventType": "AwsApiCall",
+            "managementEvent": true,
+            "recipientAccountId": "123456789012",
+            "eventCategory": "Management"
+        }
+    })
+}
+
+const ASKED: &[(&str, &str)] =
+    &[("CONFIGPATH", "iwomp-in-aws"), ("PROJECTNAME", "demo"), ("GITBRANCH", "main"), ("TRIGGERID", TRIGGER_ID)];
+
+fn new_build(build_project: &str, number: i64, status: StatusType, variables: &[(&str, &str)], message: &str) -> Build {
+    let mut environment = ProjectEnvironment::builder()
+        .r#type("LINUX_CONTAINER".into())
+        .image("image")
+        .compute_type("BUILD_GENERAL1_SMALL".into());
+    for (name, value) in variables {
+        environment = environment
+            .environment_variables(EnvironmentVariable::builder().name(*name).value(*value).build().unwrap());
+    }
+    let phase = |kind, status: StatusType, message: &str| {
+        let context = PhaseContext::builder().status_code("").message(message).build();
+        BuildPhase::builder().phase_type(kind).phase_status(status).contexts(context).build()
+    };
+    let end = (status != StatusType::InProgress).then(|| DateTime::from_secs(EPOCH_SECONDS + 60 * number));
+    Build::builder()
+        .id(format!("{build_project}:{number}"))
+        .build_number(number)
+        .project_name(build_project)
+        .set_end_time(end)
+        .phases(phase(BuildPhaseType::Submitted, StatusType::Succeeded, ""))
+        .phases(phase(BuildPhaseType::Build, status.clone(), message))
+        .build_status(status)
+        .environment(environment.build().unwrap())
+        .logs(
+            LogsLocation::builder()
+                .group_name(format!("/aws/codebuild/{build_project}"))
+                .stream_name(number.to_string())
+                .build(),
+        )
+        .build()
+}
+
+pub fn build(number: i64, status: StatusType) -> Build {
+    new_build("iwomp-in-aws-demo", number, status, ASKED, "")
+}
+
+pub fn build_of(project: &str, number: i64, status: StatusType) -> Build {
+    new_build(&format!("iwomp-in-aws-{project}"), number, status, ASKED, "")
+}
+
+pub fn failed_with(status: StatusType, message: &str) -> Build {
+    new_build("iwomp-in-aws-demo", 7, status, ASKED, message)
+}
+
+pub fn with_variables(variables: &[(&str, &str)]) -> Build {
+    new_build("iwomp-in-aws-demo", 7, StatusType::Failed, variables, "")
+}
+
+/// What the worker of a build wrote of what is live.
+pub fn record(build: &str) -> Deployed {
+    Deployed {
+        commit: CommitId::parse(COMMIT).unwrap(),
+        time: "2026-11-23T06:06:50Z".to_owned(),
+        build: Some(build.to_owned()),
+        trigger: Some(TRIGGER_ID.to_owned()),
+    }
+}
+
+pub fn mark(number: i64) -> String {
+    format!(r#"{{"build_number":{number},"build":"iwomp-in-aws-demo:{number}","time":"2026-11-23T06:00:30Z"}}"#)
+}
+
+/// An AWS in which nothing has happened, unless said.
+#[derive(Clone, Default)]
+pub struct Aws {
+    /// Oldest first.
+    pub builds: Vec<Build>,
+    /// How many build ids CodeBuild lists at once; 0 is its own 100.
+    pub page: usize,
+    /// Projects and the text of their marks.
+    pub marks: Vec<(&'static str, String)>,
+    /// The versions of what is live of demo's main.
+    pub live: Vec<String>,
+    /// Names of parameters.
+    pub register: Vec<String>,
+    /// Registered, but CodeBuild knows nothing of them.
+    pub missing: Vec<&'static str>,
+    /// The project of which CodeBuild does not allow a look.
+    pub forbidden: Option<&'static str>,
+    /// A report that contains it is not published.
+    pub unpublishable: Option<&'static str>,
+    pub marks_are_read_only: bool,
+    /// Visible, not visible and delayed triggers.
+    pub triggers: Option<[u64; 3]>,
+}
+
+/// What was done to it.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Subject and message.
+    pub published: Vec<(String, Value)>,
+    /// Parameter and value.
+    pub marks: Vec<(String, String)>,
+}
+
+impl Done {
+    pub fn subjects(&self) -> Vec<&str> {
+        self.published.iter().map(|(subject, _)| subject.as_str()).collect()
+    }
+
+    /// The build that each project is marked up to.
+    pub fn marked(&self) -> Vec<(&str, i64)> {
+        let number = |value: &str| serde_json::from_str::<Value>(value).unwrap()["build_number"].as_i64().unwrap();
+        self.marks.iter().map(|(name, value)| (name.as_str(), number(value))).collect()
+    }
+}
+
+impl Aws {
+    pub fn notifier(&self) -> (Notifier, Arc<Mutex<Done>>) {
+        let done = Arc::default();
+        let notifier = Notifier {
+            environment: Environment {
+                config_path: config_path(),
+                reports_topic_arn: REPORTS.to_owned(),
+                queue_url: QUEUE.to_owned(),
+                dead_letter_queue_url: DEAD_LETTERS.to_owned(),
+                register_keepers: vec![KEEPER.to_owned()],
+            },
+            codebuild: self.codebuild(),
+            sns: self.sns(&done),
+            sqs: self.sqs(),
+            ssm: self.ssm(&done),
+        };
+        (notifier, done)
+    }
+
+    fn codebuild(&self) -> aws_sdk_codebuild::Client {
+        use aws_sdk_codebuild::Client;
+        let (missing, forbidden) = (self.missing.clone(), self.forbidden);
+        let not_found = mock!(Client::list_builds_for_project)
+            .match_requests(move |input| {
+                let project = input.project_name().unwrap_or_default();
+                missing.iter().any(|missing| project == format!("iwomp-in-aws-{missing}"))
+            })
+            .then_error(|| {
+                let cause = ResourceNotFoundException::builder().message("cannot be found").build();
+                ListBuildsForProjectError::ResourceNotFoundException(cause)
+            });
+        let denied = mock!(Client::list_builds_for_project)
+            .match_requests(move |input| {
+                forbidden.is_some_and(|it| input.project_name().is_some_and(|project| project.ends_with(it)))
+            })
+            .then_error(|| {
+                let metadata = ErrorMetadata::builder().code("AccessDeniedException").message("not allowed\u{1b}[31m");
+                ListBuildsForProjectError::generic(metadata.build())
+            });
+        let (builds, page) = (self.builds.clone(), if self.page == 0 { 100 } else { self.page });
+        let list = mock!(Client::list_builds_for_project)
+            .match_requests(|input| input.sort_order().is_none())
+            .then_compute_output(move |input| {
+                let newest_first = builds.iter().rev().filter(|build| build.project_name() == input.project_name());
+                let ids: Vec<_> = newest_first.filter_map(|build| build.id().map(str::to_owned)).collect();
+                let start: usize = input.next_token().map_or(0, |token| token.parse().unwrap());
+                let end = ids.len().min(start + page);
+                let token = (end < ids.len()).then(|| end.to_string());
+                ListBuildsForProjectOutput::builder()
+                    .set_ids(Some(ids[start..end].to_vec()))
+                    .set_next_token(token)
+                    .build()
+            });
+        let builds = self.builds.clone();
+        let get = mock!(Client::batch_get_builds).then_compute_output(move |input| {
+            let asked = builds.iter().filter(|build| input.ids().iter().any(|id| build.id() == Some(id)));
+            BatchGetBuildsOutput::builder().set_builds(Some(asked.cloned().collect())).build()
+        });
+        mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, [&not_found, &denied, &list, &get])
+    }
+
+    fn sns(&self, done: &Arc<Mutex<Done>>) -> aws_sdk_sns::Client {
+        use aws_sdk_sns::Client;
+        let unpublishable = self.unpublishable;
+        let denied = mock!(Client::publish)
+            .match_requests(move |input| unpublishable.is_some_and(|it| input.message().unwrap().contains(it)))
+            .then_error(|| {
+                let metadata = ErrorMetadata::builder().code("AuthorizationError").message("not allowed to publish");
+                PublishError::generic(metadata.build())
+            });
+        let done = Arc::clone(done);
+        let publish = mock!(Client::publish)
+            .match_requests(|input| input.topic_arn() == Some(REPORTS))
+            .then_compute_output(move |input| {
+                let message = serde_json::from_str(input.message().unwrap()).unwrap();
+                done.lock().unwrap().published.push((input.subject().unwrap().to_owned(), message));
+                PublishOutput::builder().build()
+            });
+        mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&denied, &publish])
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        use QueueAttributeName as Name;
+        use aws_sdk_sqs::Client;
+        let triggers = self.triggers;
+        let unknown = mock!(Client::get_queue_attributes)
+            .match_requests(move |input| triggers.is_none() && input.queue_url() == Some(QUEUE))
+            .then_error(|| {
+                let metadata = ErrorMetadata::builder().code("QueueDoesNotExist").message("no such queue");
+                GetQueueAttributesError::generic(metadata.build())
+            });
+        let count = mock!(Client::get_queue_attributes).then_compute_output(move |input| {
+            let [visible, not_visible, delayed] = triggers
+                .filter(|_| input.queue_url() == Some(QUEUE))
+                .unwrap_or([2, 0, 0])
+                .map(|count| count.to_string());
+            GetQueueAttributesOutput::builder()
+                .attributes(Name::ApproximateNumberOfMessages, visible)
+                .attributes(Name::ApproximateNumberOfMessagesNotVisible, not_visible)
+                .attributes(Name::ApproximateNumberOfMessagesDelayed, delayed)
+                .build()
+        });
+        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&unknown, &count])
+    }
+
+    fn ssm(&self, done: &Arc<Mutex<Done>>) -> aws_sdk_ssm::Client {
+        use aws_sdk_ssm::Client;
+        let marks: Vec<_> = self
+            .marks
+            .iter()
+            .map(|(project, value)| (format!("/iwomp-in-aws-reported/{project}"), value.clone()))
+            .collect();
+        let known: Vec<_> = marks.iter().map(|(name, _)| name.clone()).collect();
+        let mark = mock!(Client::get_parameter)
+            .match_requests(move |input| known.iter().any(|name| input.name() == Some(name)))
+            .then_compute_output(move |input| {
+                let value = marks.iter().find(|(name, _)| input.name() == Some(name)).map(|(_, value)| value.clone());
+                GetParameterOutput::builder().parameter(Parameter::builder().set_value(value).build()).build()
+            });
+        let no_mark = mock!(Client::get_parameter)
+            .then_error(|| GetParameterError::ParameterNotFound(ParameterNotFound::builder().build()));
+
+        let read_only = self.marks_are_read_only;
+        let denied = mock!(Client::put_parameter).match_requests(move |_| read_only).then_error(|| {
+            let metadata = ErrorMetadata::builder().code("AccessDeniedException").message("not allowed to put");
+            PutParameterError::generic(metadata.build())
+        });
+        let done = Arc::clone(done);
+        let put = mock!(Client::put_parameter)
+            .match_requests(|input| input.overwrite() == Some(true) && input.r#type() == Some(&ParameterType::String))
+            .then_compute_output(move |input| {
+                let (name, value) = (input.name().unwrap().to_owned(), input.value().unwrap().to_owned());
+                done.lock().unwrap().marks.push((name, value));
+                PutParameterOutput::builder().build()
+            });
+
+        let live = self.live.clone();
+        let history = mock!(Client::get_parameter_history)
+            .match_requests(|input| {
+                input.name() == Some("/iwomp-in-aws-deployed/demo/main") && input.with_decryption() == Some(false)
+            })
+            .then_compute_output(move |input| {
+                let start: usize = input.next_token().map_or(0, |token| token.parse().unwrap());
+                let end = live.len().min(start + usize::try_from(input.max_results().unwrap()).unwrap());
+                let versions = live[start..end].iter().map(|value| ParameterHistory::builder().value(value).build());
+                let token = (end < live.len()).then(|| end.to_string());
+                GetParameterHistoryOutput::builder()
+                    .set_parameters(Some(versions.collect()))
+                    .set_next_token(token)
+                    .build()
+            });
+        let no_history = mock!(Client::get_parameter_history)
+            .then_error(|| GetParameterHistoryError::ParameterNotFound(ParameterNotFound::builder().build()));
+
+        let register = self.register.clone();
+        let by_path = mock!(Client::get_parameters_by_path)
+            .match_requests(|input| input.path() == Some("/iwomp-in-aws") && input.with_decryption() == Some(false))
+            .then_compute_output(move |input| {
+                let start: usize = input.next_token().map_or(0, |token| token.parse().unwrap());
+                let end = register.len().min(start + 10);
+                let parameters =
+                    register[start..end].iter().map(|name| Parameter::builder().name(name).value("canary-9").build());
+                let token = (end < register.len()).then(|| end.to_string());
+                GetParametersByPathOutput::builder()
+                    .set_parameters(Some(parameters.collect()))
+                    .set_next_token(token)
+                    .build()
+            });
+        let rules = [&mark, &no_mark, &denied, &put, &history, &no_history, &by_path];
+        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules)
+    }
+}

@@ -1,0 +1,53 @@
+//! The notifier says how builds ended, from what CodeBuild knows of them, and finds what nobody heard of. An event says only
+//! where to look: it may come twice, late or never, and nothing that it tells is believed. So a sweep looks everywhere, four
+//! times an hour, with the same code. The notifier starts nothing, decrypts nothing and has no role of a project.
+//!
+//! [`event`] says what to look at, [`settle`] looks at one project and [`sweep`] at all. Around them: [`builds`] and
+//! [`parameters`] ask AWS, [`ending`] finds the words, [`report`] says them; [`register`] tells of the register's changes.
+
+mod aws;
+mod builds;
+mod ending;
+mod environment;
+mod event;
+#[cfg(test)]
+mod fixtures;
+mod handler;
+mod mark;
+mod parameters;
+mod queues;
+mod register;
+mod report;
+mod settle;
+mod sweep;
+
+use anyhow::Result;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use tracing_subscriber::EnvFilter;
+
+use crate::environment::Environment;
+use crate::handler::Notifier;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::WARN.into()).from_env_lossy();
+    tracing_subscriber::fmt().json().with_env_filter(filter).without_time().init();
+
+    let environment = Environment::read()?;
+    let aws = aws::config().await;
+    let notifier = &Notifier {
+        environment,
+        codebuild: aws_sdk_codebuild::Client::new(&aws),
+        sns: aws_sdk_sns::Client::new(&aws),
+        sqs: aws_sdk_sqs::Client::new(&aws),
+        ssm: aws_sdk_ssm::Client::new(&aws),
+    };
+    // An error makes Lambda try the event twice more, and counts for the alarm.
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
+        notifier
+            .handle(&event.payload)
+            .await
+            .map_err(|error_message| Diagnostic { error_type: "notifier".to_owned(), error_message })
+    }))
+    .await
+}

@@ -1,0 +1,126 @@
+//! What the notifier reads from SSM, and the one thing it writes there. Nothing is decrypted; of the register, whose values
+//! are not its business, it keeps only the names.
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::ParameterType;
+use contract::{Branch, ConfigPath, Deployed, ProjectName, parameter};
+
+use crate::aws::aws_error;
+use crate::mark::Mark;
+
+/// Of 50 versions each. SSM keeps 100 versions of a parameter, so two are enough; the third is for empty ones.
+const MAX_HISTORY_PAGES: usize = 3;
+const HISTORY_PAGE: i32 = 50;
+/// Of 10 names each, which is all that SSM gives: 2,000 projects, about as many as a sweep can look at in its time.
+const MAX_REGISTER_PAGES: usize = 200;
+
+/// The names of the registered projects; `_default`, and what no trigger could name, are left out.
+pub async fn projects(ssm: &Client, config_path: &ConfigPath) -> Result<Vec<ProjectName>> {
+    let path = format!("/{config_path}");
+    let mut projects = Vec::new();
+    let mut token = None;
+    for _ in 0..MAX_REGISTER_PAGES {
+        let page = ssm.get_parameters_by_path().path(&path).with_decryption(false).set_next_token(token).send().await;
+        let page = page.map_err(aws_error).with_context(|| format!("reading the names under {path}/"))?;
+        let names = page.parameters().iter().filter_map(|parameter| parameter.name()?.rsplit('/').next());
+        projects.extend(names.filter_map(|name| ProjectName::parse(name).ok()));
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(projects);
+        }
+    }
+    bail!("reading the names under {path}/: there are more than {MAX_REGISTER_PAGES} pages of them")
+}
+
+pub async fn mark(ssm: &Client, config_path: &ConfigPath, project: &ProjectName) -> Result<Option<Mark>> {
+    let name = parameter::reported(config_path, project);
+    let answer = match ssm.get_parameter().name(&name).with_decryption(false).send().await {
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => return Ok(None),
+        answer => answer.map_err(aws_error).with_context(|| format!("reading the mark {name}"))?,
+    };
+    let text = answer.parameter().and_then(|parameter| parameter.value()).unwrap_or_default();
+    let advice =
+        || format!("the mark {name} cannot be read (delete it: then builds of the last day are reported once more)");
+    Mark::parse(text).map(Some).with_context(advice)
+}
+
+pub async fn set_mark(ssm: &Client, config_path: &ConfigPath, project: &ProjectName, mark: &Mark) -> Result<()> {
+    let name = parameter::reported(config_path, project);
+    let put = ssm.put_parameter().name(&name).value(mark.to_json()?).r#type(ParameterType::String).overwrite(true);
+    let answer = put.send().await.map_err(aws_error);
+    answer.with_context(|| format!("setting the mark {name}: what was reported will be reported again"))?;
+    Ok(())
+}
+
+/// What the build wrote, after its command had succeeded, into the record of what is live. SSM keeps the versions; later
+/// builds may have written newer ones.
+pub async fn deployed_by(
+    ssm: &Client,
+    config_path: &ConfigPath,
+    project: &ProjectName,
+    branch: &Branch,
+    build: &str,
+) -> Result<Option<Deployed>> {
+    let name = parameter::deployed(config_path, project, branch);
+    let mut token = None;
+    for _ in 0..MAX_HISTORY_PAGES {
+        let call = ssm.get_parameter_history().name(&name).with_decryption(false).max_results(HISTORY_PAGE);
+        let page = match call.set_next_token(token).send().await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => {
+                return Ok(None);
+            }
+            page => page.map_err(aws_error).with_context(|| format!("reading the history of {name}"))?,
+        };
+        // A version that is no record was not written by a worker.
+        let records = page.parameters().iter().filter_map(|version| Deployed::parse(version.value()?).ok());
+        if let Some(record) = records.into_iter().find(|record| record.build.as_deref() == Some(build)) {
+            return Ok(Some(record));
+        }
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{Aws, BUILD, config_path, project, record};
+
+    #[tokio::test]
+    async fn only_names_that_a_trigger_could_name_are_projects() {
+        let mut register: Vec<_> = (0..25).map(|number| format!("/iwomp-in-aws/p{number}")).collect();
+        register.extend(["/iwomp-in-aws/_default", "/iwomp-in-aws/no.project"].map(str::to_owned));
+        let (notifier, _) = Aws { register, ..Aws::default() }.notifier();
+        let projects = projects(&notifier.ssm, &config_path()).await.unwrap();
+        assert_eq!((projects.len(), projects[24].as_str()), (25, "p24"));
+    }
+
+    #[tokio::test]
+    async fn a_register_without_end_is_an_error() {
+        let register = vec!["/iwomp-in-aws/demo".to_owned(); 2001];
+        let (notifier, _) = Aws { register, ..Aws::default() }.notifier();
+        let error = projects(&notifier.ssm, &config_path()).await.unwrap_err().to_string();
+        assert!(error.contains("more than 200 pages"), "{error}");
+    }
+
+    async fn deployed(live: Vec<String>, branch: &str) -> Option<Deployed> {
+        let (notifier, _) = Aws { live, ..Aws::default() }.notifier();
+        let branch = Branch::parse(branch).unwrap();
+        deployed_by(&notifier.ssm, &config_path(), &project("demo"), &branch, BUILD).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_build_that_was_live_once_is_found_in_the_history() {
+        let mut live = vec![record(BUILD).to_json(), "by hand".to_owned()];
+        live.extend((8..107).map(|number| record(&format!("iwomp-in-aws-demo:{number}")).to_json()));
+        assert_eq!(deployed(live.clone(), "main").await, Some(record(BUILD)));
+        live.rotate_left(1);
+        assert_eq!(deployed(live.clone(), "main").await, Some(record(BUILD)), "on the last page");
+        assert_eq!(deployed(live[..100].to_vec(), "main").await, None);
+        assert_eq!(deployed(live, "never-deployed").await, None);
+    }
+}
