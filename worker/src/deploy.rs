@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use aws_config::SdkConfig;
-use contract::register::RoleArn;
+use contract::register::{RoleArn, Unchanged};
 use contract::{CommitId, Deployed, Outcome, Project, Report};
 use tempfile::TempDir;
 
@@ -61,6 +61,9 @@ pub async fn deploy(
     let live = live.map(|live| live.commit);
     if !rules::is_forward(variables, &repository, live.as_ref(), &commit).await? {
         return Ok(Outcome::Superseded);
+    }
+    if project.unchanged == Unchanged::Skip && live.as_ref() == Some(&commit) {
+        return Ok(Outcome::Unchanged);
     }
 
     let user = User::for_command().or_fail(Kind::Machine, "mend the build image's list of users")?;

@@ -16,8 +16,8 @@ use crate::variables::Variables;
 /// Longest reason in the outcome line, in characters.
 const MAX_REASON_CHARS: usize = 1000;
 
-/// Deploys what the environment asks for and returns the exit status of the process: 0 for deployed and superseded, the
-/// command's own if it failed, otherwise as [`Kind`] says.
+/// Deploys what the environment asks for and returns the exit status of the process: 0 for deployed, superseded and
+/// unchanged, the command's own if it failed, otherwise as [`Kind`] says.
 pub async fn run() -> u8 {
     let started = Instant::now();
     let mut narration = Narration::default();
@@ -65,11 +65,13 @@ fn conclude(result: Result<Outcome, Failure>, narration: &Narration, report: &mu
     let failure = match result {
         Ok(outcome) => {
             report.outcome = outcome;
-            if outcome == Outcome::Superseded {
-                let reason = "a newer commit of the branch is live already; nothing was run";
-                narration.say("superseded", reason);
-                report.reason = Some(reason.to_owned());
-            }
+            let reason = match outcome {
+                Outcome::Superseded => "a newer commit of the branch is live already; nothing was run",
+                Outcome::Unchanged => "this commit is live already, and the register says to skip it; nothing was run",
+                _ => return 0,
+            };
+            narration.say(outcome.as_str(), reason);
+            report.reason = Some(reason.to_owned());
             return 0;
         }
         Err(failure) => failure,

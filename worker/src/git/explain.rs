@@ -105,6 +105,14 @@ const KNOWN: &[Known] = &[
         ),
     ),
     (
+        &["No space left on device"],
+        known(
+            Lasting,
+            "the build's disk is full",
+            "give the project a larger compute_type, or keep large files out of the repository",
+        ),
+    ),
+    (
         &["died of signal 25", "File too large"],
         known(Lasting, "the branch is too big: its history is over 4 GiB", "keep large files out of the repository"),
     ),

@@ -5,6 +5,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod cage;
+mod crashes;
 mod rules;
 mod scene;
 mod session;
@@ -120,6 +121,23 @@ fn an_older_commit_is_superseded_and_the_same_one_runs_again() {
 
     let run = scene.run_with(&[("GITCOMMIT", &new)]);
     assert!(run.status == 0 && run.log.contains("RAN-new"), "{}", run.log);
+}
+
+#[test]
+fn an_unchanged_commit_is_skipped_where_the_register_says_so_and_a_new_one_is_not() {
+    let scene = Scene::new();
+    scene.register(r#""unchanged":"skip""#);
+    scene.commit("first", "#!/bin/sh\necho RAN\n");
+    assert_eq!(scene.run().outcome()["outcome"], "deployed");
+    let live = scene.ssm.value(LIVE);
+
+    let run = scene.run();
+    assert_eq!((run.status, run.outcome()["outcome"].as_str()), (0, Some("unchanged")), "{}", run.log);
+    assert!(!run.log.contains("RAN"), "{}", run.log);
+    assert_eq!(scene.ssm.value(LIVE), live);
+
+    scene.commit("second", "#!/bin/sh\necho RAN\n");
+    assert_eq!(scene.run().outcome()["outcome"], "deployed");
 }
 
 #[test]

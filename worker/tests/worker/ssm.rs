@@ -10,15 +10,19 @@ use serde_json::{Value, json};
 /// Name → (type, value).
 type Parameters = Arc<Mutex<BTreeMap<String, (String, String)>>>;
 
-/// What was asked of STS, as a query string.
+/// What was asked of STS, as a query string, and the operations that were not answered.
 type Asked = Arc<Mutex<Vec<String>>>;
 
 /// The session that every role but the forbidden one gives.
 pub const SESSION: [&str; 3] = ["ASIASESSION", "canary-session-secret", "canary-session-token"];
 pub const FORBIDDEN_ROLE: &str = "arn:aws:iam::123456789012:role/forbidden";
 
+/// The operation that is taken and never answered, if there is one.
+type Silent = Arc<Mutex<Option<&'static str>>>;
+
 pub struct Ssm {
     address: SocketAddr,
+    silent: Silent,
     parameters: Parameters,
     asked: Asked,
 }
@@ -27,17 +31,32 @@ impl Ssm {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let ssm = Self { address, parameters: Parameters::default(), asked: Asked::default() };
-        let (parameters, asked) = (ssm.parameters.clone(), ssm.asked.clone());
+        let ssm =
+            Self { address, silent: Silent::default(), parameters: Parameters::default(), asked: Asked::default() };
+        let (silent, parameters, asked) = (ssm.silent.clone(), ssm.parameters.clone(), ssm.asked.clone());
         // Ends with the test's process.
         std::thread::spawn(move || {
-            listener.incoming().flatten().for_each(|stream| answer(stream, &parameters, &asked))
+            // Held, so that who waits for an answer waits on.
+            let mut unanswered = Vec::new();
+            for stream in listener.incoming().flatten() {
+                unanswered.extend(answer(stream, &silent, &parameters, &asked));
+            }
         });
         ssm
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on, `operation` is asked in vain.
+    pub fn never_answer(&self, operation: &'static str) {
+        *self.silent.lock().unwrap() = Some(operation);
+    }
+
+    /// Everything is answered again.
+    pub fn answer_all(&self) {
+        *self.silent.lock().unwrap() = None;
     }
 
     /// What was asked of STS.
@@ -54,8 +73,8 @@ impl Ssm {
     }
 }
 
-/// Answers the one request of a connection.
-fn answer(mut stream: TcpStream, parameters: &Parameters, asked: &Asked) {
+/// Answers the one request of a connection, or gives it back.
+fn answer(mut stream: TcpStream, silent: &Silent, parameters: &Parameters, asked: &Asked) -> Option<TcpStream> {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut target, mut length) = (String::new(), 0);
     for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
@@ -68,6 +87,10 @@ fn answer(mut stream: TcpStream, parameters: &Parameters, asked: &Asked) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
+    if silent.lock().unwrap().is_some_and(|operation| target.ends_with(operation)) {
+        asked.lock().unwrap().push(target);
+        return Some(stream);
+    }
     let (status, kind, body) = if target.is_empty() {
         let query = String::from_utf8(body).unwrap();
         let (status, body) = assume_role(&query);
@@ -80,6 +103,7 @@ fn answer(mut stream: TcpStream, parameters: &Parameters, asked: &Asked) {
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close");
     // The worker may have been told to stop meanwhile.
     let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    None
 }
 
 fn respond(target: &str, request: &Value, parameters: &Parameters) -> Value {
