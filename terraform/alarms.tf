@@ -87,6 +87,19 @@ locals {
       threshold   = local.longest_wait_seconds
     }
 
+    starts-failing = {
+      description = <<-TEXT
+        A trigger has met errors for over ${floor(local.oldest_seconds / 60)} minutes: AWS throttles, does not answer, or forbids it.
+        1. Which: the lines with "outcome":"failed" in ${module.launcher.log_group}; the reason says what to do.
+        2. Is it AWS? https://health.aws.amazon.com/health/status
+        Nothing is lost: it is tried again, or lies in the dead-letter queue.
+      TEXT
+      metric      = "WaitSeconds"
+      dimensions  = { outcome = "failed" }
+      statistic   = "Maximum"
+      threshold   = local.oldest_seconds
+    }
+
     queue-age = {
       description = <<-TEXT
         For over ${floor(local.oldest_seconds / 60)} minutes nobody has taken the triggers out of the queue.

@@ -12,7 +12,7 @@ import pytest
 from pipeline_under_test import PipelineUnderTest
 
 from iwomp_local.boundary import command, messages
-from iwomp_local.boundary.attempts import attempts, tried
+from iwomp_local.boundary.attempts import attempts, safe, tried
 from iwomp_local.boundary.catalogue import catalogue
 from iwomp_local.boundary.identities import Identity
 from iwomp_local.boundary.place import changed
@@ -66,10 +66,35 @@ def test_the_ci_may_publish_and_nothing_else_of_all_actions(verdicts: list[Verdi
 
 
 def test_every_role_and_every_project_is_judged(verdicts: list[Verdict], snapshot: Snapshot) -> None:
-    assert len(of_kind(verdicts, "launcher")) == 1
+    for kind in ("launcher", "notifier", "scheduler"):
+        assert len(of_kind(verdicts, kind)) == 1
     for kind in ("project", "project as applied", "fence"):
         assert len(of_kind(verdicts, kind)) == len(snapshot.projects) > 10
     assert not any(verdict.rights for verdict in verdicts if verdict.subject.startswith(("anybody", "a user of")))
+
+
+def test_the_notifier_reads_no_secret_and_starts_nothing(verdicts: list[Verdict]) -> None:
+    (notifier,) = of_kind(verdicts, "notifier")
+    assert set(notifier.granted) == {
+        "codebuild:BatchGetBuilds",
+        "codebuild:ListBuildsForProject",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sns:Publish",
+        "sqs:GetQueueAttributes",
+        "ssm:GetParameter",
+        "ssm:GetParameterHistory",
+        "ssm:GetParametersByPath",
+        "ssm:PutParameter",
+    }
+
+
+def test_nobody_but_the_notifier_can_make_a_report(pipeline: PipelineUnderTest, snapshot: Snapshot) -> None:
+    stack = pipeline.stack
+    operator = stack.emulator.client("sns", stack.operator.access_key, stack.operator.secret_key)
+    result = tried(safe("report", "sns", "publish", TopicArn=snapshot.reports, Message="{}"), lambda _: operator)
+    assert result.held, "an administrator made one"
+    operator.subscribe(TopicArn=snapshot.reports, Protocol="email", Endpoint="team@example.org")  # and may listen
 
 
 def test_every_weakened_policy_is_noticed(weakened: Weakened) -> None:
@@ -218,7 +243,7 @@ def test_in_an_account_nothing_is_tried_that_could_change_it(pipeline: PipelineU
     said = out.getvalue()
     assert "✓ take role" in said
     assert "none of which could have changed anything" in said
-    for change in ("write /", "make a user", "send to", "invoke the launcher", "start "):
+    for change in ("write /", "make a user", "send to", "invoke the ", "start ", "make a schedule", "disable rule"):
         assert f"✓ {change}" not in said
 
 

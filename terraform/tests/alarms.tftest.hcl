@@ -24,6 +24,7 @@ run "everything_that_somebody_must_know_has_its_alarm" {
       "queue-age",
       "register-changed",
       "schedule-dropped",
+      "starts-failing",
       "sweep-missing",
       "triggers-refused",
       "waiting",

@@ -141,8 +141,8 @@ run "every_change_of_the_register_wakes_it_and_its_own_marks_do_not" {
         eventName   = ["DeleteParameter", "DeleteParameters", "PutParameter"]
         errorCode   = [{ exists = false }]
         "$or" = [
-          { requestParameters = { name = [{ prefix = "/iwomp-in-aws/" }] } },
-          { requestParameters = { names = [{ prefix = "/iwomp-in-aws/" }] } },
+          { requestParameters = { name = [{ wildcard = "*iwomp-in-aws/*" }] } },
+          { requestParameters = { names = [{ wildcard = "*iwomp-in-aws/*" }] } },
         ]
       }
     }

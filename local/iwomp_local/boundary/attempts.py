@@ -59,16 +59,22 @@ def attempts(snapshot: Snapshot, own_topics: tuple[str, ...]) -> Iterator[Attemp
         if topic not in own_topics:
             # No trigger of anything: even if it were taken, it would be refused.
             yield safe(f"publish on topic {last(topic)}", "sns", "publish", TopicArn=topic, Message="x")
+    yield from on_topic(snapshot, snapshot.reports)
+    yield safe("publish a report", "sns", "publish", TopicArn=snapshot.reports, Message="x")
     yield from on_queues(snapshot)
     yield from on_identities(snapshot)
-    yield from on_launcher(snapshot)
+    yield from on_function("launcher", last(snapshot.function))
+    yield from on_function("notifier", last(snapshot.notifier_function))
+    yield from on_schedules(snapshot)
+    yield from on_events(snapshot)
     yield from on_key_and_images(snapshot)
     yield from on_the_account(snapshot)
 
 
 def on_parameters(snapshot: Snapshot, project: str) -> Iterator[Attempt]:
     cp = snapshot.config_path
-    for path in (f"/{cp}/{project}", f"/{cp}-credentials/{project}", f"/{cp}-deployed/{project}/main"):
+    trees = (cp, f"{cp}-credentials", f"{cp}-paused", f"{cp}-reported")
+    for path in (*(f"/{tree}/{project}" for tree in trees), f"/{cp}-deployed/{project}/main"):
         yield safe(f"read {path}", "ssm", "get_parameter", Name=path)
         yield safe(f"decrypt {path}", "ssm", "get_parameter", Name=path, WithDecryption=True)
         yield safe(f"versions of {path}", "ssm", "get_parameter_history", Name=path)
@@ -121,14 +127,40 @@ def on_identities(snapshot: Snapshot) -> Iterator[Attempt]:
             yield change(f"make a key of user {name}", "iam", "create_access_key", UserName=name)
 
 
-def on_launcher(snapshot: Snapshot) -> Iterator[Attempt]:
-    name = last(snapshot.function)
+def on_function(what: str, name: str) -> Iterator[Attempt]:
     none: dict[str, Any] = {"Variables": {}}
-    yield change("invoke the launcher", "lambda", "invoke", FunctionName=name, Payload=b"{}")
-    yield safe("dry-run the launcher", "lambda", "invoke", FunctionName=name, InvocationType="DryRun")
-    yield safe("read the launcher's code", "lambda", "get_function", FunctionName=name)
+    yield change(f"invoke the {what}", "lambda", "invoke", FunctionName=name, Payload=b"{}")
+    yield safe(f"dry-run the {what}", "lambda", "invoke", FunctionName=name, InvocationType="DryRun")
+    yield safe(f"read the {what}'s code", "lambda", "get_function", FunctionName=name)
     variables = {"FunctionName": name, "Environment": none}
-    yield change("change the launcher's variables", "lambda", "update_function_configuration", **variables)
+    yield change(f"change the {what}'s variables", "lambda", "update_function_configuration", **variables)
+
+
+def on_schedules(snapshot: Snapshot) -> Iterator[Attempt]:
+    cp = snapshot.config_path
+    mine = {
+        "GroupName": cp,
+        "ScheduleExpression": "rate(1 minute)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": snapshot.topics[0], "RoleArn": snapshot.scheduler, "Input": "{}"},
+    }
+    yield safe("list schedules", "scheduler", "list_schedules", GroupName=cp)
+    yield change("make a schedule", "scheduler", "create_schedule", Name=NOT_THERE, **mine)
+    for arn in snapshot.schedules:
+        name = arn.rpartition("/")[2]
+        yield safe(f"read schedule {name}", "scheduler", "get_schedule", GroupName=cp, Name=name)
+        yield change(f"change schedule {name}", "scheduler", "update_schedule", Name=name, **mine)
+        yield change(f"delete schedule {name}", "scheduler", "delete_schedule", GroupName=cp, Name=name)
+
+
+def on_events(snapshot: Snapshot) -> Iterator[Attempt]:
+    event = {"Source": NOT_THERE, "DetailType": "x", "Detail": "{}"}
+    # Harmless to the pipeline; but who knows which rules the account has?
+    yield change("say something as an event", "events", "put_events", Entries=[event])
+    for name in (f"{snapshot.config_path}-build-ended", f"{snapshot.config_path}-register-changed"):
+        yield safe(f"read rule {name}", "events", "describe_rule", Name=name)
+        yield change(f"disable rule {name}", "events", "disable_rule", Name=name)
+        yield change(f"end rule {name}", "events", "remove_targets", Rule=name, Ids=["notifier"])
 
 
 def on_key_and_images(snapshot: Snapshot) -> Iterator[Attempt]:

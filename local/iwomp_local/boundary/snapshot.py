@@ -50,6 +50,11 @@ class Snapshot:
     key: str
     launcher: str  # its role
     function: str
+    notifier: str  # its role
+    notifier_function: str
+    reports: str  # the topic of what the notifier says
+    scheduler: str  # the role of the schedules
+    schedules: dict[str, str]  # ARN of each, and of what it is aimed at
     repository: str
 
     def arn(self, service: str, rest: str) -> str:
@@ -67,9 +72,14 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
     _, partition, _, region, account, _ = outputs["kms_key_arn"].split(":")
     iam = client("iam")
     arns = {name: project["role_arn"] for name, project in outputs["projects"].items()}
-    function = client("lambda").get_function(FunctionName=outputs["launcher_function_name"])["Configuration"]
+    function = function_called(client, outputs["launcher_function_name"])
+    notifier = function_called(client, outputs["notifier_function_name"])
+    schedules = list(schedules_of(client, cp))
+    # One role for all schedules; a second one is nobody's that is known here, and held to the least.
+    scheduler = next(schedule["Target"]["RoleArn"] for schedule in schedules)
     topics = list(topics_of(client, {cp, *(f"{cp}-{name}" for name in arns)}))
-    ours = [*arns.values(), function["Role"]]
+    reports = outputs["reports_topic_arn"]
+    ours = [*arns.values(), function["Role"], notifier["Role"], scheduler]
     made = {entry["identity_arn"]: (entry["topic_arn"],) for entry in outputs.get("publishers", {}).values()}
     named = {**made, **extra_publishers}
     identities = {
@@ -87,10 +97,11 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
         # Whatever else bears the pipeline's prefix is held to the least: to publish, and on no topic.
         publishers={arn: named.get(arn, ()) for arn in identities if arn not in ours},
         resources={
-            **{arn: topic_policy(client, arn) for arn in topics},
+            **{arn: topic_policy(client, arn) for arn in (*topics, reports)},
             **{arn: queue_policy(client, outputs[name]) for arn, name in zip(queues, QUEUE_OUTPUTS, strict=True)},
             outputs["kms_key_arn"]: key_policy(client, outputs["kms_key_arn"]),
             function["FunctionArn"]: function_policy(client, outputs["launcher_function_name"]),
+            notifier["FunctionArn"]: function_policy(client, outputs["notifier_function_name"]),
             repository: repository_policy(client, cp.lower()),
         },
         topics=tuple(topics),
@@ -98,6 +109,11 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
         key=outputs["kms_key_arn"],
         launcher=function["Role"],
         function=function["FunctionArn"],
+        notifier=notifier["Role"],
+        notifier_function=notifier["FunctionArn"],
+        reports=reports,
+        scheduler=scheduler,
+        schedules={schedule["Arn"]: schedule["Target"]["Arn"] for schedule in schedules},
         repository=repository,
     )
 
@@ -166,6 +182,11 @@ def key_policy(client: Client, arn: str) -> Document:
     return document(client("kms").get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
 
 
+def function_called(client: Client, name: str) -> dict[str, Any]:
+    configuration: dict[str, Any] = client("lambda").get_function(FunctionName=name)["Configuration"]
+    return configuration
+
+
 def function_policy(client: Client, name: str) -> Document:
     answer = asked(lambda: client("lambda").get_policy(FunctionName=name))
     return document(answer["Policy"]) if answer else {}
@@ -174,6 +195,17 @@ def function_policy(client: Client, name: str) -> Document:
 def repository_policy(client: Client, name: str) -> Document:
     answer = asked(lambda: client("ecr").get_repository_policy(repositoryName=name))
     return document(answer["policyText"]) if answer else {}
+
+
+# Schedules
+
+
+def schedules_of(client: Client, group: str) -> Iterator[dict[str, Any]]:
+    scheduler = client("scheduler")
+    for page in pages(scheduler, "list_schedules", GroupName=group):
+        for schedule in page["Schedules"]:
+            if schedule["GroupName"] == group:
+                yield scheduler.get_schedule(GroupName=group, Name=schedule["Name"])
 
 
 # Projects

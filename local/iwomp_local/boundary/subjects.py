@@ -67,15 +67,23 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "sns": (arn("sns", "").removesuffix(":"),),
         "sqs": (arn("sqs", "").removesuffix(":"),),
         "functions": (arn("lambda", "function"),),
+        "groups": (arn("scheduler", "schedule-group"),),
+        "schedules": (arn("scheduler", "schedule"),),
+        "rules": (arn("events", "rule"),),
         "pipeline_roles": tuple(role for role in snapshot.identities if role.startswith(f"{snapshot.roles}/")),
         "ssm": (f"ssm.{snapshot.region}.amazonaws.com{'.cn' if snapshot.partition == 'aws-cn' else ''}",),
         "topics": snapshot.topics,
         "queues": snapshot.queues,
         "triggers": snapshot.queues[:1],
+        "dead_letters": snapshot.queues[1:],
+        "reports": (snapshot.reports,),
         "key": (snapshot.key,),
         "repository": (snapshot.repository,),
         "launcher": (snapshot.launcher,),
-        "function": (snapshot.function,),
+        "function": (snapshot.function, snapshot.notifier_function),
+        "notifier": (snapshot.notifier,),
+        "notifier_function": (snapshot.notifier_function,),
+        "scheduler": (snapshot.scheduler,),
         "own_topics": (),
         "publishers": tuple(snapshot.publishers),
         **more,
@@ -96,6 +104,11 @@ def project_names(snapshot: Snapshot, role: str) -> Names:
 def identity_subjects(snapshot: Snapshot, identity: Identity) -> Iterator[Callable[[], Subject]]:
     if identity.arn == snapshot.launcher:
         yield lambda: identity_subject(identity, "launcher", names_of(snapshot), identity.policies)
+    elif identity.arn == snapshot.notifier:
+        yield lambda: identity_subject(identity, "notifier", names_of(snapshot), identity.policies)
+    elif identity.arn == snapshot.scheduler:
+        aimed_at = names_of(snapshot, own_topics=scheduled_topics(snapshot))
+        yield lambda: identity_subject(identity, "scheduler", aimed_at, identity.policies)
     elif any(project.role == identity.arn for project in snapshot.projects.values()):
         names = project_names(snapshot, identity.arn)
         # By Terraform's names for what its entry brings; a policy under any other name is held to be the worker's.
@@ -108,6 +121,11 @@ def identity_subjects(snapshot: Snapshot, identity: Identity) -> Iterator[Callab
         own = snapshot.publishers.get(identity.arn, ())
         names = names_of(snapshot, own_topics=own)
         yield lambda: identity_subject(identity, "publisher", names, identity.policies)
+
+
+def scheduled_topics(snapshot: Snapshot) -> tuple[str, ...]:
+    """The topics that there is a schedule for."""
+    return tuple(sorted({target for target in snapshot.schedules.values() if target.split(":")[2] == "sns"}))
 
 
 def is_deploy(policy: str) -> bool:

@@ -44,7 +44,8 @@ def of_pipeline(enlarge: Enlarge) -> Enlarge:
 
 def one_of_each(snapshot: Snapshot) -> Iterator[Identity]:
     project = next(iter(snapshot.projects.values()), None)
-    for arn in (snapshot.launcher, *snapshot.publishers, *([project.role] if project else [])):
+    programs = (snapshot.launcher, snapshot.notifier, snapshot.scheduler)
+    for arn in (*programs, *snapshot.publishers, *([project.role] if project else [])):
         yield snapshot.identities[arn]
 
 
@@ -87,13 +88,13 @@ def another_projects_things(snapshot: Snapshot) -> Iterator[tuple[str, Place, Do
 
 @of_pipeline
 def no_explicit_topic_policy(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
-    for topic in snapshot.topics:
+    for topic in (*snapshot.topics, snapshot.reports):
         yield topic, Place("resource", topic), default_topic_policy(topic)
 
 
 @of_pipeline
 def topic_for_everybody(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
-    for topic in snapshot.topics:
+    for topic in (*snapshot.topics, snapshot.reports):
         statement = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": topic}
         yield topic, Place("resource", topic), {"Statement": statement}
 
@@ -101,7 +102,7 @@ def topic_for_everybody(snapshot: Snapshot) -> Iterator[tuple[str, Place, Docume
 @of_pipeline
 def topic_denies_nobody_from_outside(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     """With the Deny turned round: to drop it alone opens nothing, since nothing is allowed there."""
-    for topic in snapshot.topics:
+    for topic in (*snapshot.topics, snapshot.reports):
         text = json.dumps(snapshot.resources[topic]).replace('"Deny"', '"Allow"')
         yield topic, Place("resource", topic), json.loads(text)
 
@@ -131,6 +132,8 @@ def thing_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     for arn, action in (
         (snapshot.function, "lambda:InvokeFunction"),
         (snapshot.function, "lambda:UpdateFunctionCode"),
+        (snapshot.notifier_function, "lambda:InvokeFunction"),
+        (snapshot.notifier_function, "lambda:UpdateFunctionConfiguration"),
         (snapshot.repository, "ecr:PutImage"),
         *((queue, action) for queue in snapshot.queues for action in ("sqs:SendMessage", "sqs:ReceiveMessage")),
     ):
@@ -139,6 +142,92 @@ def thing_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
             statement = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": arn}
             made = {**document, "Statement": [*listed(document), statement]}
             yield f"{arn.rpartition(':')[2]} / {action} / {principal}", Place("resource", arn), made
+
+
+@of_pipeline
+def reports_of_others(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """Everybody who may publish on anything could make one up, were it not denied on the topic itself."""
+    document = snapshot.resources[snapshot.reports]
+    deny = next(statement for statement in listed(document) if statement["Action"] == "sns:Publish")
+    rest = [statement for statement in listed(document) if statement is not deny]
+    role = snapshot.notifier
+    for what, condition in (
+        ("not denied", None),
+        ("denied outside only", {"StringNotEquals": {"aws:PrincipalAccount": [snapshot.account]}}),
+        ("any role of the pipeline", {"ArnNotLike": {"aws:PrincipalArn": role.replace("notifier", "*")}}),
+        ("any role at all", {"ArnNotLike": {"aws:PrincipalArn": f"{snapshot.roles}/*"}}),
+        ("denied to the notifier only", {"ArnEquals": {"aws:PrincipalArn": role}}),
+        ("denied to services only", {"Bool": {"aws:PrincipalIsAWSService": "true"}}),
+    ):
+        changed = [] if condition is None else [{**deny, "Condition": condition}]
+        yield what, Place("resource", snapshot.reports), {**document, "Statement": [*changed, *rest]}
+
+
+@of_pipeline
+def notifier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """Rights that somebody may think it needs: it is to learn no secret, and to change nothing but its marks."""
+    cp, arn, parameters = snapshot.config_path, snapshot.arn, snapshot.arn("ssm", "parameter")
+    for action, resource in (
+        ("kms:Decrypt", snapshot.key),
+        ("kms:GenerateDataKey", snapshot.key),
+        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}-*")),
+        ("codebuild:StopBuild", arn("codebuild", f"project/{cp}-*")),
+        ("codebuild:BatchGetProjects", arn("codebuild", f"project/{cp}-*")),
+        ("sns:Publish", arn("sns", f"{cp}-*")),
+        *(("sns:Publish", topic) for topic in snapshot.topics[:2]),
+        ("sns:Subscribe", snapshot.reports),
+        ("ssm:GetParameter", f"{parameters}/{cp}/*"),
+        ("ssm:GetParameter", f"{parameters}/{cp}-credentials/*"),
+        ("ssm:GetParametersByPath", f"{parameters}/{cp}-credentials"),
+        ("ssm:GetParametersByPath", f"{parameters}/*"),
+        ("ssm:GetParameterHistory", f"{parameters}/{cp}/*"),
+        ("ssm:PutParameter", f"{parameters}/{cp}-deployed/*"),
+        ("ssm:PutParameter", f"{parameters}/{cp}-paused/*"),
+        ("ssm:DeleteParameter", f"{parameters}/{cp}-reported/*"),
+        ("sqs:ReceiveMessage", snapshot.queues[0]),
+        ("sqs:SendMessage", snapshot.queues[1]),
+        ("scheduler:UpdateSchedule", arn("scheduler", f"schedule/{cp}/*")),
+        ("events:PutTargets", arn("events", f"rule/{cp}-*")),
+    ):
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        place = Place("identity", snapshot.notifier, "added")
+        yield f"{action} on {resource.rpartition(':')[2]}", place, {"Statement": statement}
+
+
+@of_pipeline
+def scheduler_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """It publishes where there is a schedule, and calls the notifier. The reports' topic keeps it off by itself."""
+    cp, arn = snapshot.config_path, snapshot.arn
+    for action, resource in (
+        ("sns:Publish", arn("sns", f"{cp}-*")),
+        ("sns:Publish", f"{arn('sns', cp)}*"),
+        ("sns:Publish", arn("sns", f"{cp}-not-scheduled")),
+        ("lambda:InvokeFunction", snapshot.function),
+        ("lambda:InvokeFunction", arn("lambda", f"function:{cp}-*")),
+        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}-*")),
+        ("sqs:SendMessage", snapshot.queues[0]),
+        ("iam:PassRole", snapshot.scheduler),
+    ):
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        place = Place("identity", snapshot.scheduler, "added")
+        yield f"{action} on {resource.rpartition(':')[2]}", place, {"Statement": statement}
+
+
+@of_pipeline
+def scheduler_of_others(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """A trust that lets in schedules of another group or account."""
+    group = snapshot.arn("scheduler", f"schedule-group/{snapshot.config_path}")
+    account = {"aws:SourceAccount": snapshot.account}
+    for what, condition in (
+        ("no condition", {}),
+        ("any schedule of the account", {"StringEquals": account}),
+        ("a group of this name in any account", {"ArnLike": {"aws:SourceArn": group.replace(snapshot.account, "*")}}),
+        ("any group", {"StringEquals": account, "ArnLike": {"aws:SourceArn": group.rpartition("/")[0] + "/*"}}),
+        ("groups that begin so", {"StringEquals": account, "ArnLike": {"aws:SourceArn": f"{group}*"}}),
+    ):
+        service = {"Service": "scheduler.amazonaws.com"}
+        statement = {"Effect": "Allow", "Principal": service, "Action": "sts:AssumeRole", "Condition": condition}
+        yield what, Place("trust", snapshot.scheduler), {"Statement": statement}
 
 
 @of_pipeline

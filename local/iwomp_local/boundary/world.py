@@ -50,9 +50,17 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     cp, arn = snapshot.config_path, snapshot.arn
     found = [*resource_documents(snapshot), *snapshot.identities]
     found += [arn("ssm", f"parameter/{cp}/_default"), arn("kms", f"alias/{cp}")]
-    found += [arn("logs", f"log-group:/aws/lambda/{cp}-launcher{stream}") for stream in STREAMS]
+    found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in ("", "/", "-credentials", "-deployed")]
+    found += [
+        arn("logs", f"log-group:/aws/lambda/{cp}-{name}{stream}")
+        for name in ("launcher", "notifier")
+        for stream in STREAMS
+    ]
+    found += [arn("scheduler", f"schedule-group/{cp}"), *snapshot.schedules]
+    found += [arn("events", f"rule/{cp}-{name}") for name in ("build-ended", "register-changed")]
     for name in snapshot.projects:
-        found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in (f"/{name}", f"-credentials/{name}")]
+        trees = ("", "-credentials", "-paused", "-reported")
+        found += [arn("ssm", f"parameter/{cp}{tree}/{name}") for tree in trees]
         found += [arn("ssm", f"parameter/{cp}-deployed/{name}/{branch}") for branch in ("main", "release/1")]
         found += [arn("codebuild", f"project/{cp}-{name}"), arn("codebuild", f"build/{cp}-{name}:x")]
         found += [arn("logs", f"log-group:/aws/codebuild/{cp}-{name}{stream}") for stream in STREAMS]

@@ -62,10 +62,11 @@ locals {
           eventName   = ["DeleteParameter", "DeleteParameters", "PutParameter"]
           # What was denied changed nothing, and is in CloudTrail all the same.
           errorCode = [{ exists = false }]
-          # DeleteParameters takes several names.
+          # DeleteParameters takes several names. What stands before the path may be a slash, or an ARN: the notifier looks
+          # closely, and this only keeps from it what cannot be meant, its own marks among that.
           "$or" = [
-            { requestParameters = { name = [{ prefix = "/${var.config_path}/" }] } },
-            { requestParameters = { names = [{ prefix = "/${var.config_path}/" }] } },
+            { requestParameters = { name = [{ wildcard = "*${var.config_path}/*" }] } },
+            { requestParameters = { names = [{ wildcard = "*${var.config_path}/*" }] } },
           ]
         }
       }
