@@ -80,11 +80,11 @@ fmt: $(TOOLS) ## Format everything
 # provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.
 BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
 
-build: $(TOOLS) ## The launcher's zip and the worker, for this machine
-	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package worker
+build: $(TOOLS) ## The zips of launcher and notifier and the worker, for this machine
+	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
 
-zip: $(TOOLS) ## The launcher's zip alone, for Lambda: [ARCHITECTURE=arm64]
-	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher
+zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
+	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher --package notifier
 
 image: ## The deployer image, with docker, podman or buildah: [IMAGE_ARGS="NAME=VALUE ..."]
 	worker/image.sh build $(IMAGE_ARGS)
