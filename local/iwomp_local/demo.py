@@ -101,7 +101,10 @@ class Demo:
         )
         clock = Stopwatch()
         self.stack.configure(
-            projects={NAME: demo_project.entry(self.git_url, self.ca_bundle)}, shared_topic=False, retry_seconds=20
+            projects={NAME: demo_project.entry(self.git_url, self.ca_bundle)},
+            shared_topic=False,
+            retry_seconds=20,
+            max_wait_seconds=3600,
         )
         self.stack.apply(lambda made: story.progress(f"{made} resources made"))
         made = [name for name in self.stack.terraform.resources() if not name.startswith("data.")]

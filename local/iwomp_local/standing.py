@@ -31,7 +31,10 @@ def up(directory: Path) -> None:
         host = GitHost.start(git, NAME, token)
         # The shared topic beside the project's own, so that `make verify-boundary` has both to try.
         stack.configure(
-            projects={NAME: demo_project.entry(host.url, host.ca_bundle)}, shared_topic=True, retry_seconds=20
+            projects={NAME: demo_project.entry(host.url, host.ca_bundle)},
+            shared_topic=True,
+            retry_seconds=20,
+            max_wait_seconds=3600,
         )
         stack.apply()
         stack.pipeline.store_secret(NAME, json.dumps({"authToken": token}))
