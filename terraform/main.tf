@@ -1,7 +1,9 @@
 # The pipeline, once in an account and region:
 #
 #   publishers.tf ─► topic.tf ─► queue.tf ─► launcher.tf ─► projects.tf, which runs image.tf, reads credentials under key.tf
-#                                   └─► alarms.tf
+#   schedules.tf ───────┘                                       └─► notifier.tf ◄─ schedules.tf
+#
+# alarms.tf watches all of it.
 #
 # There is no provider block: region and credentials come from the environment or from the calling module.
 

@@ -9,9 +9,9 @@ locals {
   retention_seconds = 1209600
 
   # SQS's own count is only a backstop, for messages on which the launcher dies: the launcher itself gives up a trigger after
-  # max_wait_seconds, but for one of a paused project. Between two tries lies at least half of retry_seconds, except for the
-  # first few.
-  max_receive_count = ceil(var.max_wait_seconds / (var.retry_seconds / 2)) + 20
+  # max_wait_seconds. Between two tries lies at least half of retry_seconds; 120 to spare for those that come sooner. Only a
+  # trigger of a paused project, which the launcher never gives up, gets here by waiting: after days.
+  max_receive_count = ceil(var.max_wait_seconds / (var.retry_seconds / 2)) + 120
 
   # Exactly the topics that there are. The launcher believes the queue: it takes a project's name from a topic's, so a topic
   # that somebody else made under such a name would be a way to ask for that project's deployment. One by one they fill the

@@ -301,8 +301,8 @@ variable "max_wait_seconds" {
 
   validation {
     # As max_receive_count in queue.tf: a validation has to name its own variable.
-    condition     = ceil(var.max_wait_seconds / (var.retry_seconds / 2)) + 20 <= 1000
-    error_message = "SQS counts to a thousand tries: max_wait_seconds may be at most 490 times retry_seconds. Make retry_seconds larger, too."
+    condition     = ceil(var.max_wait_seconds / (var.retry_seconds / 2)) + 120 <= 1000
+    error_message = "SQS counts to a thousand tries: max_wait_seconds may be at most 440 times retry_seconds. Make retry_seconds larger, too."
   }
 }
 

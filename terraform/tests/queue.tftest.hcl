@@ -107,7 +107,7 @@ run "a_message_on_which_the_launcher_dies_becomes_a_dead_letter" {
   assert {
     condition = jsondecode(aws_sqs_queue.triggers.redrive_policy) == {
       deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
-      maxReceiveCount     = 27 # seven tries at 15 seconds or more, and twenty to spare
+      maxReceiveCount     = 127 # seven tries at 15 seconds or more, and those to spare
     }
     error_message = "SQS must not give a trigger up before the launcher does: ${aws_sqs_queue.triggers.redrive_policy}"
   }

@@ -464,7 +464,7 @@ run "sqs_counts_to_a_thousand_tries" {
   command = plan
 
   variables {
-    max_wait_seconds = 9801
+    max_wait_seconds = 8801
     retry_seconds    = 20
   }
 
@@ -475,7 +475,7 @@ run "a_thousand_tries_are_allowed" {
   command = plan
 
   variables {
-    max_wait_seconds = 9800
+    max_wait_seconds = 8800
     retry_seconds    = 20
   }
 
