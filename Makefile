@@ -26,7 +26,7 @@ IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check fuzz mutants fmt build zip image image-check deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test check faults-local soak fuzz mutants fmt build zip image image-check deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -62,6 +62,12 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	terraform fmt -check -recursive terraform
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM_TEST)
+
+faults-local: build ## 1,000 triggers through a local AWS that breaks, and the article's design beside it: [ARGS="--seed 2"]
+	$(IWOMP) faults $(ARGS)
+
+soak: build ## A pipeline in use, with kill -9 at random moments; then every trigger is accounted for: [MINUTES=20]
+	$(IWOMP) soak --minutes $${MINUTES:-20} $(ARGS)
 
 fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
 	contract/fuzz/run $(SECONDS_EACH)

@@ -19,6 +19,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from iwomp_local import commands, demo, places, standing
 from iwomp_local.boundary import command as boundary
 from iwomp_local.emulator import EmulatorError
+from iwomp_local.faults import run as faults
+from iwomp_local.faults import soak
+from iwomp_local.faults.run import Size
 from iwomp_local.pipeline import Pipeline, PipelineError
 from iwomp_local.places import Missing
 from iwomp_local.stack import Stack
@@ -107,11 +110,28 @@ def parser() -> argparse.ArgumentParser:
     secret.add_argument("project")
     secret.add_argument("--file", type=Path)
     command("redrive", "send the dead letters through the checks again", lambda _: commands.redrive(pipeline()))
+    broken = command("faults", "many triggers while calls and deliveries go wrong; the figures", break_calls)
+    broken.add_argument("--triggers", type=int, default=Size.triggers)
+    broken.add_argument("--of-article", type=int, default=Size.of_article, help="of the original article's design")
+    broken.add_argument("--projects", type=int, default=Size.projects)
+    broken.add_argument("--seed", type=int, default=1)
+    soaked = command("soak", "a pipeline in use, with kill -9 at random moments; the figures", soak_it)
+    soaked.add_argument("--minutes", type=float, default=20.0)
+    soaked.add_argument("--seed", type=int, default=1)
     verify = command("verify-boundary", "what each principal can do, and what the CI's key must not", verify_boundary)
     verify.add_argument("--account", help="the account to try the CI's key in, for a pipeline that is not local")
     verify.add_argument("--ci-profile", help="the AWS profile that holds the CI's key there")
     command("next-steps", "what to do after a deployment", lambda _: commands.next_steps(applied()))
     return top
+
+
+def break_calls(options: argparse.Namespace) -> int:
+    size = Size(projects=options.projects, triggers=options.triggers, of_article=options.of_article)
+    return faults.run(Story(), size, options.seed)
+
+
+def soak_it(options: argparse.Namespace) -> int:
+    return soak.run(Story(), options.minutes, options.seed)
 
 
 def verify_boundary(options: argparse.Namespace) -> int:

@@ -65,6 +65,15 @@ class Emulator:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def gateway_pid(self) -> int:
+        """The process that answers; the keeper around it is its parent (Linux only)."""
+        children = Path(f"/proc/{self.keeper_pid}/task/{self.keeper_pid}/children").read_text().split()
+        for child in map(int, children):
+            if b"iwomp_local.standin" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return child
+        raise EmulatorError("the local AWS has no process")
+
+    @property
     def log(self) -> Path:
         return log_file(self.directory)
 

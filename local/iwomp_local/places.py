@@ -11,6 +11,7 @@ TERRAFORM = REPOSITORY / "terraform"
 STACKS = REPOSITORY / ".local"
 DEFAULT_STACK = STACKS / "default"
 LAUNCHER_ZIP = REPOSITORY / "target" / "lambda" / "launcher" / "bootstrap.zip"
+NOTIFIER_ZIP = REPOSITORY / "target" / "lambda" / "notifier" / "bootstrap.zip"
 
 
 class Missing(RuntimeError):
@@ -18,9 +19,17 @@ class Missing(RuntimeError):
 
 
 def launcher_zip() -> Path:
-    if not LAUNCHER_ZIP.exists():
-        raise Missing(f"{LAUNCHER_ZIP.relative_to(REPOSITORY)} is not there: run `make build`")
-    return LAUNCHER_ZIP
+    return built(LAUNCHER_ZIP)
+
+
+def notifier_zip() -> Path:
+    return built(NOTIFIER_ZIP)
+
+
+def built(path: Path) -> Path:
+    if not path.exists():
+        raise Missing(f"{path.relative_to(REPOSITORY)} is not there: run `make build`")
+    return path
 
 
 def worker() -> Path:

@@ -29,6 +29,7 @@ CLI_SECONDS = 60.0
 OUTCOME_SECONDS = 60.0
 BUILD_SECONDS = 120.0
 ENDED = {"covered", "expired", "refused", "started"}  # after these words the launcher is done with a trigger
+PUBLISHED = re.compile(r'\{"published": "(?P<trigger>[^"]+)", "at": (?P<at>[0-9.]+)\}')  # in the emulator's log
 # What builds may run, beside what every machine has in the system's own directories.
 BUILD_PROGRAMS = ("git", "terraform", "ssh")
 
@@ -63,7 +64,9 @@ class Stack:
     @classmethod
     def start(cls, directory: Path, lifetime: Lifetime, more: Mapping[str, str] = NOTHING_MORE) -> Stack:
         """Starts the local AWS and prepares Terraform; applies nothing yet. `more` is for the emulator."""
-        launcher_zip, worker = places.launcher_zip(), places.worker()  # before anything runs that must be stopped
+        # Looked for before anything runs that must be stopped.
+        zips = {"launcher_zip": places.launcher_zip(), "notifier_zip": places.notifier_zip()}
+        worker = places.worker()
         if directory.exists():
             shutil.rmtree(directory)
         programs = directory / "bin"
@@ -76,7 +79,9 @@ class Stack:
         try:
             operator = make_principal(emulator, OPERATOR, {"Action": "*", "Resource": "*"})
             stack = cls(directory, emulator, cls._terraform(directory, emulator, operator, places.TERRAFORM), operator)
-            stack.configure(launcher_zip=str(launcher_zip))
+            # Copies, so that a build that goes on meanwhile changes nothing of this stack.
+            copies = {name: str(shutil.copy(zip_, directory / f"{name}.zip")) for name, zip_ in zips.items()}
+            stack.configure(None, **copies)
         except BaseException:
             emulator.stop()
             raise
@@ -197,20 +202,18 @@ class Stack:
 
     def published_at(self, trigger: str) -> float:
         """When SNS accepted a trigger, in seconds since 1970."""
+        return wait_for(f"the publication of {trigger}", lambda: self.publications().get(trigger), OUTCOME_SECONDS)
 
-        def look() -> float | None:
-            for line in self.emulator.log.read_text(errors="replace").splitlines():
-                if f'"published": "{trigger}"' in line:
-                    return float(json.loads(line)["at"])
-            return None
-
-        return wait_for(f"the publication of {trigger}", look, OUTCOME_SECONDS)
+    def publications(self) -> dict[str, float]:
+        """When SNS accepted each trigger, in seconds since 1970."""
+        said = PUBLISHED.finditer(self.emulator.log.read_text(errors="replace"))
+        return {found["trigger"]: float(found["at"]) for found in said}
 
 
 def rights_of_ci(outputs: dict[str, Any]) -> list[dict[str, Any]]:
     """What the module says that the CI may do; without a shared topic, to publish on each project's own."""
-    if outputs["publisher_policy"] is not None:
-        statements: list[dict[str, Any]] = json.loads(outputs["publisher_policy"])["Statement"]
+    if (shared := outputs.get("publisher_policy")) is not None:  # Terraform leaves out what is null
+        statements: list[dict[str, Any]] = json.loads(shared)["Statement"]
         return statements
     topics = sorted(project["topic_arn"] for project in outputs["projects"].values())
     return [{"Action": "sns:Publish", "Resource": topics}]

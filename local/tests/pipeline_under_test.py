@@ -18,7 +18,8 @@ from iwomp_local.ssh_server import SshServer
 from iwomp_local.stack import Stack
 
 RETRY_SECONDS = 20  # the least that the module allows
-MAX_TRIES = 3
+MAX_WAIT_SECONDS = 3600
+LASTING_TRIES = 5  # after so many the launcher gives up what only a person can mend
 CROWD = 12
 # Every secret of these tests begins with it, so that one search finds them all.
 CANARY = f"canary-{secrets.token_hex(8)}"
@@ -165,7 +166,8 @@ def configure(made: PipelineUnderTest) -> None:
         projects=projects,
         shared_topic=True,
         retry_seconds=RETRY_SECONDS,
-        max_tries=MAX_TRIES,
+        max_wait_seconds=MAX_WAIT_SECONDS,
+        builds_per_hour=100,
     )
 
 

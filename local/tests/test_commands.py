@@ -220,7 +220,8 @@ def test_without_any_pipeline_the_error_says_how_to_get_one(
 def test_without_a_build_the_error_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(places, "REPOSITORY", tmp_path)
     monkeypatch.setattr(places, "LAUNCHER_ZIP", tmp_path / "bootstrap.zip")
-    for look in (places.launcher_zip, places.worker):
+    monkeypatch.setattr(places, "NOTIFIER_ZIP", tmp_path / "bootstrap.zip")
+    for look in (places.launcher_zip, places.notifier_zip, places.worker):
         with pytest.raises(places.Missing, match="make build"):
             look()
 

@@ -273,7 +273,10 @@ class CodeBuild:
     def list_builds_for_project(self, request: Record) -> Record:
         name = self._project_name(request.get("projectName", ""))
         self._project(name)
-        return self._page_of_builds([b for b in self.host.builds.values() if b["projectName"] == name], request)
+        builds = [build for build in self.host.builds.values() if build["projectName"] == name]
+        if "sortOrder" in request and len(builds) > PAGE:  # as the API reference says
+            raise ApiError(INVALID, f"the sort order cannot be set for a project with more than {PAGE} builds")
+        return self._page_of_builds(builds, request)
 
     def _page_of_builds(self, builds: list[Record], request: Record) -> Record:
         ids = [build["id"] for build in builds]  # kept in the order of their start

@@ -9,9 +9,16 @@ from __future__ import annotations
 import contextvars
 import json
 import random
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+
+def say(fact: dict[str, object]) -> None:
+    """A line in the emulator's log, in one write, since many threads write there."""
+    sys.stdout.write(json.dumps(fact) + "\n")
+    sys.stdout.flush()
 
 
 def with_milliseconds(build: Callable[..., str]) -> Callable[..., str]:
@@ -19,7 +26,7 @@ def with_milliseconds(build: Callable[..., str]) -> Callable[..., str]:
 
     def build_envelope(topic_arn: str, message_id: str, *rest: object) -> str:
         text, now = build(topic_arn, message_id, *rest), datetime.now(UTC)
-        print(json.dumps({"published": message_id, "at": now.timestamp()}), flush=True)
+        say({"published": message_id, "at": now.timestamp()})
         if rest[-1]:  # raw delivery: no envelope
             return text
         envelope = json.loads(text)
@@ -47,7 +54,7 @@ def disturbed(faults: dict[str, float]) -> Callable[[Callable[..., None]], Calla
                 if seconds == 0.0:
                     deliver(*arguments, **more)
                     continue
-                print(json.dumps({"injected": word}), flush=True)
+                say({"injected": word})
                 # The account and region are in context variables, which a thread does not inherit.
                 run = contextvars.copy_context().run
                 timer = threading.Timer(seconds, run, args=(deliver, *arguments), kwargs=more)

@@ -1,0 +1,258 @@
+"""A pipeline that is about to be broken: small projects, a stack behind the proxy, and all that happens noted.
+
+The deploy scripts keep a ledger of their own, so that there is a witness beside CodeBuild and the launcher.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iwomp_local.emulator import Lifetime
+from iwomp_local.faults.accounting import Accepted, Build, Command, Evidence
+from iwomp_local.faults.git_host import GitHost
+from iwomp_local.faults.plan import NOTHING, Plan
+from iwomp_local.faults.proxy import Proxy
+from iwomp_local.pipeline import variable
+from iwomp_local.repository import Repository
+from iwomp_local.stack import Stack
+from iwomp_local.terraform import TerraformError
+from iwomp_local.waiting import NotInTime
+
+BRANCH = "main"
+RETRY_SECONDS = 20  # the least that the module allows
+MAX_WAIT_SECONDS = 3600
+BUILDS_PER_HOUR = 100  # the most
+LOOK_SECONDS = 1.0
+LEDGER_FIELDS = 5
+PAGE = 100  # builds in one call
+ENDED_WORDS = ("deployed", "superseded", "unchanged")  # after these the commit, or a newer one, is live
+# $ARTICLE is set by the other design's builds, which run the same script without our worker.
+DEPLOY = """#!/bin/sh
+commit="${{IWOMP_COMMIT:-$(git rev-parse HEAD)}}"
+ledger="{ledger}/${{ARTICLE:-}}{name}"
+say() {{ echo "$1 $PPID.$$ ${{CODEBUILD_BUILD_ID:-?}} $commit $(date +%s.%N)" >>"$ledger"; }}
+say begin
+sleep {seconds}
+say end
+"""
+
+
+@dataclass
+class World:
+    """The projects, and what is known of them. Publishing and pushing are safe from several threads."""
+
+    directory: Path
+    stack: Stack
+    proxy: Proxy
+    git: GitHost
+    projects: tuple[str, ...]
+    accepted: list[Accepted] = field(default_factory=list)
+    _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _sns: Any = None
+
+    def repository(self, project: str) -> Repository:
+        return Repository(self.git.directory / f"{project}.git")
+
+    def disturb(self, plan: Plan) -> None:
+        self.proxy.aim(self.stack.emulator.url, plan)
+
+    def push(self, project: str) -> str:
+        """A new commit, and nobody is told."""
+        with self._locks[project]:
+            return self.repository(project).commit("more", {"number": f"{time.time_ns()}\n"})
+
+    def publish(self, project: str, commit: str | None = None) -> Accepted:
+        """Publishes as the project's CI, which is not behind the proxy: what SNS took is what counts."""
+        with self._locks[project]:
+            head = self.repository(project).head(BRANCH) or ""
+            message = {"project": project, "branch": BRANCH, **({"commit": commit} if commit else {})}
+            topic = self.stack.pipeline.topic(project)
+            answer = self._client().publish(TopicArn=topic, Message=json.dumps(message))
+            taken = Accepted(answer["MessageId"], project, BRANCH, head, time.time(), commit)
+            self.accepted.append(taken)
+            return taken
+
+    def _client(self) -> Any:
+        if self._sns is None:
+            ci = self.stack.ci
+            self._sns = self.stack.emulator.client("sns", ci.access_key, ci.secret_key)
+        return self._sns
+
+    def commits(self, project: str) -> list[str]:
+        """The branch's commits, oldest first."""
+        return self.repository(project).git("rev-list", "--reverse", "--first-parent", f"refs/heads/{BRANCH}").split()
+
+    # The end
+
+    def is_quiet(self) -> bool:
+        """No trigger waits, no build runs."""
+        pipeline = self.stack.pipeline
+        if pipeline.waiting(pipeline.outputs["queue_url"]):
+            return False
+        return not any(pipeline.running(project) for project in self.projects)
+
+    def wait_until_quiet(self, timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while not self.is_quiet():
+            if time.monotonic() > deadline:
+                raise NotInTime(f"triggers still wait, or builds still run, after {timeout_seconds:g} s")
+            time.sleep(LOOK_SECONDS)
+
+    def last_round(self, timeout_seconds: float) -> None:
+        """One more commit and trigger for each project, with nothing broken: afterwards every head has to be live."""
+        self.disturb(NOTHING)
+        self.wait_until_quiet(timeout_seconds)
+        for project in self.projects:
+            self.push(project)
+            self.publish(project)
+        self.wait_until_quiet(timeout_seconds)
+
+    def evidence(self) -> Evidence:
+        """Everything that can be asked for, once it is quiet."""
+        pipeline, sent = self.stack.pipeline, self.publications()
+        commands = [command for project in self.projects for command in self.commands(project)]
+        said: dict[str, list[str]] = defaultdict(list)
+        for line in pipeline.launcher_outcomes():
+            word = line["outcome"] + (f":{line['class']}" if line["outcome"] == "failed" else "")
+            said[line.get("trigger", "?")].append(word)
+        return Evidence(
+            accepted=[Accepted(**{**vars(one), "published": sent[one.trigger]}) for one in self.accepted],
+            builds=[build for project in self.projects for build in self.builds(project)],
+            said=said,
+            dead=frozenset(self.dead()),
+            order={name: {commit: place for place, commit in enumerate(self.commits(name))} for name in self.projects},
+            histories={(project, BRANCH): self.history(project) for project in self.projects},
+            commands=commands,
+            heads={project: self.repository(project).head(BRANCH) or "" for project in self.projects},
+        )
+
+    def publications(self) -> dict[str, float]:
+        """When SNS took each message, to the millisecond, as its envelope says."""
+        return {trigger: int(at * 1000) / 1000 for trigger, at in self.stack.publications().items()}
+
+    def deliveries(self) -> dict[str, int]:
+        """How many deliveries were disturbed, by what was done."""
+        text = self.stack.emulator.log.read_text(errors="replace")
+        return {word: text.count(f'{{"injected": "{word}"}}') for word in ("twice", "late")}
+
+    def builds(self, project: str) -> list[Build]:
+        """All builds of a project; the commit is what the worker's log says is live since."""
+        codebuild, pipeline = self.stack.emulator.client("codebuild"), self.stack.pipeline
+        name = pipeline.project(project)["build_project"]
+        pages = codebuild.get_paginator("list_builds_for_project").paginate(projectName=name)
+        ids = [build_id for page in pages for build_id in page["ids"]]
+        found = []
+        for start in range(0, len(ids), PAGE):
+            for build in codebuild.batch_get_builds(ids=ids[start : start + PAGE])["builds"]:
+                outcome = pipeline.build_outcome(build) or {}
+                commit = outcome.get("commit") if outcome.get("outcome") in ENDED_WORDS else None
+                found.append(record(project, build, commit))
+        return found
+
+    def dead(self) -> list[str]:
+        """The triggers in the dead-letter queue, which are taken out of sight for a while."""
+        sqs, found = self.stack.emulator.client("sqs"), []
+        url = self.stack.pipeline.outputs["dead_letter_queue_url"]
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            found += [json.loads(message["Body"])["MessageId"] for message in messages]
+        return found
+
+    def history(self, project: str) -> list[str]:
+        """The commits that were recorded as live, oldest first."""
+        ssm = self.stack.emulator.client("ssm")
+        name = f"/{self.stack.pipeline.config_path}-deployed/{project}/{BRANCH}"
+        pages = ssm.get_paginator("get_parameter_history").paginate(Name=name)
+        try:
+            return [json.loads(version["Value"])["commit"] for page in pages for version in page["Parameters"]]
+        except ssm.exceptions.ParameterNotFound:
+            return []
+
+    def commands(self, project: str, prefix: str = "") -> list[Command]:
+        """What the deploy scripts wrote down of themselves."""
+        ledger = ledger_of(self.directory) / f"{prefix}{project}"
+        begun: dict[str, Command] = {}
+        for line in ledger.read_text().splitlines() if ledger.exists() else ():
+            fields = line.split()
+            if len(fields) != LEDGER_FIELDS:
+                continue  # the last words of a script that was killed
+            word, process, build, commit, when = fields
+            key = f"{process} {build}"
+            if word == "begin":
+                begun[key] = Command(project, BRANCH, build, commit, float(when), None)
+            elif key in begun:
+                begun[key] = Command(**{**vars(begun[key]), "end": float(when)})
+        return list(begun.values())
+
+
+def record(project: str, build: dict[str, Any], commit: str | None) -> Build:
+    return Build(
+        build["id"],
+        project,
+        variable(build, "GITBRANCH") or "",
+        variable(build, "TRIGGERID"),
+        build["startTime"].timestamp(),
+        build["endTime"].timestamp() if "endTime" in build else time.time(),
+        build["buildStatus"],
+        commit,
+    )
+
+
+def ledger_of(directory: Path) -> Path:
+    return directory / "ledger"
+
+
+@contextmanager
+def running(
+    directory: Path, projects: int, deliveries: dict[str, float] | None = None, seconds: float = 0.3
+) -> Iterator[World]:
+    """The world, until the block ends. `deliveries` are SNS's faults; a deploy script takes up to twice `seconds`."""
+    names = tuple(f"p{number:02}" for number in range(projects))
+    ledger_of(directory).mkdir(parents=True)
+    chance = random.Random(projects)  # noqa: S311 (repeatable, that is the point)
+    for name in names:
+        repository = Repository.create(directory / "git" / f"{name}.git")
+        script = DEPLOY.format(ledger=ledger_of(directory), name=name, seconds=round(seconds * chance.uniform(1, 2), 2))
+        repository.commit("first", {"deploy.sh": script})
+    with Proxy(directory / "proxy") as proxy, GitHost(directory / "git") as git:
+        more = {"AWS_ENDPOINT_URL": proxy.url}
+        if deliveries is not None:
+            more["IWOMP_DELIVERY_FAULTS"] = json.dumps(deliveries)
+        entry = {"command": "deploy.sh", "ca_bundle": git.ca_bundle, "own_topic": True}
+        entries = {name: {**entry, "git_url": git.url(name)} for name in names}
+        with applied_stack(directory, more, entries) as stack:
+            proxy.aim(stack.emulator.url)
+            yield World(directory, stack, proxy, git, names)
+
+
+@contextmanager
+def applied_stack(directory: Path, more: dict[str, str], entries: dict[str, Any]) -> Iterator[Stack]:
+    """The stack, at the second try if need be: on a machine with much to do the provider may repeat a call of its own
+
+    that had succeeded, and stumble over what it has made. Seen once in some thirty applies, and never twice.
+    """
+    for directory_name in ("stack", "second-stack"):
+        with Stack.start(directory / directory_name, Lifetime.WITH_STARTER, more) as stack:
+            stack.configure(
+                projects=entries,
+                shared_topic=False,
+                retry_seconds=RETRY_SECONDS,
+                max_wait_seconds=MAX_WAIT_SECONDS,
+                builds_per_hour=BUILDS_PER_HOUR,
+            )
+            try:
+                stack.apply()
+            except TerraformError as error:
+                if "AlreadyExists" not in str(error) or directory_name == "second-stack":
+                    raise
+                continue
+            yield stack
+            return
