@@ -25,4 +25,4 @@ pub use outcome::{Outcome, Report};
 pub use printable::printable;
 pub use register::Project;
 pub use topic::Topic;
-pub use trigger::{Trigger, TriggerError};
+pub use trigger::{Trigger, TriggerError, is_trigger_id};

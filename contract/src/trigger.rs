@@ -70,6 +70,13 @@ fn read(message: &str) -> Result<Object, TriggerError> {
     Ok(Object::read(message, &["project", "branch", "commit"])?)
 }
 
+/// Whether `text` can be the id of a trigger: the message id that SNS gave, a UUID. It becomes an idempotency token and a
+/// variable of the build.
+#[must_use]
+pub fn is_trigger_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
 impl TriggerError {
     /// One word for logs and metrics.
     #[must_use]
@@ -145,6 +152,15 @@ mod tests {
             (r#"{"project":"demo","branch":"main","commit":"HEAD"}"#, "bad_name"),
         ] {
             assert_eq!(class(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_uuid_and_nothing_else() {
+        const ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
+        assert!(is_trigger_id(ID));
+        for bad in ["", &ID[1..], &format!("{ID}0"), &ID.replace('9', "x"), &ID.replace('-', "\n")] {
+            assert!(!is_trigger_id(bad), "{bad:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use contract::Outcome;
 use crate::process::Stopped;
 
 /// Kinds of refusal and failure. The word goes into the outcome line, the number is the worker's exit status. Where the
-/// command itself fails, its own status is passed on instead.
+/// command itself fails, its own status is passed on instead, but for 77.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A variable of the build is missing or wrong.
@@ -60,6 +60,8 @@ impl Kind {
             Self::Aws => ("aws", Failed, 69),
             Self::Git => ("git", Failed, 69),
             Self::Command => ("command", Failed, 78),
+            // A command that fails with the status of our refusals would be taken for one.
+            Self::CommandFailed(77) => ("command_failed", Failed, 1),
             Self::CommandFailed(status) => ("command_failed", Failed, status),
             Self::NotRecorded => ("not_recorded", Failed, 75),
             Self::TimeLimit => ("time_limit", Failed, 124),

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_codebuild::Client;
-use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, SortOrderType, StatusType};
+use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, StatusType};
 use contract::{ConfigPath, ProjectName, Trigger, parameter, variable};
 
 use crate::aws_error::{self, Effect};
@@ -108,10 +108,10 @@ pub async fn read(
     let mut history = History::default();
     let mut next_token = None;
     for _ in 0..MAX_PAGES {
+        // No sort order: with more than 100 builds CodeBuild answers one with an error. Without, the newest come first.
         let page = codebuild
             .list_builds_for_project()
             .project_name(&build_project)
-            .sort_order(SortOrderType::Descending)
             .set_next_token(next_token)
             .send()
             .await

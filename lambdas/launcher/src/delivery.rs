@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sns::SnsMessage;
 use aws_lambda_events::sqs::SqsMessage;
-use contract::{Topic, Trigger, TriggerError};
+use contract::{Topic, Trigger, TriggerError, is_trigger_id};
 
 use crate::fate::Stop;
 
@@ -57,7 +57,7 @@ impl Delivery {
         let Some(topic) = topic.filter(|_| envelope.sns_message_type == "Notification") else {
             return Err(foreign("queue message is no notification from a topic of the pipeline"));
         };
-        if !is_message_id(&envelope.message_id) {
+        if !is_trigger_id(&envelope.message_id) {
             return Err(foreign("SNS message id is not one"));
         }
         Ok(Self {
@@ -82,11 +82,6 @@ impl Delivery {
         let age = now.duration_since(self.published).unwrap_or_default();
         self.tries <= 1 && age < FRESH
     }
-}
-
-/// SNS message ids are UUIDs. They become an idempotency token and an environment variable of the build.
-fn is_message_id(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 #[cfg(test)]

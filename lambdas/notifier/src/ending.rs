@@ -3,7 +3,7 @@
 
 use aws_sdk_codebuild::primitives::DateTimeFormat;
 use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
-use contract::{Branch, CommitId, Deployed, Outcome, ProjectName, Report, printable, variable};
+use contract::{Branch, CommitId, Deployed, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
 use serde_json::{Value, json};
 
 use crate::builds::variable_of;
@@ -36,7 +36,7 @@ impl<'a> Ending<'a> {
     pub fn read(build: &'a Build, project: &ProjectName, record: Option<Deployed>) -> Self {
         let (outcome, class) = classify(build, record.is_some());
         let asked = variable_of(build, variable::COMMIT).and_then(|text| CommitId::parse(text).ok());
-        let trigger = variable_of(build, variable::TRIGGER).filter(|text| is_message_id(text));
+        let trigger = variable_of(build, variable::TRIGGER).filter(|text| is_trigger_id(text));
         let report = Report {
             class,
             reason: reason(outcome, class, build),
@@ -140,11 +140,6 @@ fn said(build: &Build) -> String {
 
 fn name(text: &str) -> String {
     printable(text, MAX_NAME_CHARS)
-}
-
-/// SNS message ids are UUIDs; as the launcher has it.
-fn is_message_id(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 #[cfg(test)]

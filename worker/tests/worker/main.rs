@@ -179,6 +179,15 @@ fn a_failing_command_gives_its_status_and_is_not_recorded() {
 }
 
 #[test]
+fn a_command_cannot_fail_with_the_status_of_a_refusal() {
+    let scene = Scene::new();
+    scene.commit("feint", "#!/bin/sh\nexit 77\n");
+    let run = scene.run();
+    assert_eq!((run.status, run.outcome()["outcome"].as_str()), (1, Some("failed")), "{}", run.log);
+    assert!(run.log.contains("ended with exit status 77"), "{}", run.log);
+}
+
+#[test]
 fn every_wrong_variable_is_named_at_once() {
     let run = Scene::new().run_with(&[("CONFIGPATH", ""), ("GITBRANCH", "-x"), ("TIMELIMITSECONDS", "soon")]);
     assert_eq!((run.status, run.outcome()["class"].as_str()), (78, Some("variables")), "{}", run.log);
