@@ -219,6 +219,17 @@ def test_parameters_are_judged_one_by_one(emulator: Emulator) -> None:
     assert denied(error)
 
 
+def test_a_path_is_judged_as_it_is_asked_for_and_never_lightly_with_decryption(emulator: Emulator) -> None:
+    prefix = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter"
+    keys = user(emulator, {"Action": "ssm:GetParametersByPath", "Resource": f"{prefix}/mine/"})
+    ssm = emulator.client("ssm", *keys)
+    assert ssm.get_parameters_by_path(Path="/mine/") is not None
+    for asked in ({"Path": "/other/"}, {"Path": "/mine"}, {"Path": "/"}, {"Path": "/mine/", "WithDecryption": True}):
+        with pytest.raises(ClientError) as error:
+            ssm.get_parameters_by_path(**asked)
+        assert denied(error)
+
+
 def test_a_secret_needs_its_key_and_the_key_its_encryption_context(emulator: Emulator) -> None:
     kms, root = emulator.client("kms"), emulator.client("ssm")
     key = kms.create_key()["KeyMetadata"]["Arn"]

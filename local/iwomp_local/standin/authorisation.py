@@ -2,8 +2,8 @@
 
 - CodeBuild: builds belong to a project, and it is the project that a policy names; what StartBuild overrides is in
   condition keys.
-- Systems Manager: GetParameters is judged for each of its names, and reading a SecureString also needs kms:Decrypt on
-  its key, with the parameter's ARN as the encryption context.
+- Systems Manager: GetParameters is judged for each of its names, GetParametersByPath for its path, and reading a
+  SecureString also needs kms:Decrypt on its key, with the parameter's ARN as the encryption context.
 - SQS: a batch needs the right to its single call; there is no other.
 - CloudWatch Logs: what names a stream is judged on the stream.
 - aws:PrincipalArn of a role's session is the role's ARN.
@@ -121,6 +121,9 @@ def overrides(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def parameters(named: str, request: dict[str, Any], prefix: str, key_of_parameter: Callable[[str], str | None]) -> str:
+    if isinstance(path := request.get("Path"), str) and not request.get("WithDecryption"):
+        # As it was asked for, with a slash at its end or without. Which keys a path would need is not known here.
+        return Resources((prefix + path,))
     names = request.get("Names") or ([request["Name"]] if request.get("Name") else [])
     if not names or not all(isinstance(name, str) for name in names):
         return named
