@@ -345,9 +345,13 @@ mod tests {
     }
 
     async fn run(script: &str) -> Result<(), Failure> {
+        run_registered(r#""deploy.sh""#, script).await
+    }
+
+    async fn run_registered(command: &str, script: &str) -> Result<(), Failure> {
         let scene = Scene::new();
         scene.script("checkout/deploy.sh", script);
-        let program = scene.find(r#""deploy.sh""#, ".").unwrap();
+        let program = scene.find(command, ".").unwrap();
         let environment =
             [("PATH".into(), std::env::var_os("PATH").unwrap()), ("GREETING".into(), "hello".into())].into();
         let cage = Cage { environment, user: None, mask: &Mask::default() };
@@ -361,6 +365,12 @@ mod tests {
             test \"$*\" = main && test -f deploy.sh && test \"$GREETING\" = hello")
         .await
         .unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_shell_reads_its_words() {
+        let script = "#!/bin/sh\ntest $# = 2 && test \"$1\" = '$(echo x); exit 3' && test \"$2\" = 'a b'";
+        run_registered(r#"["./deploy.sh","$(echo x); exit 3","a b"]"#, script).await.unwrap();
     }
 
     #[tokio::test]

@@ -304,6 +304,13 @@ mod tests {
             ("credential.helper", "evil", ""),
             ("http.lowSpeedTime", "0", "60"),
             ("gc.auto", "1", "0"),
+            ("maintenance.auto", "true", "false"),
+            ("core.attributesFile", "evil", "/dev/null"),
+            ("core.excludesFile", "evil", "/dev/null"),
+            ("credential.interactive", "true", "false"),
+            ("credential.useHttpPath", "true", "false"),
+            ("http.lowSpeedLimit", "0", "1000"),
+            ("log.showSignature", "true", "false"),
         ];
         for (name, theirs, ours) in settings {
             let planted = process::command("git", &git.environment)
@@ -316,12 +323,32 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn git_can_write_no_file_over_the_limit() {
+        let trap = Trap::new();
+        let (narration, bounds) = surroundings();
+        let git = Git::new(trap.path("repository"), &trap.path("home"), &trap.environment(), &bounds, &narration);
+        let output =
+            git.command().args(["-c", "alias.limits=!cat /proc/self/limits", "limits"]).output().await.unwrap();
+        let limits = String::from_utf8(output.stdout).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max file size")).unwrap();
+        assert!(line.contains(&format!(" {MAX_FILE_BYTES} ")), "{line}");
+    }
+
     #[test]
     fn every_call_has_an_empty_home_and_only_a_fetch_may_use_a_protocol() {
         let (narration, bounds) = surroundings();
         let own = Environment::from([("HOME".into(), "/home/with/.netrc".into())]);
         let git = Git::new("r".into(), Path::new("/empty"), &own, &bounds, &narration);
-        for (name, value) in [("HOME", "/empty"), ("GIT_ALLOW_PROTOCOL", "")] {
+        for (name, value) in [
+            ("HOME", "/empty"),
+            ("GIT_ALLOW_PROTOCOL", ""),
+            // What these stand for is on this machine only if its owner put it there.
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_ATTR_NOSYSTEM", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_LFS_SKIP_SMUDGE", "1"),
+        ] {
             assert_eq!(git.environment[&std::ffi::OsString::from(name)], value);
         }
     }

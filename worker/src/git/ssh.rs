@@ -94,9 +94,12 @@ mod tests {
     fn ssh_itself_accepts_the_command_line_and_takes_nothing_from_elsewhere() {
         let files = write_files(&"k".to_owned().into(), "h").unwrap();
         let command = command(files.path()).unwrap();
-        let shown =
-            std::process::Command::new("sh").args(["-c", &format!("{command} -G git@host.example")]).output().unwrap();
+        let shown = std::process::Command::new("sh")
+            .args(["-c", &format!("{command} -v -G git@host.example")])
+            .output()
+            .unwrap();
         let settings = String::from_utf8(shown.stdout).unwrap();
+        let known_hosts = format!("userknownhostsfile {}", files.path().join(KNOWN_HOSTS).display());
         for setting in [
             "stricthostkeychecking true",
             "batchmode yes",
@@ -106,9 +109,13 @@ mod tests {
             "forwardagent no",
             "passwordauthentication no",
             "globalknownhostsfile /dev/null",
+            &known_hosts,
         ] {
             assert!(settings.lines().any(|line| line == setting), "{setting} is missing in {settings}");
         }
+        let said = String::from_utf8(shown.stderr).unwrap();
+        let read: Vec<_> = said.lines().filter_map(|line| line.split_once("Reading configuration data ")).collect();
+        assert!(read.iter().all(|(_, file)| *file == "/dev/null") && read.len() == 1, "{said}");
     }
 
     #[test]
