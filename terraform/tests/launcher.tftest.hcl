@@ -56,18 +56,28 @@ run "a_build_can_be_started_only_as_it_is_registered" {
   assert {
     condition = alltrue([
       for key in [
-        "codebuild:source.buildspec",
-        "codebuild:source.location",
-        "codebuild:source.auth.type",
-        "codebuild:secondarySources",
-        "codebuild:serviceRole",
+        "codebuild:artifacts",
+        "codebuild:autoRetryLimit",
+        "codebuild:cache",
+        "codebuild:encryptionKey",
+        "codebuild:environment.certificate",
+        "codebuild:environment.computeType",
+        "codebuild:environment.fleet.fleetArn",
         "codebuild:environment.image",
+        "codebuild:environment.imagePullCredentialsType",
         "codebuild:environment.privilegedMode",
         "codebuild:environment.registryCredential",
-        "codebuild:environment.fleet.fleetArn",
-        "codebuild:artifacts",
-        "codebuild:cache",
+        "codebuild:environment.type",
         "codebuild:logsConfig",
+        "codebuild:secondaryArtifacts",
+        "codebuild:secondarySources",
+        "codebuild:serviceRole",
+        "codebuild:source.auth.type",
+        "codebuild:source.buildStatusConfig.context",
+        "codebuild:source.buildStatusConfig.targetUrl",
+        "codebuild:source.buildspec",
+        "codebuild:source.insecureSsl",
+        "codebuild:source.location",
         ] : one([
           for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
           if statement.Sid == "StartBuildsAsRegistered"

@@ -398,6 +398,23 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
   }
 
   assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement :
+      statement.Sid => [flatten([try(statement.Action, [])]), flatten([try(statement.NotAction, [])])]
+      } == {
+      LeaveBuildsAlone       = [["codebuild:*"], []]
+      LeaveRolesAlone        = [["iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:PassRole", "iam:Put*", "iam:Tag*", "iam:Untag*", "iam:Update*"], []]
+      LeaveTriggersAlone     = [["events:*", "lambda:*", "scheduler:*", "sns:*", "sqs:*"], []]
+      LeaveRegisterAlone     = [["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter"], []]
+      LeaveRecordsStanding   = [["ssm:DeleteParameter", "ssm:DeleteParameters"], []]
+      LeaveKeyAlone          = [[], ["kms:Decrypt"]]
+      DecryptNothingOfOthers = [["kms:Decrypt"], []]
+      LeaveImagesAlone       = [[], ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]]
+    }
+    error_message = "What is denied must be all that could change another project or take its role."
+  }
+
+  assert {
     condition = one([
       for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement : statement if statement.Sid == "DecryptNothingOfOthers"
       ]).Condition.StringNotEquals["kms:EncryptionContext:PARAMETER_ARN"] == one([
