@@ -26,7 +26,7 @@ IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check faults-local soak fuzz mutants fmt build zip image image-check deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test check faults-local soak fuzz mutants defences fmt build zip image image-check deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -76,6 +76,10 @@ fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
 mutants: ## Change the code in small ways, and see a test fail for each: [MUTANTS_ARGS=]
 	cargo install --quiet --locked --root .tools --version 27.1.0 cargo-mutants
 	.tools/bin/cargo-mutants mutants --output .tools --package contract --package launcher --package worker $(MUTANTS_ARGS)
+
+# Some ten minutes. Compiles into a folder of its own, which stays: the first time takes longer.
+defences: $(TOOLS) ## Turn one defence after another off, and see its test fail: [ARGS="--only NAME"]
+	$(IWOMP).defences $(ARGS)
 
 fmt: $(TOOLS) ## Format everything
 	cargo fmt --all

@@ -1,0 +1,86 @@
+"""`python -m iwomp_local.defences`: first all named tests as the code is, then each with its defence off."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from iwomp_local.defences.judge import Judge, Verdict
+from iwomp_local.defences.listed import Defect, Defence, all_defences
+from iwomp_local.defences.tree import Tree, alone
+from iwomp_local.places import REPOSITORY
+from iwomp_local.story import Colour, Stopwatch, Story
+
+SCRATCH = REPOSITORY / ".tools" / "defences"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make defences", description=__doc__)
+    parser.add_argument("--only", metavar="NAME", default="", help="those whose title holds NAME")
+    wanted = parser.parse_args().only
+    story = Story()
+    try:
+        defences = [defence for defence in all_defences() if wanted in defence.title]
+        if not defences:
+            raise Defect(f"there is no defence {wanted!r}")
+        with alone(SCRATCH):
+            return run(defences, story)
+    except Defect as defect:
+        story.line(story.paint(f"\n{defect}", Colour.BAD))
+        return 2
+
+
+def run(defences: list[Defence], story: Story) -> int:
+    tree = Tree(SCRATCH / "tree")
+    tree.fill(REPOSITORY)
+    texts = {defence.title: defence.off(tree.read(defence.file)) for defence in defences}
+    judge = Judge(tree, SCRATCH / "target")
+    if any(defence.test.tool == "terraform" for defence in defences):
+        judge.prepare()
+    show_unchanged(defences, judge, story)
+    story.heading(f"{len(defences)} defences, one after another off")
+    defects, unseen = [], []
+    for defence in defences:
+        if defence.only_as_root and os.geteuid() != 0:
+            unseen.append(defence.title)
+            continue
+        watch = Stopwatch()
+        story.progress(defence.title)
+        try:
+            with tree.changed(defence.file, texts[defence.title]):
+                verdict = judge.verdict(defence.test)
+        except Defect as defect:
+            defects.append(f"{defence.title}: {defect}")
+            story.check(False, f"{defence.title} (not tried)", watch.seconds)
+            continue
+        end = " (the test did not end)" if verdict is Verdict.HUNG else ""
+        story.check(verdict is not Verdict.PASSED, f"{defence.title}{end}", watch.seconds)
+    return conclude(story, defects, unseen)
+
+
+def show_unchanged(defences: list[Defence], judge: Judge, story: Story) -> None:
+    tests = sorted({defence.test for defence in defences}, key=str)
+    story.heading(f"{len(tests)} tests, as the code is")
+    for test in tests:
+        story.progress(str(test))
+        if judge.verdict(test) is not Verdict.PASSED:
+            raise Defect(f"{test} fails as the code is: that must be mended first")
+    story.check(True, f"{len(tests)} tests pass", story.seconds)
+
+
+def conclude(story: Story, defects: list[str], unseen: list[str]) -> int:
+    held = story.held - 1  # the first check was of the tests as they are
+    survived = len(story.broken) - len(defects)
+    story.heading("Result")
+    story.say(
+        f"{held} of {held + survived} defences are missed when they are off, in {story.seconds / 60:.0f} minutes."
+    )
+    for title in unseen:
+        story.say(f"Not seen, for want of root: {title}.")
+    for defect in defects:
+        story.line(story.paint(f"\nA defect of the list. {defect}", Colour.BAD))
+    return 1 if story.broken else 0
+
+
+sys.exit(main())

@@ -1,0 +1,122 @@
+"""Runs one test, and tells a test that fails from one that cannot be run: only the first is proof of a defence."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from iwomp_local.defences.listed import Defect, Test
+from iwomp_local.defences.tree import Tree
+
+BUILD_SECONDS = 3600
+# The longest takes some ten seconds. A test that does not end because a defence is off has failed.
+TEST_SECONDS = 120
+RAN = re.compile(r"^running (\d+) tests?$", re.MULTILINE)
+FAILED = "test result: FAILED"
+
+
+class Verdict(Enum):
+    PASSED = "passed"
+    FAILED = "failed"
+    HUNG = "did not end"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a program left; no exit status if its time was over."""
+
+    status: int | None
+    text: str
+
+
+class Judge:
+    def __init__(self, tree: Tree, target: Path) -> None:
+        self._tree = tree
+        self._environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "CARGO_TERM_COLOR": "never", "GOGC": "400"}
+
+    def prepare(self) -> None:
+        """What Terraform wants before it tests: its provider, and the modules of the tests."""
+        plugins = self._environment.get("TF_PLUGIN_DIR")
+        words = ["terraform", "init", "-backend=false", "-input=false"]
+        ended = self._run([*words, *([f"-plugin-dir={plugins}"] if plugins else [])], "terraform", BUILD_SECONDS)
+        if ended.status != 0:
+            raise Defect(f"terraform init failed:\n{ended.text}")
+
+    def verdict(self, test: Test) -> Verdict:
+        return self._of_cargo(test) if test.tool == "cargo" else self._of_terraform(test)
+
+    def _of_cargo(self, test: Test) -> Verdict:
+        words = [*test.command, "--locked"]
+        built = self._run([*words, "--no-run"], ".", BUILD_SECONDS)
+        if built.status != 0:
+            raise Defect(f"it does not compile:\n{built.text}")
+        ended = self._run([*words, "--", "--exact", *self._whole_names(words, test.name)], ".", TEST_SECONDS)
+        if ended.status is None:
+            return Verdict.HUNG
+        if ended.status == 0:
+            return Verdict.PASSED
+        if FAILED not in ended.text:
+            raise Defect(f"{test} ended with {ended.status}, but no test failed:\n{ended.text}")
+        return Verdict.FAILED
+
+    def _whole_names(self, words: list[str], name: str) -> list[str]:
+        """The test with its module; more than one, if it is called so in several."""
+        listed = self._run([*words, "--", "--list"], ".", TEST_SECONDS)
+        names = {line.removesuffix(": test") for line in listed.text.splitlines() if line.endswith(": test")}
+        found = sorted(whole for whole in names if whole.rpartition("::")[2] == name)
+        if not found:
+            raise Defect(f"{' '.join(words)} has no test {name}")
+        return found
+
+    def _of_terraform(self, test: Test) -> Verdict:
+        with self._tree.only_run(test.file, test.name):
+            ended = self._run([*test.command, "-json"], "terraform", TEST_SECONDS)
+        if ended.status is None:
+            return Verdict.HUNG
+        said = [json.loads(line) for line in ended.text.splitlines() if line.startswith("{")]
+        states = {
+            line["test_run"]["status"]
+            for line in said
+            if line.get("type") == "test_run" and line["test_run"]["run"] == test.name and "status" in line["test_run"]
+        }
+        if "pass" in states and ended.status == 0:
+            return Verdict.PASSED
+        if "fail" in states:
+            return Verdict.FAILED
+        problems = [line.get("diagnostic", line).get("detail", line["@message"]) for line in said[-5:]]
+        raise Defect(f"{test} neither passed nor failed:\n" + "\n".join(map(str, problems)))
+
+    def _run(self, words: list[str], directory: str, seconds: float) -> Ended:
+        """In a group of its own, which is gone afterwards: a test whose defence is off may leave processes."""
+        with subprocess.Popen(
+            words,
+            cwd=self._tree.root / directory,
+            env=self._environment,
+            # Not /dev/null, which is what some tests want to see a child have.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                text, _ = process.communicate(timeout=seconds)
+                return Ended(process.returncode, text)
+            except subprocess.TimeoutExpired:
+                return Ended(None, "")
+            finally:
+                end_group(process)
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
