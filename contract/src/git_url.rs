@@ -224,6 +224,7 @@ mod tests {
             "ssh://-x@host/r",
             "-x@host:r",
             "ssh://git@-host/r",
+            "ssh://git@-oProxyCommand.example/r",
             "https://github.com/o/r;id",
             "https://github.com/$(id)",
             "https://github.com/o/r\n",

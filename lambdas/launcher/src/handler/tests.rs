@@ -199,9 +199,11 @@ async fn a_batch_gives_back_only_what_must_wait() {
 
 #[tokio::test]
 async fn an_unknown_project_and_a_foreign_branch_are_refused_for_good() {
-    let empty = launcher(&[&register(vec![])], &[]);
-    let unknown = report(&empty, TRIGGER).await;
-    assert_eq!((unknown.outcome, unknown.class), (Outcome::Refused, Some("unknown_project")));
+    for parameters in [vec![], vec![("/iwomp-in-aws/_default", ParameterType::String, ENTRY)]] {
+        let launcher = launcher(&[&register(parameters)], &[]);
+        let unknown = report(&launcher, TRIGGER).await;
+        assert_eq!((unknown.outcome, unknown.class), (Outcome::Refused, Some("unknown_project")));
+    }
 
     let launcher = launcher(&[&plain_entry()], &[]);
     let foreign = report(&launcher, r#"{"project":"demo","branch":"evil"}"#).await;
