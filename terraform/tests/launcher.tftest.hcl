@@ -78,10 +78,10 @@ run "a_build_can_be_started_only_as_it_is_registered" {
         "codebuild:source.buildspec",
         "codebuild:source.insecureSsl",
         "codebuild:source.location",
-        ] : one([
+        ] : lookup(one([
           for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
           if statement.Sid == "StartBuildsAsRegistered"
-      ]).Condition.Null[key] == "true"
+      ]).Condition.Null, key, "not looked at") == "true"
     ])
     error_message = "No override may be present in StartBuild."
   }

@@ -3,7 +3,7 @@ use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
 use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectOutput;
 use aws_sdk_codebuild::operation::start_build::{StartBuildError, StartBuildInput, StartBuildOutput};
 use aws_sdk_codebuild::types::error::{AccountLimitExceededException, ResourceNotFoundException};
-use aws_sdk_codebuild::types::{Build, EnvironmentVariable, ProjectEnvironment, StatusType};
+use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, ProjectEnvironment, StatusType};
 use aws_sdk_sqs::operation::change_message_visibility_batch::{
     ChangeMessageVisibilityBatchInput, ChangeMessageVisibilityBatchOutput,
 };
@@ -168,13 +168,14 @@ async fn a_trigger_starts_its_projects_build_with_the_four_variables_and_nothing
     let start = build_starts(move |request| {
         let variables = request.environment_variables_override();
         let values: Vec<_> = variables.iter().map(|variable| (variable.name(), variable.value())).collect();
+        let are_plain = variables.iter().all(|variable| variable.r#type() == Some(&EnvironmentVariableType::Plaintext));
         let expected =
             [("PROJECTNAME", "demo"), ("GITBRANCH", "main"), ("GITCOMMIT", commit), ("TRIGGERID", TRIGGER_ID)];
         let only = StartBuildInput::builder()
             .project_name("iwomp-in-aws-demo")
             .idempotency_token(TRIGGER_ID)
             .set_environment_variables_override(Some(variables.to_vec()));
-        values == expected && *request == only.build().unwrap()
+        values == expected && are_plain && *request == only.build().unwrap()
     });
     let launcher = launcher(&[&plain_entry()], &[&no_history(), &start]);
     let message = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
