@@ -1,0 +1,213 @@
+//! Holds the ledger of triggers against the builds, without a thought of what the launcher said or meant: what became of each
+//! trigger, and was anything done that must not be.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::build::{Build, Status};
+use crate::clock;
+use crate::figures::Figures;
+use crate::repository::Branch;
+use crate::trigger::{Asked, Event, Trigger};
+use crate::world::{Design, World};
+
+/// Failed builds of what a trigger asks for, begun after its publication, that make another one needless.
+const ENOUGH_FAILURES: usize = 3;
+
+/// What is wrong in a world that has come to rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Finding {
+    /// A trigger that was accepted, and for which nothing was done.
+    Lost,
+    /// A second build of a trigger.
+    Doubled,
+    /// A build that began while another of its project ran.
+    Overlapped,
+    /// An older commit became live.
+    Backward,
+    /// A build of a trigger that had to be refused.
+    Forbidden,
+    /// A build of something else than its trigger asks for.
+    Mistaken,
+    /// After quiet and a last trigger, the head is not live.
+    Stale,
+}
+
+impl Finding {
+    pub const ALL: [Self; 7] =
+        [Self::Lost, Self::Doubled, Self::Overlapped, Self::Backward, Self::Forbidden, Self::Mistaken, Self::Stale];
+}
+
+pub struct Judgement {
+    pub findings: BTreeMap<Finding, usize>,
+    pub figures: Figures,
+    /// The first few of what is wrong, told from the beginning.
+    pub stories: String,
+    pub triggers: Vec<Trigger>,
+    /// By project.
+    pub builds: Vec<Vec<Build>>,
+}
+
+impl Judgement {
+    pub fn count(&self, finding: Finding) -> usize {
+        self.findings.get(&finding).copied().unwrap_or_default()
+    }
+
+    /// Panics, telling the stories, if anything is wrong.
+    pub fn assert_nothing_wrong(&self) {
+        assert!(self.findings.is_empty(), "{:?}\n{}", self.findings, self.stories);
+    }
+
+    fn found(&mut self, finding: Finding, story: impl FnOnce(&Self) -> String) {
+        let count = self.findings.entry(finding).or_default();
+        *count += 1;
+        if *count <= 3 {
+            let story = story(self);
+            _ = writeln!(self.stories, "{finding:?}: {story}");
+        }
+    }
+
+    /// Everything that happened to a trigger, and the builds of its project around it.
+    pub fn story(&self, number: usize) -> String {
+        let trigger = &self.triggers[number];
+        let mut story = format!(
+            "trigger {number} of project {}, {} {}, owed {:?}, published {:?}\n",
+            trigger.project,
+            trigger.branch,
+            trigger.commit.as_deref().unwrap_or("head"),
+            trigger.asked,
+            trigger.published,
+        );
+        for (at, event) in &trigger.events {
+            _ = writeln!(story, "  {at:?} {event:?}");
+        }
+        let after = |build: &&Build| build.ended.is_none_or(|ended| ended > trigger.published);
+        for build in self.builds[trigger.project].iter().filter(after).take(8) {
+            _ = writeln!(story, "  {build:?}");
+        }
+        story
+    }
+}
+
+pub fn judge(world: &World) -> Judgement {
+    let projects = world.projects.len();
+    let mut judgement = Judgement {
+        findings: BTreeMap::new(),
+        figures: Figures::of(world),
+        stories: String::new(),
+        triggers: world.ledger.take(),
+        builds: (0..projects).map(|project| std::mem::take(&mut world.codebuild.yard(project).builds)).collect(),
+    };
+    judge_triggers(&mut judgement, world.design);
+    judge_builds(&mut judgement);
+    for project in &world.projects {
+        for branch in project.branches.lock().unwrap().iter() {
+            judge_branch(&mut judgement, &project.name, branch);
+        }
+    }
+    judgement.figures.finish(&judgement.triggers, &judgement.builds);
+    judgement
+}
+
+fn judge_triggers(judgement: &mut Judgement, design: Design) {
+    let mut own = vec![Vec::new(); judgement.triggers.len()];
+    for (project, builds) in judgement.builds.iter().enumerate() {
+        for (number, build) in builds.iter().enumerate() {
+            own[build.trigger].push((project, number));
+        }
+    }
+    for (number, own) in own.iter().enumerate() {
+        let story = |judgement: &Judgement| judgement.story(number);
+        for _ in own.iter().skip(1) {
+            judgement.found(Finding::Doubled, story);
+        }
+        let trigger = &judgement.triggers[number];
+        if trigger.asked == Asked::Refusal {
+            if !own.is_empty() {
+                judgement.found(Finding::Forbidden, story);
+            }
+            judgement.figures.refused += 1;
+            continue;
+        }
+        let is_mistaken = |(project, build): &(usize, usize)| {
+            let build = &judgement.builds[*project][*build];
+            *project != trigger.project || build.branch != trigger.branch || build.commit != trigger.commit
+        };
+        if own.iter().any(is_mistaken) {
+            judgement.found(Finding::Mistaken, story);
+            continue;
+        }
+        let builds = &judgement.builds[trigger.project];
+        let answered = match own.first() {
+            Some((_, build)) => Some(builds[*build].began),
+            None if is_covered(trigger, builds) || (design == Design::Ours && keeps_failing(trigger, builds)) => {
+                let left = trigger.events.iter().find(|(_, event)| *event == Event::Answered);
+                left.map(|(at, _)| *at)
+            }
+            None => None,
+        };
+        match answered {
+            None if trigger.events.last().is_some_and(|(_, event)| *event == Event::DeadLettered) => {}
+            Some(at) => judgement.figures.waits.push(at.saturating_sub(trigger.published)),
+            None => judgement.found(Finding::Lost, story),
+        }
+        if own.is_empty() {
+            judgement.figures.without_build += 1;
+        }
+    }
+}
+
+/// Whether a build did for the trigger what a build of its own would have.
+fn is_covered(trigger: &Trigger, builds: &[Build]) -> bool {
+    let serves = |build: &Build| match (trigger.asked, build.reached) {
+        (Asked::Commit(owed), Some(reached)) => reached >= owed,
+        (Asked::Try, Some(_)) => true, // of a commit that is nowhere, no build owes anything
+        _ => false,
+    };
+    later_builds(trigger, builds).any(|build| build.status == Status::Succeeded && serves(build))
+}
+
+/// Whether what it asks for was tried often enough, and failed, by the time that the trigger left the queue.
+fn keeps_failing(trigger: &Trigger, builds: &[Build]) -> bool {
+    let left = trigger.events.iter().rev().find(|(_, event)| *event == Event::Answered);
+    let Some((left, _)) = left else { return false };
+    let failed = |build: &&Build| {
+        build.commit == trigger.commit
+            && matches!(build.status, Status::Failed | Status::TimedOut)
+            && build.ended.is_some_and(|ended| ended < *left)
+    };
+    later_builds(trigger, builds).filter(failed).count() >= ENOUGH_FAILURES
+}
+
+/// The builds of the trigger's branch that began after it was published.
+fn later_builds<'a>(trigger: &'a Trigger, builds: &'a [Build]) -> impl Iterator<Item = &'a Build> {
+    let first = builds.partition_point(|build| build.began <= trigger.published);
+    builds[first..].iter().filter(|build| build.branch == trigger.branch)
+}
+
+fn judge_builds(judgement: &mut Judgement) {
+    for project in 0..judgement.builds.len() {
+        let mut busy_until = Duration::ZERO;
+        for build in 0..judgement.builds[project].len() {
+            let &Build { began, ended, trigger, .. } = &judgement.builds[project][build];
+            if began < busy_until {
+                judgement.found(Finding::Overlapped, |judgement| judgement.story(trigger));
+            }
+            busy_until = busy_until.max(ended.unwrap_or(Duration::MAX));
+        }
+    }
+}
+
+fn judge_branch(judgement: &mut Judgement, project: &str, branch: &Branch) {
+    for pair in branch.records.windows(2) {
+        let [(_, before), (at, after)] = pair else { continue };
+        if after < before {
+            judgement.found(Finding::Backward, |_| format!("{project} {} at {at:?}: {before} to {after}", branch.name));
+        }
+    }
+    if branch.live() != Some(branch.head_at(clock::now())) {
+        let story = || format!("{project} {}: {:?} is live, head is {}", branch.name, branch.live(), branch.head());
+        judgement.found(Finding::Stale, |_| story());
+    }
+}

@@ -1,0 +1,52 @@
+//! The real handler with the real SDK's clients in a simulated account where everything goes wrong that AWS says may go wrong,
+//! and judged by what came of each trigger. Time is simulated, too: days pass in seconds.
+//!
+//! `make faults` runs it with 100,000 triggers; here are fewer, unless `FAULT_TRIGGERS` says otherwise.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod article;
+mod build;
+mod clock;
+mod codebuild;
+mod connection;
+mod dice;
+mod event_source;
+mod faults;
+mod figures;
+mod flood;
+mod instance;
+mod judge;
+mod load;
+mod queue;
+mod repository;
+mod sharpness;
+mod simulation;
+mod topic;
+mod trigger;
+mod world;
+
+use std::env;
+
+use faults::Rates;
+use judge::Finding;
+use simulation::Simulation;
+use world::{Design, Rules};
+
+const SEED: u64 = 4;
+
+fn triggers() -> usize {
+    env::var("FAULT_TRIGGERS").map_or(400, |count| count.parse().expect("FAULT_TRIGGERS is a number"))
+}
+
+#[test]
+fn under_every_fault_nothing_is_lost_doubled_overlapped_or_gone_backward() {
+    let ours = Simulation { seed: SEED, design: Design::Ours, rules: Rules::OURS, rates: Rates::HARSH };
+    let article = Simulation { design: Design::Article, rules: Rules::ARTICLE, ..ours };
+    let (ours, article) = (ours.of_teams(triggers()), article.of_teams(triggers()));
+    figures::print("under faults", &[("iwomp", &ours), ("the article", &article)]);
+    ours.assert_nothing_wrong();
+    for finding in [Finding::Lost, Finding::Doubled, Finding::Overlapped, Finding::Backward] {
+        assert!(article.count(finding) > 0, "a world in which the article's design has no {finding:?} proves nothing");
+    }
+}
