@@ -40,11 +40,14 @@ locals {
   # Two of the longest builds. At least an hour: with quick builds only, a short throttling would already raise the alarm.
   longest_wait_seconds = max(3600, [for project in values(var.projects) : 2 * 60 * project.timeout_minutes]...)
 
-  longest_waiting = var.max_wait_seconds % 3600 == 0 ? "${var.max_wait_seconds / 3600} h" : "${floor(var.max_wait_seconds / 60)} min"
+  longest_waiting = join(" ", var.max_wait_seconds % 3600 == 0 ? [var.max_wait_seconds / 3600, "h"] : [floor(var.max_wait_seconds / 60), "min"])
 
-  # SQS measures the age of the oldest message that was received fewer than three times. With the shortest delays those three
-  # tries fit into a third of retry_seconds, with the longest, of a paused project, into three times it.
-  oldest_seconds = max(900, 3 * var.retry_seconds)
+  # SQS measures the age of the oldest message that was not received more than three times. The delays after those three add
+  # up to half of retry_seconds; to seven times it for a paused project, whose triggers are to ring by `waiting` only.
+  oldest_seconds = max(900, 7 * var.retry_seconds)
+
+  # Several tries, not one that happened to fail.
+  failing_seconds = max(900, var.retry_seconds)
 
   # All but what an alarm says otherwise: more than nothing, in five minutes.
   alarm_defaults = {
@@ -89,7 +92,7 @@ locals {
 
     starts-failing = {
       description = <<-TEXT
-        A trigger has met errors for over ${floor(local.oldest_seconds / 60)} minutes: AWS throttles, does not answer, or forbids it.
+        A trigger has met errors for over ${floor(local.failing_seconds / 60)} minutes: AWS throttles, does not answer, or forbids it.
         1. Which: the lines with "outcome":"failed" in ${module.launcher.log_group}; the reason says what to do.
         2. Is it AWS? https://health.aws.amazon.com/health/status
         Nothing is lost: it is tried again, or lies in the dead-letter queue.
@@ -97,7 +100,7 @@ locals {
       metric      = "WaitSeconds"
       dimensions  = { outcome = "failed" }
       statistic   = "Maximum"
-      threshold   = local.oldest_seconds
+      threshold   = local.failing_seconds
     }
 
     queue-age = {

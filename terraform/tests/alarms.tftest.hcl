@@ -121,7 +121,7 @@ run "a_queue_that_nobody_empties_rings_and_long_delays_do_not" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["queue-age"].threshold == 10800
+    condition     = aws_cloudwatch_metric_alarm.this["queue-age"].threshold == 25200
     error_message = "With an hour between tries, an hour is no age."
   }
 }

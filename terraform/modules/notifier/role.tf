@@ -1,5 +1,5 @@
 # What the notifier may do: look at builds and at what is live, remember how far it has reported, count what waits, and say so
-# on the reports' topic. No KMS: of the register it wants the names only, and never the values of encrypted entries.
+# on the reports' topic. No KMS: of the register it wants the names, and of encrypted entries it can see no more.
 
 resource "aws_iam_role" "this" {
   name                 = local.name
