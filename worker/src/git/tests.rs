@@ -315,6 +315,7 @@ async fn the_checkout_is_the_commit_and_its_git_directory_knows_neither_url_nor_
     assert_eq!(fs::read_to_string(checkout.join("file")).unwrap(), "pinned");
     assert_eq!(naive_git(&checkout, &["rev-parse", "HEAD"]).unwrap(), pinned.as_str());
     assert_eq!(naive_git(&checkout, &["status", "--short"]).unwrap(), "");
+    assert!(!checkout.join(".git/hooks").exists(), "the machine's template was used");
     for needle in ["origin.example", KEY, "ssh"] {
         let found =
             std::process::Command::new("grep").args(["-rl", needle, "."]).current_dir(checkout.join(".git")).output();
