@@ -179,10 +179,13 @@ class Stack:
         """The line with which the launcher was done with a trigger: started, covered, refused or expired."""
 
         def look() -> dict[str, Any] | None:
-            lines = self.pipeline.launcher_outcomes(trigger)
-            return next((line for line in lines if line["outcome"] in ENDED), None)
+            return next((line for line in self.launcher_words(trigger) if line["outcome"] in ENDED), None)
 
         return wait_for(f"the launcher's verdict on trigger {trigger}", look, timeout_seconds)
+
+    def launcher_words(self, trigger: str) -> list[dict[str, Any]]:
+        """All lines of the launcher about a trigger. The log may be long; only what came after it is read."""
+        return self.pipeline.launcher_outcomes(trigger, self.published_at(trigger) - 1)
 
     def build_of(self, project: str, trigger: str) -> dict[str, Any] | None:
         builds = self.pipeline.builds(project)

@@ -25,6 +25,7 @@ CROWD = 12
 CANARY = f"canary-{secrets.token_hex(8)}"
 
 TOKEN, PASSWORD, BEARER = f"{CANARY}-token", f"{CANARY}-password", f"{CANARY}-bearer"
+THIEFS_OWN = f"{CANARY}-thief"
 USERNAME = "deploy-bot"
 
 # Says all that a test may want to know of how it was run.
@@ -50,6 +51,19 @@ MANAGED: dict[str, dict[str, Any]] = {
     "nosy": {"command": "deploy.sh"},
     "search": {"command": "deploy.sh"},
     "escape": {"command": "deploy.sh", "deploy_dir": "services/api"},
+    "flooded": {"command": "deploy.sh"},
+    "calm": {"command": "deploy.sh"},
+    "starved": {"command": "deploy.sh"},
+    "paused": {"command": "deploy.sh"},
+    "expiring": {"command": "deploy.sh"},
+    "forgotten": {"command": "deploy.sh"},
+    "scheduled": {
+        "command": "deploy.sh",
+        "branches": ["main"],
+        "unchanged": "skip",
+        "schedule": "rate(1 minute)",
+    },
+    "thief": {"command": "deploy.sh"},
 }
 # Registered by hand, in the format of the original article.
 EXTERNAL = ("article", "article-token", "article-basic", "broken")
@@ -58,6 +72,7 @@ ACCESS: dict[str, Access] = {
     "basic": Password(USERNAME, PASSWORD),
     "bearer": BearerToken(BEARER),
     "search": Token(TOKEN),
+    "thief": Token(THIEFS_OWN),
     "article-token": Token(TOKEN),
     "article-basic": Password(USERNAME, PASSWORD),
 }
@@ -176,6 +191,7 @@ def register_by_hand(made: PipelineUnderTest) -> None:
     pipeline.store_secret("basic", json.dumps({"basicUsername": USERNAME, "basicPassword": PASSWORD}))
     pipeline.store_secret("bearer", json.dumps({"authToken": BEARER}))
     pipeline.store_secret("search", json.dumps({"authToken": TOKEN}))
+    pipeline.store_secret("thief", json.dumps({"authToken": THIEFS_OWN}))
     pipeline.store_secret(
         "ssh", json.dumps({"sshPrivateKey": made.ssh.private_key, "knownHosts": made.ssh.known_hosts})
     )

@@ -110,6 +110,11 @@ def test_an_older_commit_after_a_newer_one_is_backward() -> None:
     assert found(OWN, commands=[replace(newer, end=None), COMMAND]).backward == []
 
 
+def test_a_build_whose_end_nobody_was_told_is_unreported() -> None:
+    assert found(OWN, reported={}).unreported == ["demo:1"]
+    assert found(OWN, reported={"demo:1": 2}).wrong == 0
+
+
 def test_a_head_that_is_not_live_in_the_end_is_stale() -> None:
     live = {("demo", "main"): [MIDDLE]}
     assert found(OWN, histories=live, heads={"demo": NEW}).stale == [f"demo: {NEW} is not live"]

@@ -412,7 +412,7 @@ def test_of_a_crowd_of_triggers_one_runs_one_waits_and_runs_and_that_covers_the_
 ) -> None:
     pipe = pipeline.stack.pipeline
     verdicts = [pipeline.stack.launcher_verdict(trigger, DEAD_SECONDS) for trigger in pipeline.crowd]
-    words = [[line["outcome"] for line in pipe.launcher_outcomes(trigger)] for trigger in pipeline.crowd]
+    words = [[line["outcome"] for line in pipeline.stack.launcher_words(trigger)] for trigger in pipeline.crowd]
     assert sum("busy" in said for said in words) == CROWD - 1
     assert sorted(verdict["outcome"] for verdict in verdicts) == ["covered"] * (CROWD - 2) + ["started"] * 2, words
     first, second = sorted(pipe.builds("busy"), key=lambda build: build["startTime"])
@@ -440,7 +440,7 @@ def test_a_trigger_that_is_delivered_twice_runs_once(pipeline: PipelineUnderTest
     )
     wait_for(
         "the second delivery",
-        lambda: True if len(stack.pipeline.launcher_outcomes(trigger)) >= 2 else None,
+        lambda: True if len(stack.launcher_words(trigger)) >= 2 else None,
         RETRIED_SECONDS,
     )
     builds = [build for build in stack.pipeline.builds("monorepo") if variable(build, "TRIGGERID") == trigger]
@@ -471,7 +471,7 @@ def test_a_trigger_that_cannot_start_becomes_a_dead_letter_and_redrive_sends_it_
     pipe, trigger = pipeline.stack.pipeline, pipeline.dead_trigger
     dead_letters = pipe.outputs["dead_letter_queue_url"]
     wait_for("the dead letter", lambda: pipe.waiting(dead_letters) or None, DEAD_SECONDS)
-    tries = pipe.launcher_outcomes(trigger)
+    tries = pipeline.stack.launcher_words(trigger)
     assert [(line["outcome"], line["class"]) for line in tries] == [("failed", "misconfigured")] * LASTING_TRIES
     assert "unbuilt" in tries[-1]["reason"]
     # Mended: the entry is withdrawn, so the checks have another answer this time.

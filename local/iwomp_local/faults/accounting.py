@@ -74,6 +74,17 @@ class Evidence:
     histories: Mapping[tuple[str, str], Sequence[str]]  # by project and branch: the commits that were recorded as live
     commands: Sequence[Command] = ()
     heads: Mapping[str, str] = field(default_factory=dict)  # by project: what has to be live in the end
+    reported: Mapping[str, int] | None = None  # by build: how often its end was reported to people
+
+
+HAVE_TO_BE_ZERO = {
+    "lost": "accepted, and neither built, covered nor a dead letter",
+    "doubled": "two builds of one trigger",
+    "overlapped": "a build, or its command, began before the last was over",
+    "backward": "an older commit deployed after a newer one",
+    "stale": "the head is not live in the end",
+    "unreported": "a build ended and nobody was told, even after a sweep",
+}
 
 
 @dataclass
@@ -87,12 +98,14 @@ class Figures:
     overlapped: list[str] = field(default_factory=list)
     backward: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
+    unreported: list[str] = field(default_factory=list)
+    reports: int = 0
     fates: Counter[str] = field(default_factory=Counter)
     longest_wait_seconds: float = 0.0
 
     @property
     def wrong(self) -> int:
-        return sum(len(found) for found in (self.lost, self.doubled, self.overlapped, self.backward, self.stale))
+        return sum(len(getattr(self, name)) for name in HAVE_TO_BE_ZERO)
 
     @property
     def builds_per_trigger(self) -> float:
@@ -124,6 +137,9 @@ def account(evidence: Evidence) -> Figures:
         ]
     figures.overlapped += overlapping_commands(evidence)
     figures.backward = gone_backward(evidence)
+    if (reported := evidence.reported) is not None:
+        figures.unreported = [build.id for build in evidence.builds if build.id not in reported]
+        figures.reports = sum(reported.values())
     for project, head in evidence.heads.items():
         live = [history for (of, _), history in evidence.histories.items() if of == project]
         if not any(history and history[-1] == head for history in live):

@@ -20,7 +20,8 @@ from iwomp_local.faults.world import World
 
 OUTAGE_SECONDS = (3.0, 12.0)
 AWAY_SECONDS = (0.5, 4.0)  # how long a killed server is missing
-PAUSE_SECONDS = (2.0, 9.0)  # between two blows
+PAUSE_SECONDS = (1.0, 6.0)  # between two blows
+AT_WORK_SECONDS = 0.2  # within so long after a publication the launcher has it in hands
 
 
 @dataclass
@@ -48,18 +49,23 @@ class Chaos:
 
     def _strike(self) -> None:
         chance = random.Random(self.seed)  # noqa: S311 (repeatable, that is the point)
-        blows: list[tuple[Callable[[random.Random], None], int]] = [
-            (self.launcher, 4), (self.worker, 4), (self.notifier, 1), (self.proxy, 2), (self.git_host, 2),
-            (self.outage, 1),
+        # Every blow in each round, in another order each time.
+        blows: list[Callable[[random.Random], None]] = [
+            *([self.launcher] * 4), *([self.worker] * 3), self.notifier, self.proxy, self.git_host, self.outage,
         ]  # fmt: skip
         try:
-            while not self._over.wait(chance.uniform(*PAUSE_SECONDS)):
-                (blow,) = chance.choices([blow for blow, _ in blows], [weight for _, weight in blows])
-                blow(chance)
+            while True:
+                for blow in chance.sample(blows, len(blows)):
+                    if self._over.wait(chance.uniform(*PAUSE_SECONDS)):
+                        return
+                    blow(chance)
         except BaseException as failure:  # raised again by whoever waits for the thread
             self._failure = failure
 
     def launcher(self, chance: random.Random) -> None:
+        """A launcher, most likely with a trigger in hands."""
+        self.world.publish(chance.choice(self.world.projects))
+        self._over.wait(chance.uniform(0, AT_WORK_SECONDS))
         self._kill(
             "launcher", self._functions(str(self.world.stack.pipeline.outputs["launcher_function_name"])), chance
         )

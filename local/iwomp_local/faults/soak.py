@@ -21,7 +21,7 @@ from iwomp_local.faults.world import World
 from iwomp_local.story import Story
 
 PROJECTS = 12
-PER_SECOND = 0.8
+PER_SECOND = 0.6
 COMMAND_SECONDS = 1.5  # long enough that there is nearly always a worker to kill
 SHARE = 0.004  # of the calls, for each kind of fault, besides what the kills do
 MANY = 1_000_000  # more triggers than a soak can publish

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from iwomp_local.faults.accounting import Figures
+from iwomp_local.faults.accounting import HAVE_TO_BE_ZERO, Figures
 from iwomp_local.story import Colour, Story
 
 SHOWN = 8  # of each kind of fault, by id
 NAME_COLUMN, COLUMN = 40, 16
-HAVE_TO_BE_ZERO = {
-    "lost": "accepted, and neither built, covered, refused nor a dead letter",
-    "doubled": "two builds of one trigger",
-    "overlapped": "a build, or its command, began before the last was over",
-    "backward": "an older commit deployed after a newer one",
-    "stale": "the head is not live in the end",
-}
 
 
 def columns(story: Story, what: str, figures: Mapping[str, Figures]) -> None:
@@ -26,6 +19,7 @@ def columns(story: Story, what: str, figures: Mapping[str, Figures]) -> None:
     story.line(row("builds per trigger", (f"{one.builds_per_trigger:.2f}" for one in figures.values())))
     for fate in sorted({fate for one in figures.values() for fate in one.fates} - {"lost"}):
         story.line(row(f"  {fate}", (one.fates[fate] for one in figures.values())))
+    story.line(row("reports to people", (one.reports for one in figures.values())))
     story.line(row("longest wait, s", (f"{one.longest_wait_seconds:.1f}" for one in figures.values())))
     for name in HAVE_TO_BE_ZERO:
         story.line(row(name, (len(getattr(one, name)) for one in figures.values())))

@@ -1,4 +1,4 @@
-"""A pipeline that is about to be broken: small projects, a stack behind the proxy, and all that happens noted.
+"""Projects under watch, with all that happens noted; and a pipeline of such, behind the proxy, that is to be broken.
 
 The deploy scripts keep a ledger of their own, so that there is a witness beside CodeBuild and the launcher.
 """
@@ -9,19 +9,19 @@ import json
 import random
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iwomp_local.emulator import Lifetime
+from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
 from iwomp_local.faults.accounting import Accepted, Build, Command, Evidence
 from iwomp_local.faults.git_host import GitHost
 from iwomp_local.faults.plan import NOTHING, Plan
 from iwomp_local.faults.proxy import Proxy
-from iwomp_local.pipeline import variable
+from iwomp_local.pipeline import PipelineError, variable
 from iwomp_local.repository import Repository
 from iwomp_local.stack import Stack
 from iwomp_local.terraform import TerraformError
@@ -32,6 +32,7 @@ RETRY_SECONDS = 20  # the least that the module allows
 MAX_WAIT_SECONDS = 3600
 BUILDS_PER_HOUR = 100  # the most
 LOOK_SECONDS = 1.0
+REPORTS = "reports-heard"
 LEDGER_FIELDS = 5
 PAGE = 100  # builds in one call
 ENDED_WORDS = ("deployed", "superseded", "unchanged")  # after these the commit, or a newer one, is live
@@ -47,23 +48,20 @@ say end
 
 
 @dataclass
-class World:
-    """The projects, and what is known of them. Publishing and pushing are safe from several threads."""
+class Watch:
+    """Some projects of a stack, and what is known of them. Publishing and pushing are safe from several threads."""
 
-    directory: Path
     stack: Stack
-    proxy: Proxy
-    git: GitHost
+    repositories: Path
+    ledger: Path
     projects: tuple[str, ...]
     accepted: list[Accepted] = field(default_factory=list)
     _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _sns: Any = None
+    _reports: str = ""
 
     def repository(self, project: str) -> Repository:
-        return Repository(self.git.directory / f"{project}.git")
-
-    def disturb(self, plan: Plan) -> None:
-        self.proxy.aim(self.stack.emulator.url, plan)
+        return Repository(self.repositories / f"{project}.git")
 
     def push(self, project: str) -> str:
         """A new commit, and nobody is told."""
@@ -107,21 +105,12 @@ class World:
                 raise NotInTime(f"triggers still wait, or builds still run, after {timeout_seconds:g} s")
             time.sleep(LOOK_SECONDS)
 
-    def last_round(self, timeout_seconds: float) -> None:
-        """One more commit and trigger for each project, with nothing broken: afterwards every head has to be live."""
-        self.disturb(NOTHING)
-        self.wait_until_quiet(timeout_seconds)
-        for project in self.projects:
-            self.push(project)
-            self.publish(project)
-        self.wait_until_quiet(timeout_seconds)
-
     def evidence(self) -> Evidence:
         """Everything that can be asked for, once it is quiet."""
         pipeline, sent = self.stack.pipeline, self.publications()
         commands = [command for project in self.projects for command in self.commands(project)]
         said: dict[str, list[str]] = defaultdict(list)
-        for line in pipeline.launcher_outcomes():
+        for line in pipeline.launcher_outcomes(begin=min((sent[one.trigger] for one in self.accepted), default=0) - 1):
             word = line["outcome"] + (f":{line['class']}" if line["outcome"] == "failed" else "")
             said[line.get("trigger", "?")].append(word)
         return Evidence(
@@ -133,7 +122,37 @@ class World:
             histories={(project, BRANCH): self.history(project) for project in self.projects},
             commands=commands,
             heads={project: self.repository(project).head(BRANCH) or "" for project in self.projects},
+            reported=Counter(report["build"] for report in self.reports() if "build" in report)
+            if self._reports
+            else None,
         )
+
+    def hear_reports(self) -> None:
+        """Subscribes to what the notifier tells people, from now on."""
+        sqs, sns = self.stack.emulator.client("sqs"), self.stack.emulator.client("sns")
+        self._reports = sqs.create_queue(QueueName=REPORTS)["QueueUrl"]
+        queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{REPORTS}"
+        everybody = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [everybody]})
+        sqs.set_queue_attributes(QueueUrl=self._reports, Attributes={"Policy": document})
+        topic = self.stack.pipeline.outputs["reports_topic_arn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What was reported since the last call, in no order."""
+        sqs, found = self.stack.emulator.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=self._reports, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self._reports, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def sweep(self) -> None:
+        """What the schedule does four times an hour."""
+        name = self.stack.pipeline.outputs["notifier_function_name"]
+        answer = self.stack.emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps({"sweep": True}))
+        if answer.get("FunctionError"):
+            raise PipelineError(f"the sweep failed: {answer['Payload'].read().decode()}")
 
     def publications(self) -> dict[str, float]:
         """When SNS took each message, to the millisecond, as its envelope says."""
@@ -159,12 +178,14 @@ class World:
         return found
 
     def dead(self) -> list[str]:
-        """The triggers in the dead-letter queue, which are taken out of sight for a while."""
-        sqs, found = self.stack.emulator.client("sqs"), []
-        url = self.stack.pipeline.outputs["dead_letter_queue_url"]
+        """The triggers in the dead-letter queue, which stay there."""
+        sqs, url = self.stack.emulator.client("sqs"), self.stack.pipeline.outputs["dead_letter_queue_url"]
+        seen: list[dict[str, Any]] = []
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            found += [json.loads(message["Body"])["MessageId"] for message in messages]
-        return found
+            seen += messages
+        for message in seen:
+            sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        return [json.loads(message["Body"])["MessageId"] for message in seen]
 
     def history(self, project: str) -> list[str]:
         """The commits that were recorded as live, oldest first."""
@@ -178,7 +199,7 @@ class World:
 
     def commands(self, project: str, prefix: str = "") -> list[Command]:
         """What the deploy scripts wrote down of themselves."""
-        ledger = ledger_of(self.directory) / f"{prefix}{project}"
+        ledger = self.ledger / f"{prefix}{project}"
         begun: dict[str, Command] = {}
         for line in ledger.read_text().splitlines() if ledger.exists() else ():
             fields = line.split()
@@ -191,6 +212,28 @@ class World:
             elif key in begun:
                 begun[key] = Command(**{**vars(begun[key]), "end": float(when)})
         return list(begun.values())
+
+
+@dataclass
+class World(Watch):
+    """A stack of its own behind the proxy, with a Git host that can be killed."""
+
+    proxy: Proxy = field(kw_only=True)
+    git: GitHost = field(kw_only=True)
+    directory: Path = field(kw_only=True)
+
+    def disturb(self, plan: Plan) -> None:
+        self.proxy.aim(self.stack.emulator.url, plan)
+
+    def last_round(self, timeout_seconds: float) -> None:
+        """One more commit and trigger for each project, with nothing broken, and a sweep: then all has to be right."""
+        self.disturb(NOTHING)
+        self.wait_until_quiet(timeout_seconds)
+        for project in self.projects:
+            self.push(project)
+            self.publish(project)
+        self.wait_until_quiet(timeout_seconds)
+        self.sweep()
 
 
 def record(project: str, build: dict[str, Any], commit: str | None) -> Build:
@@ -206,8 +249,9 @@ def record(project: str, build: dict[str, Any], commit: str | None) -> Build:
     )
 
 
-def ledger_of(directory: Path) -> Path:
-    return directory / "ledger"
+def script(ledger: Path, name: str, seconds: float) -> str:
+    """A deploy script that takes so long and writes down when it ran."""
+    return DEPLOY.format(ledger=ledger, name=name, seconds=seconds)
 
 
 @contextmanager
@@ -215,13 +259,12 @@ def running(
     directory: Path, projects: int, deliveries: dict[str, float] | None = None, seconds: float = 0.3
 ) -> Iterator[World]:
     """The world, until the block ends. `deliveries` are SNS's faults; a deploy script takes up to twice `seconds`."""
-    names = tuple(f"p{number:02}" for number in range(projects))
-    ledger_of(directory).mkdir(parents=True)
+    names, ledger = tuple(f"p{number:02}" for number in range(projects)), directory / "ledger"
+    ledger.mkdir(parents=True)
     chance = random.Random(projects)  # noqa: S311 (repeatable, that is the point)
     for name in names:
         repository = Repository.create(directory / "git" / f"{name}.git")
-        script = DEPLOY.format(ledger=ledger_of(directory), name=name, seconds=round(seconds * chance.uniform(1, 2), 2))
-        repository.commit("first", {"deploy.sh": script})
+        repository.commit("first", {"deploy.sh": script(ledger, name, round(seconds * chance.uniform(1, 2), 2))})
     with Proxy(directory / "proxy") as proxy, GitHost(directory / "git") as git:
         more = {"AWS_ENDPOINT_URL": proxy.url}
         if deliveries is not None:
@@ -230,7 +273,9 @@ def running(
         entries = {name: {**entry, "git_url": git.url(name)} for name in names}
         with applied_stack(directory, more, entries) as stack:
             proxy.aim(stack.emulator.url)
-            yield World(directory, stack, proxy, git, names)
+            world = World(stack, directory / "git", ledger, names, proxy=proxy, git=git, directory=directory)
+            world.hear_reports()
+            yield world
 
 
 @contextmanager
