@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from test_threat_model import defined
 
+from iwomp_local.defences import listed
 from iwomp_local.defences.listed import Defect, Defence, all_defences
 from iwomp_local.defences.tree import RUN
 from iwomp_local.places import REPOSITORY
@@ -28,13 +29,14 @@ def test_what_defends_stands_once_in_its_file(defence: Defence) -> None:
 
 
 def test_every_test_that_must_fail_exists() -> None:
-    assert {defence.test.name for defence in DEFENCES} - defined() == set()
+    assert {defence.fails for defence in DEFENCES} - defined() == set()
 
 
 def test_terraforms_tests_can_be_run_one_by_one() -> None:
-    for test in {defence.test for defence in DEFENCES if defence.test.tool == "terraform"}:
-        runs = [block[1] for block in RUN.finditer((REPOSITORY / test.file).read_text())]
-        assert runs.count(test.name) == 1, test
+    for defence in DEFENCES:
+        if defence.command[0] == "terraform":
+            runs = [block[1] for block in RUN.finditer((REPOSITORY / listed.test_file(defence.command)).read_text())]
+            assert runs.count(defence.fails) == 1, defence.title
 
 
 def test_a_list_that_does_not_fit_the_code_is_a_defect() -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from iwomp_local.defences.judge import Judge, Verdict
-from iwomp_local.defences.listed import Defect, Defence, all_defences
+from iwomp_local.defences.listed import Command, Defect, Defence, all_defences
 from iwomp_local.defences.tree import Tree, alone
 from iwomp_local.places import REPOSITORY
 from iwomp_local.story import Colour, Stopwatch, Story
@@ -36,7 +36,7 @@ def run(defences: list[Defence], story: Story) -> int:
     tree.fill(REPOSITORY)
     texts = {defence.title: defence.off(tree.read(defence.file)) for defence in defences}
     judge = Judge(tree, SCRATCH / "target")
-    if any(defence.test.tool == "terraform" for defence in defences):
+    if any(defence.command[0] == "terraform" for defence in defences):
         judge.prepare()
     show_unchanged(defences, judge, story)
     story.heading(f"{len(defences)} defences, one after another off")
@@ -49,7 +49,7 @@ def run(defences: list[Defence], story: Story) -> int:
         story.progress(defence.title)
         try:
             with tree.changed(defence.file, texts[defence.title]):
-                verdict = judge.verdict(defence.test)
+                verdict = judge.verdict(defence.command, {defence.fails})
         except Defect as defect:
             defects.append(f"{defence.title}: {defect}")
             story.check(False, f"{defence.title} (not tried)", watch.seconds)
@@ -60,13 +60,16 @@ def run(defences: list[Defence], story: Story) -> int:
 
 
 def show_unchanged(defences: list[Defence], judge: Judge, story: Story) -> None:
-    tests = sorted({defence.test for defence in defences}, key=str)
-    story.heading(f"{len(tests)} tests, as the code is")
-    for test in tests:
-        story.progress(str(test))
-        if judge.verdict(test) is not Verdict.PASSED:
-            raise Defect(f"{test} fails as the code is: that must be mended first")
-    story.check(True, f"{len(tests)} tests pass", story.seconds)
+    tests: dict[Command, set[str]] = {}
+    for defence in defences:
+        tests.setdefault(defence.command, set()).add(defence.fails)
+    count = sum(map(len, tests.values()))
+    story.heading(f"{count} tests, as the code is")
+    for command, names in tests.items():
+        story.progress(" ".join(command))
+        if judge.verdict(command, names) is not Verdict.PASSED:
+            raise Defect(f"as the code is, one of these fails in {' '.join(command)}: {', '.join(sorted(names))}")
+    story.check(True, f"{count} tests pass", story.seconds)
 
 
 def conclude(story: Story, defects: list[str], unseen: list[str]) -> int:

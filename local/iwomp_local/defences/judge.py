@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from iwomp_local.defences.listed import Defect, Test
+from iwomp_local.defences.listed import Command, Defect, test_file
 from iwomp_local.defences.tree import Tree
 
 BUILD_SECONDS = 3600
-# The longest takes some ten seconds. A test that does not end because a defence is off has failed.
-TEST_SECONDS = 120
+# Terraform takes half a minute for a whole file. A test that does not end because a defence is off has failed.
+TEST_SECONDS = 180
 FAILED = "test result: FAILED"
 NOT_REFUSED = "Missing expected failure"
 
@@ -48,51 +48,48 @@ class Judge:
         if ended.status != 0:
             raise Defect(f"terraform init failed:\n{ended.text}")
 
-    def verdict(self, test: Test) -> Verdict:
-        return self._of_cargo(test) if test.tool == "cargo" else self._of_terraform(test)
+    def verdict(self, command: Command, names: set[str]) -> Verdict:
+        """Whether the tests with these names all pass."""
+        return self._of_cargo(command, names) if command[0] == "cargo" else self._of_terraform(command, names)
 
-    def _of_cargo(self, test: Test) -> Verdict:
-        words = [*test.command, "--locked"]
+    def _of_cargo(self, command: Command, names: set[str]) -> Verdict:
+        words = [*command, "--locked"]
         built = self._run([*words, "--no-run"], ".", BUILD_SECONDS)
         if built.status != 0:
             raise Defect(f"it does not compile:\n{built.text}")
-        ended = self._run([*words, "--", "--exact", *self._whole_names(words, test.name)], ".", TEST_SECONDS)
+        ended = self._run([*words, "--", "--exact", *self._with_modules(words, names)], ".", TEST_SECONDS)
         if ended.status is None:
             return Verdict.HUNG
         if ended.status == 0:
             return Verdict.PASSED
         if FAILED not in ended.text:
-            raise Defect(f"{test} ended with {ended.status}, but no test failed:\n{ended.text}")
+            raise Defect(f"{' '.join(words)} ended with {ended.status}, but no test failed:\n{ended.text}")
         return Verdict.FAILED
 
-    def _whole_names(self, words: list[str], name: str) -> list[str]:
-        """The test with its module; more than one, if it is called so in several."""
+    def _with_modules(self, words: list[str], names: set[str]) -> list[str]:
+        """The tests as libtest knows them; more than one for a name, if it is called so in several modules."""
         listed = self._run([*words, "--", "--list"], ".", TEST_SECONDS)
-        names = {line.removesuffix(": test") for line in listed.text.splitlines() if line.endswith(": test")}
-        found = sorted(whole for whole in names if whole.rpartition("::")[2] == name)
-        if not found:
-            raise Defect(f"{' '.join(words)} has no test {name}")
-        return found
+        known = [line.removesuffix(": test") for line in listed.text.splitlines() if line.endswith(": test")]
+        if missing := names - {whole.rpartition("::")[2] for whole in known}:
+            raise Defect(f"{' '.join(words)} has no test {', '.join(sorted(missing))}")
+        return [whole for whole in known if whole.rpartition("::")[2] in names]
 
-    def _of_terraform(self, test: Test) -> Verdict:
-        with self._tree.only_run(test.file, test.name):
-            ended = self._run([*test.command, "-json"], "terraform", TEST_SECONDS)
+    def _of_terraform(self, command: Command, names: set[str]) -> Verdict:
+        with self._tree.only_runs(test_file(command), names):
+            ended = self._run([*command, "-json"], "terraform", TEST_SECONDS)
         if ended.status is None:
             return Verdict.HUNG
         said = [json.loads(line) for line in ended.text.splitlines() if line.startswith("{")]
-        states = {
-            line["test_run"]["status"]
-            for line in said
-            if line.get("type") == "test_run" and line["test_run"]["run"] == test.name and "status" in line["test_run"]
-        }
-        if "pass" in states and ended.status == 0:
+        runs = [line["test_run"] for line in said if line.get("type") == "test_run" and "status" in line["test_run"]]
+        if ended.status == 0 and {run["run"] for run in runs if run["status"] == "pass"} == names:
             return Verdict.PASSED
         problems = [line["diagnostic"] for line in said if line.get("type") == "diagnostic"]
         # A validation that lets something pass is an error to Terraform, and not a failure.
-        if "fail" in states or any(problem["summary"] == NOT_REFUSED for problem in problems):
+        refused_nothing = any(problem["summary"] == NOT_REFUSED for problem in problems)
+        if refused_nothing or any(run["status"] == "fail" for run in runs):
             return Verdict.FAILED
         details = "\n".join(f"{problem['summary']}: {problem['detail']}" for problem in problems)
-        raise Defect(f"{test} neither passed nor failed:\n{details or ended.text}")
+        raise Defect(f"{', '.join(sorted(names))} neither passed nor failed:\n{details or ended.text}")
 
     def _run(self, words: list[str], directory: str, seconds: float) -> Ended:
         """In a group of its own, which is gone afterwards: a test whose defence is off may leave processes.

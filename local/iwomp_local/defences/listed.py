@@ -13,41 +13,31 @@ REQUIRED = {"name", "file", "old", "new", "test", "fails"}
 OPTIONAL = {"only_as_root"}
 
 
+# As one types it: cargo's in the repository, Terraform's in terraform/.
+Command = tuple[str, ...]
+
+
 class Defect(Exception):
     """A list that does not fit the code; the text says what to mend."""
 
 
-@dataclass(frozen=True)
-class Test:
-    """One test, to be called by `command` from the repository's folder (cargo) or from terraform/."""
-
-    command: tuple[str, ...]
-    name: str
-
-    @property
-    def tool(self) -> str:
-        return self.command[0]
-
-    @property
-    def file(self) -> str:
-        """Of Terraform's: the test file, as seen from the repository."""
-        (filter_,) = (word for word in self.command if word.startswith("-filter="))
-        return f"terraform/{filter_.removeprefix('-filter=')}"
-
-    def __str__(self) -> str:
-        return shlex.join([*self.command, self.name])
+def test_file(command: Command) -> str:
+    """Of a command of Terraform's: the test file, as seen from the repository."""
+    (filter_,) = (word for word in command if word.startswith("-filter="))
+    return f"terraform/{filter_.removeprefix('-filter=')}"
 
 
 @dataclass(frozen=True)
 class Defence:
-    """A defence: `old` in `file` is what defends, `new` is the same without."""
+    """A defence: `old` in `file` is what defends, `new` is the same without. The test `fails` of `command` has to see it."""
 
     part: str
     name: str
     file: str
     old: str
     new: str
-    test: Test
+    command: Command
+    fails: str
     # Its test shows nothing where the tests do not run as root.
     only_as_root: bool = False
 
@@ -81,8 +71,8 @@ def defence(part: str, fields: dict[str, str]) -> Defence:
         raise Defect(f"{part}: {fields.get('name')}: must have {sorted(REQUIRED)}, and may have {sorted(OPTIONAL)}")
     if fields["old"] == fields["new"]:
         raise Defect(f"{part}: {fields['name']}: nothing changes")
-    test = Test(tuple(shlex.split(fields["test"])), fields["fails"])
-    if test.command[:2] not in (("cargo", "test"), ("terraform", "test")):
+    command = tuple(shlex.split(fields["test"]))
+    if command[:2] not in (("cargo", "test"), ("terraform", "test")):
         raise Defect(f"{part}: {fields['name']}: the test is neither cargo's nor Terraform's")
     return Defence(
         part,
@@ -90,6 +80,7 @@ def defence(part: str, fields: dict[str, str]) -> Defence:
         fields["file"],
         fields["old"],
         fields["new"],
-        test,
+        command,
+        fields["fails"],
         bool(fields.get("only_as_root", False)),
     )

@@ -52,9 +52,9 @@ class Tree:
             path.write_text(before)
 
     @contextmanager
-    def only_run(self, name: str, run: str) -> Iterator[None]:
-        """With no other run in Terraform's test file `name`: some have eighty, of half a second each."""
-        with self.changed(name, RUN.sub(lambda block: block[0] if block[1] == run else "", self.read(name))):
+    def only_runs(self, name: str, runs: set[str]) -> Iterator[None]:
+        """With no other runs in Terraform's test file `name`: some have eighty, of half a second each."""
+        with self.changed(name, RUN.sub(lambda block: block[0] if block[1] in runs else "", self.read(name))):
             yield
 
 
