@@ -29,7 +29,7 @@ def test_file(command: Command) -> str:
 
 @dataclass(frozen=True)
 class Defence:
-    """A defence: `old` in `file` is what defends, `new` is the same without. The test `fails` of `command` has to see it."""
+    """A defence: `old` in `file` is what defends, `new` is the same without; `fails` is the test that has to see it."""
 
     part: str
     name: str
