@@ -383,6 +383,11 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
         "arn:aws:scheduler:eu-central-1:123456789012:schedule/iwomp-in-aws/*",
         "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws-*",
       ]]
+      LeaveWatchAlone = ["Deny", [
+        "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:iwomp-in-aws-*",
+        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws-launcher*",
+        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws-notifier*",
+      ]]
       LeaveRegisterAlone = ["Deny", [
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*",
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*",
@@ -394,7 +399,7 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
       DecryptNothingOfOthers = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
       LeaveImagesAlone       = ["Deny", ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
     }
-    error_message = "Builds, roles, triggers, register, key and images of the pipeline must be out of reach."
+    error_message = "Builds, roles, triggers, alarms, logs, register, key and images of the pipeline must be out of reach."
   }
 
   assert {
@@ -405,6 +410,7 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
       LeaveBuildsAlone       = [["codebuild:*"], []]
       LeaveRolesAlone        = [["iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:PassRole", "iam:Put*", "iam:Tag*", "iam:Untag*", "iam:Update*"], []]
       LeaveTriggersAlone     = [["events:*", "lambda:*", "scheduler:*", "sns:*", "sqs:*"], []]
+      LeaveWatchAlone        = [["cloudwatch:*", "logs:*"], []]
       LeaveRegisterAlone     = [["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter"], []]
       LeaveRecordsStanding   = [["ssm:DeleteParameter", "ssm:DeleteParameters"], []]
       LeaveKeyAlone          = [[], ["kms:Decrypt"]]

@@ -70,6 +70,7 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "groups": (arn("scheduler", "schedule-group"),),
         "schedules": (arn("scheduler", "schedule"),),
         "rules": (arn("events", "rule"),),
+        "alarms": (arn("cloudwatch", "alarm"),),
         "pipeline_roles": tuple(role for role in snapshot.identities if role.startswith(f"{snapshot.roles}/")),
         "ssm": (f"ssm.{snapshot.region}.amazonaws.com{'.cn' if snapshot.partition == 'aws-cn' else ''}",),
         "topics": snapshot.topics,

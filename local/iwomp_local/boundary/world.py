@@ -57,6 +57,7 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
         for stream in STREAMS
     ]
     found += [arn("scheduler", f"schedule-group/{cp}"), *snapshot.schedules]
+    found += [arn("cloudwatch", f"alarm:{cp}-dead-letters")]
     found += [arn("events", f"rule/{cp}-{name}") for name in ("build-ended", "register-changed")]
     for name in snapshot.projects:
         trees = ("", "-credentials", "-paused", "-reported")

@@ -126,6 +126,11 @@ locals {
     "${local.arn_prefix}:scheduler:${local.arn_suffix}:schedule/${var.config_path}/*",
     "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.config_path}-*",
   ]
+  pipeline_watch = [
+    "${local.arn_prefix}:cloudwatch:${local.arn_suffix}:alarm:${var.config_path}-*",
+    "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/lambda/${var.config_path}-launcher*",
+    "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/lambda/${var.config_path}-notifier*",
+  ]
   pipeline_register = "${local.parameter_arn_prefix}/${var.config_path}/*"
   pipeline_paused   = "${local.parameter_arn_prefix}/${var.config_path}-paused/*"
   pipeline_reported = "${local.parameter_arn_prefix}/${var.config_path}-reported/*"
@@ -164,6 +169,13 @@ locals {
       Effect   = "Deny"
       Action   = ["events:*", "lambda:*", "scheduler:*", "sns:*", "sqs:*"]
       Resource = local.pipeline_triggers
+    },
+    {
+      # The pipeline's metrics are read from these logs: whoever can write there can tell those who watch what is not so.
+      Sid      = "LeaveWatchAlone"
+      Effect   = "Deny"
+      Action   = ["cloudwatch:*", "logs:*"]
+      Resource = local.pipeline_watch
     },
     {
       Sid      = "LeaveRegisterAlone"
