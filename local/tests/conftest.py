@@ -10,6 +10,7 @@ import pipeline_under_test
 import pytest
 from pipeline_under_test import PipelineUnderTest
 
+from iwomp_local.boundary.snapshot import Snapshot, read
 from iwomp_local.emulator import Emulator, Lifetime
 from iwomp_local.terraform import TerraformError
 
@@ -33,6 +34,13 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelineUnder
                 raise
             running = ending.enter_context(pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")))
         yield running
+
+
+@pytest.fixture(scope="session")
+def applied(pipeline: PipelineUnderTest) -> Snapshot:
+    """The policies of the shared stack, read back. No test changes them for longer than it runs."""
+    stack = pipeline.stack
+    return read(stack.pipeline, {stack.ci.arn: (stack.pipeline.outputs["topic_arn"],)})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,8 @@
   SecureString also needs kms:Decrypt on its key, with the parameter's ARN as the encryption context.
 - SQS: a batch needs the right to its single call; there is no other.
 - CloudWatch Logs: what names a stream is judged on the stream.
+- EventBridge: a rule of the default bus has no bus in its ARN, and targets are judged on their rule.
+- Scheduler: a schedule is one of its group.
 - aws:PrincipalArn of a role's session is the role's ARN.
 """
 
@@ -38,7 +40,7 @@ SESSION = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d{12}):assum
 OF_BATCHES = {
     f"sqs:{single}Batch": f"sqs:{single}" for single in ("ChangeMessageVisibility", "DeleteMessage", "SendMessage")
 }
-PARAMETER_READS = {"ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"}
+PARAMETER_READS = {"ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath"}
 # What cannot be told apart is named like nothing that a policy could grant by less than "*".
 UNKNOWN = "*"
 
@@ -72,10 +74,14 @@ class Resources(str):
         return self
 
 
-def naming_resources(extract: Callable[..., str], key_of_parameter: Callable[[str], str | None]) -> Callable[..., str]:
+def naming_resources(
+    extract: Callable[..., str],
+    key_of_parameter: Callable[[str], str | None],
+    parameters_below: Callable[[str], list[str]],
+) -> Callable[..., str]:
     """Wraps ministack's reading of the resource from a request. `key_of_parameter` knows a SecureString's key ARN."""
 
-    def extract_resource_arn(  # noqa: PLR0917 (the signature is ministack's)
+    def extract_resource_arn(  # noqa: PLR0911, PLR0917 (one service a return; the signature is ministack's)
         service: str,
         method: str,
         path: str,
@@ -96,12 +102,30 @@ def naming_resources(extract: Callable[..., str], key_of_parameter: Callable[[st
             every = (named,) if named != UNKNOWN else projects(request, f"arn:aws:codebuild:{region}:{account}:")
             return Resources(every, context=overrides(request))
         if service == "ssm":
-            return parameters(named, request, f"arn:aws:ssm:{region}:{account}:parameter", key_of_parameter)
+            prefix = parameter_prefix(region, account)
+            if not isinstance(request.get("Path"), str):
+                return parameters(named, request, prefix, key_of_parameter)
+            # Recursive or not: what was not asked for may be one denial too many, and none too few.
+            below = parameters_below(request["Path"])
+            path = arn_of(request["Path"], prefix)
+            return Resources((path,), decryptions(below, request, prefix, key_of_parameter))
+        if service == "events" and isinstance(request.get("Rule"), str):
+            return f"arn:aws:events:{region}:{account}:rule/{request['Rule']}"
+        if service == "events":
+            return named.replace(":rule/default/", ":rule/")
+        if service == "scheduler":
+            return named.replace(":schedule/default/", f":schedule/{group_of(request, query)}/")
         if service == "logs" and request.get("logStreamName") and named != UNKNOWN:
             return f"{named}:log-stream:{request['logStreamName']}"
         return named
 
     return extract_resource_arn
+
+
+def group_of(request: dict[str, Any], query: Any) -> str:
+    """The group of the schedule that a request is about."""
+    asked = request.get("GroupName") or query.get("groupName") or "default"
+    return str(asked[0] if isinstance(asked, list) else asked)
 
 
 def projects(request: dict[str, Any], prefix: str) -> tuple[str, ...]:
@@ -120,22 +144,31 @@ def overrides(request: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
+def parameter_prefix(region: str, account: str) -> str:
+    return f"arn:aws:ssm:{region}:{account}:parameter"
+
+
 def parameters(named: str, request: dict[str, Any], prefix: str, key_of_parameter: Callable[[str], str | None]) -> str:
-    if isinstance(path := request.get("Path"), str) and not request.get("WithDecryption"):
-        # As it was asked for, with a slash at its end or without. Which keys a path would need is not known here.
-        return Resources((prefix + path,))
     names = request.get("Names") or ([request["Name"]] if request.get("Name") else [])
     if not names or not all(isinstance(name, str) for name in names):
         return named
     # A version or label selector is no part of the resource.
     paths = [name.removeprefix(prefix).split(":")[0] for name in names]
-    arns = {path: prefix + (path if path.startswith("/") else f"/{path}") for path in paths}
-    decryptions = [
-        Decryption(key, arns[path])
-        for path in paths
-        if request.get("WithDecryption") and (key := key_of_parameter(path)) is not None
-    ]
-    return Resources(tuple(arns.values()), tuple(decryptions))
+    arns = dict.fromkeys(arn_of(path, prefix) for path in paths)
+    return Resources(tuple(arns), decryptions(paths, request, prefix, key_of_parameter))
+
+
+def decryptions(
+    paths: list[str], request: dict[str, Any], prefix: str, key_of_parameter: Callable[[str], str | None]
+) -> tuple[Decryption, ...]:
+    if not request.get("WithDecryption"):
+        return ()
+    keys = {path: key_of_parameter(path) for path in paths}
+    return tuple(Decryption(key, arn_of(path, prefix)) for path, key in keys.items() if key is not None)
+
+
+def arn_of(path: str, prefix: str) -> str:
+    return prefix + (path if path.startswith("/") else f"/{path}")
 
 
 def judging_each(enforce: Callable[..., Any]) -> Callable[..., Any]:

@@ -95,7 +95,7 @@ def install(build_path: str, build_directory: Path) -> None:
     replace(
         "core.iam_actions",
         "extract_resource_arn",
-        lambda extract: authorisation.naming_resources(extract, key_of_parameter),
+        lambda extract: authorisation.naming_resources(extract, key_of_parameter, parameters_below),
     )
     replace("core.iam_evaluator", "enforce", authorisation.judging_each)
     replace("core.iam_evaluator", "_resolve_condition_key", authorisation.naming_roles)
@@ -141,6 +141,12 @@ def key_of_parameter(path: str) -> str | None:
         return None
     key = part("services.kms", "_resolve_key")(key_id)
     return None if key is None else str(key["Arn"])
+
+
+def parameters_below(path: str) -> list[str]:
+    """The names of all parameters in the tree `path`."""
+    tree = path.rstrip("/") + "/"
+    return [name for name in part("services.ssm", "_parameters") if name.startswith(tree)]
 
 
 @dataclass

@@ -1,0 +1,138 @@
+"""A registered command that steals: with all that it finds, and with the credentials that it was given.
+
+It is the thief of the worker's own tests, here as the command of a project on the local AWS. What it tries on the
+machine is judged there, for a worker that is root and for one that is not; a build of the local AWS is a process of
+this machine, so here its loot is searched for other projects' secrets. Then its credentials are used from outside of
+the build, as a thief would.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pipeline_under_test import CANARY, THIEFS_OWN, PipelineUnderTest, Result
+from sessions import Client, with_variables
+
+from iwomp_local.boundary.attempts import NOT_THERE, Attempt, Harm, attempts, tried
+from iwomp_local.boundary.snapshot import Snapshot
+from iwomp_local.places import REPOSITORY
+
+SCRIPT = REPOSITORY / "worker" / "tests" / "worker" / "thief.py"
+ATTEMPTS_ON_THE_MACHINE = 19
+LEAST_CALLS = 400
+# Not the pipeline's: what a project's own policies allow there is the affair of whoever writes them.
+OF_THE_ACCOUNT = ("make a user", "say something as an event", "make a key of user ", f"give role {NOT_THERE} ")
+
+
+@dataclass
+class Robbery:
+    """A build whose command was the thief, and what it got."""
+
+    result: Result
+    loot: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        (line,) = re.findall(r"^\[the environment\]\n(\{.*\})$", self.loot, re.MULTILINE)
+        found: dict[str, str] = ast.literal_eval(line)
+        return found
+
+
+@pytest.fixture(scope="module")
+def robbery(pipeline: PipelineUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Robbery:
+    loot: Path = tmp_path_factory.mktemp("loot") / "all"
+    script = SCRIPT.read_text().replace("LOOT_PATH", str(loot))
+    pipeline.repository("thief").commit("steal", {"deploy.sh": script})
+    result = pipeline.deploy("thief")
+    return Robbery(result, loot.read_bytes().decode(errors="replace"))
+
+
+@pytest.fixture(scope="module")
+def thief(pipeline: PipelineUnderTest, robbery: Robbery) -> Client:
+    return with_variables(pipeline.stack.emulator, robbery.environment)
+
+
+def test_a_thief_finds_no_other_projects_secret(robbery: Robbery) -> None:
+    assert robbery.result.status == "SUCCEEDED", robbery.result.log
+    made = [line for line in robbery.result.log.splitlines() if line.startswith("attempt ")]
+    assert len(made) == ATTEMPTS_ON_THE_MACHINE, robbery.result.log
+    assert "attempt git's remote: got nothing" in made
+    # It looked, and found its own.
+    assert robbery.environment["IWOMP_PROJECT"] == "thief"
+    found = re.findall(rf"{CANARY}-\w+", robbery.loot)
+    assert [secret for secret in found if not secret.startswith(THIEFS_OWN)] == []
+    assert CANARY not in json.dumps(robbery.environment)
+    assert CANARY not in robbery.result.log
+
+
+def test_a_thiefs_credentials_do_what_its_project_is_for_and_nothing_else(thief: Client, applied: Snapshot) -> None:
+    tries = list(attempts(applied, ()))
+    results = [tried(attempt, thief) for attempt in tries]
+    cp = applied.config_path
+    own = {f"{how} /{cp}/thief" for how in ("read", "decrypt")}
+    # Its own Git credential too: without it the worker, which has the same role, could fetch nothing.
+    own |= {f"{how} /{cp}-credentials/thief" for how in ("read", "decrypt")}
+    own |= {f"{how} /{cp}-deployed/thief/main" for how in ("read", "decrypt", "write")}
+    # The image's; the token opens what the role may pull.
+    own |= {"log in to the registry"}
+    assert {result.what for result in results if not result.held} == own
+    assert len(results) > LEAST_CALLS
+    assert len({attempt.service for attempt in tries}) > 10
+
+
+def test_a_thief_reads_its_own_git_credential(pipeline: PipelineUnderTest, thief: Client) -> None:
+    """What its role is for: this is why docs/threat-model.md wants read-only deploy tokens."""
+    name = f"/{pipeline.config_path}-credentials/thief"
+    own = thief("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    assert json.loads(own) == {"authToken": THIEFS_OWN}
+
+
+# With a deploy policy that allows everything
+
+
+@pytest.fixture
+def broad(pipeline: PipelineUnderTest) -> Iterator[None]:
+    """For a while, the thief's project may do all of AWS. By hand, since the shared stack is judged as applied."""
+    role = pipeline.stack.pipeline.outputs["projects"]["thief"]["role_arn"].rpartition("/")[2]
+    iam = pipeline.stack.emulator.client("iam")
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=role, PolicyName="project", PolicyDocument=json.dumps(everything))
+    yield
+    iam.delete_role_policy(RoleName=role, PolicyName="project")
+
+
+def is_fenced(attempt: Attempt, cp: str) -> bool:
+    """Whether the fence is there for it: changes of the pipeline, other projects' roles, and what is encrypted."""
+    if attempt.harm is Harm.NONE:
+        encrypted = (
+            f"decrypt /{cp}-credentials/",
+            f"decrypt /{cp}/article-",
+            "encrypt with the key",
+            "make a data key",
+        )
+        return attempt.what.startswith(("take role ", "publish ", *encrypted))
+    # A broad policy reaches another project's record of what is live: docs/threat-model.md says so.
+    return not attempt.what.startswith((*OF_THE_ACCOUNT, f"write /{cp}-deployed/"))
+
+
+@pytest.mark.usefixtures("broad")
+def test_with_a_policy_for_all_of_aws_a_thief_still_does_not_reach_the_pipeline(
+    thief: Client, applied: Snapshot
+) -> None:
+    cp = applied.config_path
+    own = f"decrypt /{cp}-credentials/thief"
+    fenced = [attempt for attempt in attempts(applied, ()) if is_fenced(attempt, cp) and attempt.what != own]
+    results = [tried(attempt, thief) for attempt in fenced]
+    # Not every project has credentials.
+    absent = {result.what for result in results if result.said == "ParameterNotFound" and "decrypt" in result.what}
+    assert [result for result in results if not result.held and result.what not in absent] == []
+    assert len(results) - len(absent) > LEAST_CALLS / 2
+    # The policy is there: what the fence leaves alone does go through.
+    assert thief("ssm").get_parameter(Name=f"/{cp}/token")["Parameter"]["Type"] == "String"
+    assert thief("iam").list_roles()["Roles"]
