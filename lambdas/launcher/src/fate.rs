@@ -30,7 +30,7 @@ pub enum Stop {
 pub enum Busy {
     /// The project's build runs, one at a time; or the account has as many as it may, for which CodeBuild has the same word.
     Building,
-    /// An older trigger of the project goes first.
+    /// Another trigger of the project goes first.
     InLine,
     /// The project has had its builds of this hour.
     HourlyCap,

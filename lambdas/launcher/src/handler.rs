@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::builds::{self, History};
 use crate::delivery::{self, Delivery};
-use crate::environment::Environment;
+use crate::environment::{Environment, Limits};
 use crate::fate::{self, Busy, Fate, Place, Stop};
 use crate::memory::{Memory, Waiting};
 use crate::queue::{self, Postponed};
@@ -24,9 +24,15 @@ const BATCH_TIMEOUT: Duration = Duration::from_secs(9);
 /// Longest time to say to the queue what becomes of the messages.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// By this part of a project's hourly cap a launcher believes itself, before it looks how many builds there were. A look
+/// A launcher that starts builds of a project no faster than this part of its hourly cap does not look how many there were. A look
 /// each time would be two calls more for every trigger; none would let a flood of single triggers through.
-const UNWATCHED_PART_OF_CAP: usize = 4;
+const UNWATCHED_PART_OF_CAP: u32 = 4;
+
+/// This part of a project's hourly cap is kept for builds of the head. They answer all that waits for the branch, so that few are
+/// enough; of commits to pin there is no end, and a cap that they alone can fill would keep the head waiting for ever.
+const PART_OF_CAP_FOR_HEAD: usize = 4;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 pub struct Launcher {
     environment: Environment,
@@ -149,19 +155,19 @@ impl Launcher {
             if let Some(stop) = history.answer(trigger, delivery) {
                 return Err(stop);
             }
-            self.check_cap(project, &history)?;
+            self.check_cap(trigger, &history)?;
         }
         let now = (self.now)();
         if let Some(reason) = self.memory.busy(project, now) {
             return Err(Stop::Busy { class: Busy::Building, reason });
         }
-        if self.memory.is_behind(project, &waiting(delivery), now) {
-            let reason = "an older trigger of the project goes first".to_owned();
+        if self.memory.is_behind(project, &waiting(delivery, trigger), now) {
+            let reason = "another trigger of the project goes first".to_owned();
             return Err(Stop::Busy { class: Busy::InLine, reason });
         }
-        if is_fresh && self.memory.starts(project, now) >= self.unwatched_starts() {
+        if is_fresh && self.memory.started_since(project, now - self.unwatched_pause()) {
             let history = self.history(project, now).await?;
-            self.check_cap(project, &history)?;
+            self.check_cap(trigger, &history)?;
         }
         self.start(delivery, trigger).await
     }
@@ -199,29 +205,34 @@ impl Launcher {
         Ok(history)
     }
 
-    fn check_cap(&self, project: &ProjectName, history: &History) -> Result<(), Stop> {
-        let cap = self.environment.limits.builds_per_hour;
+    fn check_cap(&self, trigger: &Trigger, history: &History) -> Result<(), Stop> {
+        let Limits { builds_per_hour, .. } = self.environment.limits;
+        let for_pinned = builds_per_hour - builds_per_hour / PART_OF_CAP_FOR_HEAD;
+        let cap = if trigger.commit.is_some() { for_pinned } else { builds_per_hour };
         let builds = history.builds_in_last_hour((self.now)());
         if builds < cap {
             return Ok(());
         }
+        let project = &trigger.project;
         let reason = format!(
-            "{project} had {builds} builds within an hour, and builds_per_hour is {cap}: see who publishes so often, or raise it"
+            "{project} had {builds} builds within an hour, and builds_per_hour is {builds_per_hour}, of which pinned commits get \
+             {for_pinned}: see who publishes so often, or raise it"
         );
         Err(Stop::Busy { class: Busy::HourlyCap, reason })
     }
 
-    fn unwatched_starts(&self) -> usize {
-        (self.environment.limits.builds_per_hour / UNWATCHED_PART_OF_CAP).max(1)
+    fn unwatched_pause(&self) -> Duration {
+        let builds_per_hour = u32::try_from(self.environment.limits.builds_per_hour).unwrap_or(u32::MAX);
+        (HOUR * UNWATCHED_PART_OF_CAP / builds_per_hour).min(HOUR)
     }
 
     /// Where a trigger that stopped stands in the line of its project.
     fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger) -> Place {
         match stop {
             Stop::Busy { class: Busy::Paused, .. } => Place::Paused,
-            Stop::Busy { class: Busy::Building | Busy::InLine, .. } => {
+            Stop::Busy { class: Busy::Building | Busy::InLine | Busy::HourlyCap, .. } => {
                 let soonest = fate::delay(Place::First, u32::MAX, 0.0, &self.environment.limits);
-                self.memory.line_up(&trigger.project, waiting(delivery), (self.now)(), soonest)
+                self.memory.line_up(&trigger.project, waiting(delivery, trigger), (self.now)(), soonest)
             }
             _ => {
                 self.memory.leave_line(&trigger.project, &delivery.trigger_id);
@@ -282,8 +293,9 @@ impl Launcher {
     }
 }
 
-fn waiting(delivery: &Delivery) -> Waiting {
-    Waiting { published: delivery.published, trigger_id: delivery.trigger_id.clone() }
+fn waiting(delivery: &Delivery, trigger: &Trigger) -> Waiting {
+    let is_pinned = trigger.commit.is_some();
+    Waiting { is_pinned, published: delivery.published, trigger_id: delivery.trigger_id.clone() }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! all are answered from here. Everything is short-lived or only makes a trigger wait; nothing here can start a build, and
 //! a launcher that knows nothing is right, too.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -19,8 +19,6 @@ const FRESHNESS: Duration = Duration::from_secs(2);
 /// How much later than its delay the first in line may come, for SQS and Lambda take their time.
 const LATENESS: Duration = Duration::from_secs(5);
 
-const HOUR: Duration = Duration::from_secs(3600);
-
 /// By project. Only names from the register get in, so its size bounds this.
 #[derive(Default)]
 pub struct Memory(Mutex<HashMap<ProjectName, Known>>);
@@ -30,19 +28,23 @@ struct Known {
     entry: Option<(SystemTime, Arc<Entry>)>,
     history: Option<(SystemTime, Arc<History>)>,
     busy: Option<(SystemTime, String)>,
-    starts: VecDeque<SystemTime>,
+    last_start: Option<SystemTime>,
     first: Option<First>,
 }
 
-/// The oldest waiting trigger that is known, and until when it should have come back.
+/// The first in line of the waiting triggers that are known, and until when it should have come back.
 struct First {
     who: Waiting,
     until: SystemTime,
 }
 
-/// A trigger that waits, older ones first.
+/// A trigger that waits, in the order in which they go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waiting {
+    /// Those of the head go first: one build of it answers every older trigger of the branch, while each pinned commit needs a
+    /// build of its own, and whoever can pin could make the line as long as they like.
+    pub is_pinned: bool,
+    /// Then the older ones.
     pub published: SystemTime,
     pub trigger_id: String,
 }
@@ -78,19 +80,16 @@ impl Memory {
         self.of(project, |known| {
             known.busy = Some((now, format!("{build} has just been started")));
             known.history = None;
-            known.starts.retain(|start| *start + HOUR > now);
-            known.starts.push_back(now);
+            known.last_start = Some(now);
         });
     }
 
-    /// How many builds of the project this launcher started within the last hour.
-    pub fn starts(&self, project: &ProjectName, now: SystemTime) -> usize {
-        let known = self.known();
-        let starts = known.get(project).map(|known| &known.starts);
-        starts.map_or(0, |starts| starts.iter().filter(|start| **start + HOUR > now).count())
+    /// Whether this launcher started a build of the project after `time`.
+    pub fn started_since(&self, project: &ProjectName, time: SystemTime) -> bool {
+        self.known().get(project).and_then(|known| known.last_start).is_some_and(|start| start > time)
     }
 
-    /// Whether another trigger of the project goes before this one: it is older, waits, and is expected back.
+    /// Whether another trigger of the project goes before this one, waits, and is expected back.
     pub fn is_behind(&self, project: &ProjectName, who: &Waiting, now: SystemTime) -> bool {
         let known = self.known();
         let first = known.get(project).and_then(|known| known.first.as_ref());
@@ -143,7 +142,7 @@ mod tests {
     }
 
     fn waiting(published: u64, id: &str) -> Waiting {
-        Waiting { published: after(published), trigger_id: id.to_owned() }
+        Waiting { is_pinned: true, published: after(published), trigger_id: id.to_owned() }
     }
 
     #[test]
@@ -156,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn a_start_makes_busy_counts_for_an_hour_and_outdates_the_history() {
+    fn a_start_makes_busy_is_remembered_and_outdates_the_history() {
         let memory = Memory::default();
         memory.keep_history(&demo(), after(0), Arc::default());
         memory.started(&demo(), after(1), "demo:1");
         assert!(memory.history(&demo(), after(1)).is_none());
         assert!(memory.busy(&demo(), after(1)).is_some());
-        assert_eq!((memory.starts(&demo(), after(3600)), memory.starts(&demo(), after(3601))), (1, 0));
+        assert!(memory.started_since(&demo(), after(0)) && !memory.started_since(&demo(), after(1)));
     }
 
     #[test]
@@ -175,6 +174,11 @@ mod tests {
         assert_eq!(memory.line_up(&demo(), waiting(4, "a"), after(21), delay), Place::First);
         assert!(!memory.is_behind(&demo(), &waiting(4, "a"), after(21)));
         assert!(memory.is_behind(&demo(), &waiting(5, "b"), after(21)));
+        // And one of the head, young as it is.
+        let head = Waiting { is_pinned: false, ..waiting(7, "d") };
+        assert!(!memory.is_behind(&demo(), &head, after(22)));
+        assert_eq!(memory.line_up(&demo(), head, after(22), delay), Place::First);
+        assert!(memory.is_behind(&demo(), &waiting(4, "a"), after(22)));
     }
 
     #[test]

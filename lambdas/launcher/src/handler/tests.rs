@@ -25,7 +25,7 @@ const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deplo
 const TRIGGER: &str = r#"{"project":"demo","branch":"main"}"#;
 const QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers";
 const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers-dead";
-const BUILDS_PER_HOUR: usize = 4;
+const BUILDS_PER_HOUR: usize = 8;
 const BUILD: &str = "iwomp-in-aws-demo:1";
 
 /// A queue message as SQS hands it to Lambda, on its `tries`th delivery.
@@ -498,7 +498,19 @@ async fn a_project_that_had_its_builds_of_the_hour_waits() {
 }
 
 #[tokio::test]
-async fn a_launcher_that_started_a_part_of_the_cap_looks_before_the_next() {
+async fn pinned_commits_leave_a_part_of_the_cap_to_the_head() {
+    const OTHER: Variables = &[("GITBRANCH", "other")];
+    let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{}"}}"#, "c".repeat(40));
+    let cap = BUILDS_PER_HOUR - BUILDS_PER_HOUR / PART_OF_CAP_FOR_HEAD;
+    for (builds, expected) in [(cap, Some("hourly_cap")), (cap - 1, None)] {
+        let [list, get] = past(vec![(StatusType::Succeeded, OTHER, 0); builds]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &pinned).await.class, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_launcher_that_has_just_started_a_build_looks_at_the_cap_before_the_next() {
     const OTHER: Variables = &[("GITBRANCH", "other")];
     let [list, get] = past(vec![(StatusType::Succeeded, OTHER, 0); BUILDS_PER_HOUR]);
     let launcher = launcher(&[&plain_entry()], &[&list, &get]);
@@ -506,13 +518,18 @@ async fn a_launcher_that_started_a_part_of_the_cap_looks_before_the_next() {
     launcher.memory.started(&demo, published_after(0), BUILD);
     let report = report_on(&launcher, &record(TRIGGER, 1)).await;
     assert_eq!((report.class, list.num_calls()), (Some("hourly_cap"), 1));
+
+    let launcher = self::launcher(&[&plain_entry()], &[&build_starts(|_| true)]);
+    launcher.memory.started(&demo, published_after(30) - launcher.unwatched_pause(), BUILD);
+    let report = report_on(&launcher, &record(TRIGGER, 1)).await;
+    assert_eq!(report.outcome, Outcome::Started, "without a look: the last start is long ago");
 }
 
 #[tokio::test]
 async fn a_younger_trigger_lets_an_older_one_that_waits_go_first() {
     let launcher = launcher(&[&plain_entry()], &[&no_history(), &build_starts(|_| true)]);
     let demo = ProjectName::parse("demo").unwrap();
-    let older = Waiting { published: published_after(-60), trigger_id: "older".to_owned() };
+    let older = Waiting { is_pinned: false, published: published_after(-60), trigger_id: "older".to_owned() };
     launcher.memory.line_up(&demo, older, published_after(29), Duration::from_secs(20));
     assert_eq!(report(&launcher, TRIGGER).await.class, Some("in_line"));
     launcher.memory.leave_line(&demo, "older");
