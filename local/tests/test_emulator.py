@@ -219,7 +219,9 @@ def test_parameters_are_judged_one_by_one(emulator: Emulator) -> None:
     assert denied(error)
 
 
-def test_a_path_is_judged_as_it_is_asked_for_and_never_lightly_with_decryption(emulator: Emulator) -> None:
+def test_a_path_is_judged_as_it_is_asked_for_and_a_secret_below_it_needs_its_key(emulator: Emulator) -> None:
+    key, root = emulator.client("kms").create_key()["KeyMetadata"]["Arn"], emulator.client("ssm")
+    root.put_parameter(Name="/mine/secret", Value="hidden", Type="SecureString", KeyId=key, Overwrite=True)
     prefix = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter"
     keys = user(emulator, {"Action": "ssm:GetParametersByPath", "Resource": f"{prefix}/mine/"})
     ssm = emulator.client("ssm", *keys)
