@@ -153,6 +153,27 @@ def session(emulator: Emulator, *statements: dict[str, Any]) -> boto3.session.Se
     return boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
 
 
+def test_a_log_is_filtered_in_pages_and_none_of_its_events_is_missing(emulator: Emulator) -> None:
+    logs, group = emulator.client("logs"), f"/log-{uuid.uuid4().hex[:8]}"
+    logs.create_log_group(logGroupName=group)
+    begin = int(time.time() * 1000)
+    for stream in ("one", "two"):
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        for start in range(0, 6000, 1000):
+            # Hundreds of a kind at the same time.
+            events = [
+                {"timestamp": begin + number // 500, "message": f"{stream} {number}"}
+                for number in range(start, start + 1000)
+            ]
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+    for limit in ({}, {"PaginationConfig": {"PageSize": 700}}):
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, **limit)
+        said = [event["message"] for page in pages for event in page["events"]]
+        assert (len(said), len(set(said))) == (12000, 12000)
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=begin + 11)
+    assert sum(len(page["events"]) for page in pages) == 1000
+
+
 def denied(error: pytest.ExceptionInfo[ClientError]) -> bool:
     return str(error.value.response["Error"]["Code"]).startswith("AccessDenied")
 
@@ -190,7 +211,8 @@ def test_a_role_sends_to_the_queue_that_it_may_send_to_and_to_no_other(emulator:
     right = {"Action": "sqs:SendMessage", "Resource": dead_arn}
     sqs = session(emulator, right).client("sqs", endpoint_url=emulator.url)
     sqs.send_message(QueueUrl=dead, MessageBody="as it was")
-    (message,) = emulator.client("sqs").receive_message(QueueUrl=dead)["Messages"]
+    sqs.send_message_batch(QueueUrl=dead, Entries=[{"Id": "a", "MessageBody": "as it was"}])
+    message, _ = emulator.client("sqs").receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]
     assert message["Body"] == "as it was"
     with pytest.raises(ClientError) as error:
         sqs.send_message(QueueUrl=other, MessageBody="x")

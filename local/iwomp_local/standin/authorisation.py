@@ -4,7 +4,7 @@
   condition keys.
 - Systems Manager: GetParameters is judged for each of its names, GetParametersByPath for its path, and reading a
   SecureString also needs kms:Decrypt on its key, with the parameter's ARN as the encryption context.
-- SQS: a batch needs the right to its single call; there is no other.
+- SNS and SQS: a batch needs the right to its single call; there is no other.
 - CloudWatch Logs: what names a stream is judged on the stream.
 - EventBridge: a rule of the default bus has no bus in its ARN, and targets are judged on their rule.
 - Scheduler: a schedule is one of its group.
@@ -38,7 +38,8 @@ VARIABLE_NAMES = "codebuild:environment.environmentVariables.name"
 SESSION = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+\Z")
 
 OF_BATCHES = {
-    f"sqs:{single}Batch": f"sqs:{single}" for single in ("ChangeMessageVisibility", "DeleteMessage", "SendMessage")
+    "sns:PublishBatch": "sns:Publish",
+    **{f"sqs:{single}Batch": f"sqs:{single}" for single in ("ChangeMessageVisibility", "DeleteMessage", "SendMessage")},
 }
 PARAMETER_READS = {"ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath"}
 # What cannot be told apart is named like nothing that a policy could grant by less than "*".

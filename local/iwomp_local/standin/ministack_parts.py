@@ -22,7 +22,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from iwomp_local.standin import alarms, authorisation, notifications
+from iwomp_local.standin import alarms, authorisation, log_pages, notifications
 from iwomp_local.standin.build_run import BuildFailed, BuildRun, Record
 from iwomp_local.standin.codebuild import INVALID, ApiError, CodeBuild
 
@@ -42,6 +42,7 @@ USED = (
     ("core.responses", "json_response"),
     ("services.cloudwatch", "_describe_alarms"),
     ("services.cloudwatch", "_xml"),
+    ("services.cloudwatch_logs", "_filter_log_events"),
     ("services.codebuild", "_builds"),
     ("services.codebuild", "_handle_request_sync"),
     ("services.codebuild", "_projects"),
@@ -88,6 +89,7 @@ def install(build_path: str, build_directory: Path) -> None:
     replace("services.codebuild", "reset", lambda reset: resetting(codebuild, reset))
     to_xml = part("services.cloudwatch", "_xml")
     replace("services.cloudwatch", "_describe_alarms", lambda describe: alarms.complete(describe, to_xml))
+    replace("services.cloudwatch_logs", "_filter_log_events", log_pages.in_pages)
     replace("services.scheduler", "_SCHEDULE_TICK_INTERVAL", lambda _: SCHEDULE_SECONDS)
     replace("services.sns", "_build_envelope", notifications.with_milliseconds)
     if faults := os.environ.get("IWOMP_DELIVERY_FAULTS"):

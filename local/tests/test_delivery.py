@@ -1,0 +1,242 @@
+"""What is promised of every trigger, end to end: floods, starvation, pauses, lost events and lost triggers."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_under_test import RETRY_SECONDS, PipelineUnderTest
+
+from iwomp_local import commands
+from iwomp_local.faults.accounting import Accepted, account
+from iwomp_local.faults.world import BRANCH, Watch, script
+from iwomp_local.waiting import wait_for
+
+FLOOD, FLOOD_SECONDS, FLOOD_BUILDS = 3000, 60.0, 10
+PUBLISHED_AT_ONCE = 10  # SNS's own limit of a batch
+OTHERS_START_SECONDS = 45.0  # another project's trigger in the middle of a flood; measured: 20 s on two busy cores
+OLD_COMMITS, PINNED_EVERY_SECONDS = 30, 1.0
+REAL_RUNS_SECONDS = 180.0  # a real trigger in a flood of old pinned ones; it waits only for those that are older
+RETRIED_SECONDS = RETRY_SECONDS * 2 + 30.0
+QUIET_SECONDS = 240.0
+SCHEDULED_SECONDS = 60 + RETRIED_SECONDS
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def watch(pipeline: PipelineUnderTest, ledger: Path, *projects: str, seconds: float = 0.3) -> Watch:
+    """These projects of the shared stack, with a deploy script that writes down when it ran."""
+    for project in projects:
+        pipeline.repository(project).commit("watched", {"deploy.sh": script(ledger, project, seconds)})
+    return Watch(pipeline.stack, pipeline.git.root, ledger, projects)
+
+
+def flood(watched: Watch, project: str, triggers: int) -> None:
+    """Publishes so many, ten in a call, and notes each that SNS took."""
+    ci = watched.stack.ci
+    sns = watched.stack.emulator.client("sns", ci.access_key, ci.secret_key)
+    topic, head = watched.stack.pipeline.topic(project), watched.repository(project).head(BRANCH) or ""
+    message = json.dumps({"project": project, "branch": BRANCH})
+
+    def batch(_: int) -> None:
+        entries = [{"Id": str(number), "Message": message} for number in range(PUBLISHED_AT_ONCE)]
+        taken = sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)["Successful"]
+        watched.accepted += [Accepted(one["MessageId"], project, BRANCH, head, time.time()) for one in taken]
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(batch, range(triggers // PUBLISHED_AT_ONCE)))
+
+
+def test_a_flood_of_one_project_causes_few_builds_delays_others_little_and_loses_nothing(
+    pipeline: PipelineUnderTest, ledger: Path
+) -> None:
+    watched = watch(pipeline, ledger, "flooded", seconds=8)
+    calm = watch(pipeline, ledger, "calm")
+    begin = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(flood, watched, "flooded", FLOOD)
+        wait_for("half the flood", lambda: True if len(watched.accepted) > FLOOD / 2 else None, FLOOD_SECONDS)
+        other = calm.publish("calm")
+        done.result()
+    assert time.monotonic() - begin < FLOOD_SECONDS
+    assert len(watched.accepted) == FLOOD
+    watched.wait_until_quiet(QUIET_SECONDS)
+    figures = account(watched.evidence())
+    assert (figures.triggers, figures.wrong) == (FLOOD, 0), figures
+    assert figures.builds <= FLOOD_BUILDS
+    (build,) = [build for build in calm.builds("calm") if build.trigger == other.trigger]
+    waited = build.start - calm.publications()[other.trigger]
+    print(f"flood: {figures.builds} builds, longest wait {figures.longest_wait_seconds:.1f} s, other {waited:.2f} s")
+    assert waited < OTHERS_START_SECONDS
+
+
+def test_a_real_trigger_runs_among_old_pinned_ones_without_end(pipeline: PipelineUnderTest, ledger: Path) -> None:
+    watched = watch(pipeline, ledger, "starved")
+    old = [watched.push("starved") for _ in range(OLD_COMMITS)]
+    watched.publish("starved")
+    watched.wait_until_quiet(RETRIED_SECONDS)
+    over = threading.Event()
+
+    def attack() -> None:
+        for commit in old * 10:
+            watched.publish("starved", commit)
+            if over.wait(PINNED_EVERY_SECONDS):
+                return
+
+    with ThreadPoolExecutor(1) as pool:
+        attacked = pool.submit(attack)
+        try:
+            over.wait(10 * PINNED_EVERY_SECONDS)
+            head = watched.push("starved")
+            real = watched.publish("starved")
+            wait_for("the real deployment", lambda: live_at(watched, "starved", head), REAL_RUNS_SECONDS)
+        finally:
+            over.set()
+        attacked.result()
+    watched.wait_until_quiet(QUIET_SECONDS)
+    figures = account(watched.evidence())
+    assert figures.wrong == 0, figures
+    waited = next(build.start for build in watched.builds("starved") if build.commit == head) - real.published
+    print(f"starvation: {figures.triggers} triggers, {figures.builds} builds, the real one waited {waited:.1f} s")
+
+
+def live_at(watched: Watch, project: str, commit: str) -> bool | None:
+    return True if watched.history(project)[-1:] == [commit] else None
+
+
+def test_triggers_of_a_paused_project_wait_until_it_is_resumed(pipeline: PipelineUnderTest, ledger: Path) -> None:
+    watched, pipe = watch(pipeline, ledger, "paused"), pipeline.stack.pipeline
+    commands.pause(pipe, "paused", "maintenance")
+    trigger = watched.publish("paused").trigger
+    (said, *_) = wait_for(
+        "the launcher's word", lambda: pipeline.stack.launcher_words(trigger) or None, RETRIED_SECONDS
+    )
+    assert (said["outcome"], said["class"]) == ("busy", "paused")
+    time.sleep(3)
+    assert watched.builds("paused") == []
+    commands.resume(pipe, "paused")
+    watched.wait_until_quiet(RETRIED_SECONDS)
+    assert [build.trigger for build in watched.builds("paused")] == [trigger]
+    assert account(watched.evidence()).wrong == 0
+
+
+@contextmanager
+def shortest_wait(pipeline: PipelineUnderTest) -> Iterator[None]:
+    """The launcher with no patience at all. The module's own least is a minute."""
+    function = pipeline.stack.emulator.client("lambda")
+    name = pipeline.stack.pipeline.outputs["launcher_function_name"]
+    before = function.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    function.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {**before, "MAXWAITSECONDS": "1"}}
+    )
+    try:
+        yield
+    finally:
+        function.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def test_a_trigger_that_waited_too_long_is_reported_as_expired_and_runs_when_it_is_sent_again(
+    pipeline: PipelineUnderTest, ledger: Path
+) -> None:
+    watched = watch(pipeline, ledger, "expiring", seconds=15)
+    first = watched.publish("expiring")
+    pipeline.stack.launcher_verdict(first.trigger)
+    watched.push("expiring")
+    with shortest_wait(pipeline):
+        trigger = watched.publish("expiring").trigger
+        verdict = pipeline.stack.launcher_verdict(trigger)
+        assert (verdict["outcome"], verdict["class"]) == ("expired", "building")
+        assert trigger in watched.dead()
+    send_again(pipeline, trigger)
+    watched.wait_until_quiet(RETRIED_SECONDS)
+    assert trigger in [build.trigger for build in watched.builds("expiring")]
+    assert account(watched.evidence()).wrong == 0
+
+
+def send_again(pipeline: PipelineUnderTest, trigger: str) -> None:
+    """As `make redrive` does, but only this one: other tests have dead letters, too."""
+    sqs, outputs = pipeline.stack.emulator.client("sqs"), pipeline.stack.pipeline.outputs
+    dead = outputs["dead_letter_queue_url"]
+    for message in sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]:
+        if trigger in message["Body"]:
+            sqs.send_message(QueueUrl=outputs["queue_url"], MessageBody=message["Body"])
+            sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+        else:
+            sqs.change_message_visibility(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+
+
+def test_the_end_of_a_build_is_reported_once_and_a_lost_event_is_made_up_for_by_the_sweep(
+    pipeline: PipelineUnderTest, ledger: Path
+) -> None:
+    watched, events = watch(pipeline, ledger, "forgotten"), pipeline.stack.emulator.client("events")
+    watched.hear_reports()
+    mine: list[dict[str, Any]] = []
+
+    def reported(trigger: str) -> dict[str, Any] | None:
+        mine.extend(report for report in watched.reports() if report.get("project") == "forgotten")
+        return next((report for report in mine if report["trigger"] == trigger), None)
+
+    heard = watched.publish("forgotten").trigger
+    report = wait_for("the report", lambda: reported(heard), RETRIED_SECONDS)
+    assert (report["outcome"], report["build_status"]) == ("deployed", "SUCCEEDED")
+
+    rule = f"{pipeline.config_path}-build-ended"
+    events.disable_rule(Name=rule)
+    missed = watched.publish("forgotten").trigger
+    pipeline.stack.finished_build("forgotten", missed)
+    time.sleep(1)
+    assert reported(missed) is None
+    watched.sweep()
+    events.enable_rule(Name=rule)
+    report = wait_for("the report", lambda: reported(missed), RETRIED_SECONDS)
+    assert report["outcome"] == "deployed"
+    watched.sweep()
+    time.sleep(1)
+    assert reported("none") is None
+    assert [report["trigger"] for report in mine] == [heard, missed]
+
+
+def test_the_sweep_comes_by_its_schedule(pipeline: PipelineUnderTest) -> None:
+    scheduler, pipe = pipeline.stack.emulator.client("scheduler"), pipeline.stack.pipeline
+    group, name = pipe.outputs["sweep_schedule"].split("/")
+    known = scheduler.get_schedule(GroupName=group, Name=name)
+    fields = ("GroupName", "Name", "FlexibleTimeWindow", "Target")
+    begin = time.time()
+    scheduler.update_schedule(**{key: known[key] for key in fields}, ScheduleExpression="rate(1 minute)")
+    try:
+        logs = pipeline.stack.emulator.client("logs")
+
+        def swept() -> bool | None:
+            pages = logs.get_paginator("filter_log_events").paginate(
+                logGroupName=pipe.outputs["notifier_log_group"], startTime=int(begin * 1000)
+            )
+            return True if any('"Sweeps":1' in event["message"] for page in pages for event in page["events"]) else None
+
+        wait_for("a sweep", swept, SCHEDULED_SECONDS)
+    finally:
+        expression = known["ScheduleExpression"]
+        scheduler.update_schedule(**{key: known[key] for key in fields}, ScheduleExpression=expression)
+
+
+def test_a_lost_trigger_is_made_up_for_by_the_projects_schedule_and_what_is_live_is_not_run_again(
+    pipeline: PipelineUnderTest, ledger: Path
+) -> None:
+    watched = watch(pipeline, ledger, "scheduled")
+    head = watched.push("scheduled")  # and nobody publishes
+    wait_for("the deployment", lambda: live_at(watched, "scheduled", head), SCHEDULED_SECONDS)
+
+    trigger = watched.publish("scheduled").trigger
+    build, log = pipeline.stack.finished_build("scheduled", trigger, SCHEDULED_SECONDS)
+    outcome = pipeline.stack.pipeline.build_outcome(build) or {}
+    assert (build["buildStatus"], outcome["outcome"], outcome["commit"]) == ("SUCCEEDED", "unchanged", head), log
+    assert [command.commit for command in watched.commands("scheduled")] == [head]
