@@ -39,7 +39,7 @@ def run(defences: list[Defence], story: Story) -> int:
     if any(defence.command[0] == "terraform" for defence in defences):
         judge.prepare()
     show_unchanged(defences, judge, story)
-    story.heading(f"{len(defences)} defences, one after another off")
+    story.heading("One defence after another off")
     defects, unseen = [], []
     for defence in defences:
         if defence.only_as_root and os.geteuid() != 0:
@@ -64,7 +64,7 @@ def show_unchanged(defences: list[Defence], judge: Judge, story: Story) -> None:
     for defence in defences:
         tests.setdefault(defence.command, set()).add(defence.fails)
     count = sum(map(len, tests.values()))
-    story.heading(f"{count} tests, as the code is")
+    story.heading("The tests as the code is")
     for command, names in tests.items():
         story.progress(" ".join(command))
         if judge.verdict(command, names) is not Verdict.PASSED:
@@ -76,9 +76,7 @@ def conclude(story: Story, defects: list[str], unseen: list[str]) -> int:
     held = story.held - 1  # the first check was of the tests as they are
     survived = len(story.broken) - len(defects)
     story.heading("Result")
-    story.say(
-        f"{held} of {held + survived} defences are missed when they are off, in {story.seconds / 60:.0f} minutes."
-    )
+    story.say(f"{held} of {held + survived} defences are missed when they are off, in {story.seconds:.0f} s.")
     for title in unseen:
         story.say(f"Not seen, for want of root: {title}.")
     for defect in defects:
