@@ -24,7 +24,7 @@ pub struct Delivery {
     /// What CI wrote. Not trusted.
     message: String,
     /// How often the message was received, this time included.
-    tries: u32,
+    pub tries: u32,
 }
 
 /// How often a queue message was received, this time included.

@@ -103,6 +103,10 @@ pub fn fate(stop: &Stop, tries: u32, waited: Duration, limits: &Limits) -> Fate 
     }
 }
 
+/// How often the first in line looks before it slows down like the others. SQS gives up a message by itself after
+/// `maxReceiveCount` receptions, of which Terraform's queue.tf keeps 120 for these and for the short delays before them.
+const QUICK_TRIES: u32 = 100;
+
 /// Which of the waiting triggers of a project a delay is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -121,8 +125,8 @@ pub enum Place {
 pub fn delay(place: Place, tries: u32, jitter: f64, limits: &Limits) -> Duration {
     let retry = limits.retry.as_secs_f64();
     let (first, bound) = match place {
-        Place::First => (retry / 16.0, retry / 8.0),
-        Place::Behind => (retry / 16.0, retry),
+        Place::First if tries <= QUICK_TRIES => (retry / 16.0, retry / 8.0),
+        Place::First | Place::Behind => (retry / 16.0, retry),
         Place::Paused => (retry, 5.0 * retry),
     };
     let doublings = tries.saturating_sub(1).min(16); // beyond, every bound is reached
@@ -189,8 +193,27 @@ mod tests {
             [1, 2, 3, 4, 5, 6, u32::MAX].map(|tries| seconds(Place::Behind, tries)),
             [10, 20, 40, 80, 160, 160, 160]
         );
-        assert_eq!([1, 2, 3, 99].map(|tries| seconds(Place::First, tries)), [10, 20, 20, 20]);
+        assert_eq!([1, 2, 3, 100, 101].map(|tries| seconds(Place::First, tries)), [10, 20, 20, 20, 160]);
         assert_eq!([1, 2, 3, 4].map(|tries| seconds(Place::Paused, tries)), [160, 320, 640, 800]);
+    }
+
+    /// `maxReceiveCount` of terraform/queue.tf: what it leaves to SQS would be given up without a word.
+    #[test]
+    fn the_longest_wait_is_over_before_sqs_gives_up() {
+        for (retry, max_wait) in [(120, 43_200), (20, 600), (20, 8800), (300, 86_400), (3600, 604_800)] {
+            let limits =
+                Limits { retry: Duration::from_secs(retry), max_wait: Duration::from_secs(max_wait), ..LIMITS };
+            let max_receive_count = (2 * max_wait).div_ceil(retry) + 120;
+            for place in [Place::First, Place::Behind] {
+                let mut tries = 1;
+                let mut waited = Duration::ZERO;
+                while waited <= limits.max_wait {
+                    waited += delay(place, tries, 1.0, &limits);
+                    tries += 1;
+                }
+                assert!(u64::from(tries) < max_receive_count, "{place:?}: {tries} of {max_receive_count}, {retry} s");
+            }
+        }
     }
 
     #[test]

@@ -231,8 +231,8 @@ impl Launcher {
         match stop {
             Stop::Busy { class: Busy::Paused, .. } => Place::Paused,
             Stop::Busy { class: Busy::Building | Busy::InLine | Busy::HourlyCap, .. } => {
-                let soonest = fate::delay(Place::First, u32::MAX, 0.0, &self.environment.limits);
-                self.memory.line_up(&trigger.project, waiting(delivery, trigger), (self.now)(), soonest)
+                let latest = fate::delay(Place::First, delivery.tries, 0.0, &self.environment.limits);
+                self.memory.line_up(&trigger.project, waiting(delivery, trigger), (self.now)(), latest)
             }
             _ => {
                 self.memory.leave_line(&trigger.project, &delivery.trigger_id);
