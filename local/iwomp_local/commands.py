@@ -87,13 +87,14 @@ def stop(pipeline: Pipeline, project: str) -> None:
 
 
 def pause(pipeline: Pipeline, project: str, reason: str) -> None:
-    """Keeps a project's triggers in the queue until `make resume`."""
+    """Keeps a project's triggers in the queue until `make resume`, or until SQS has received them too often."""
     if not project:
         raise PipelineError('say what to pause: make pause PROJECT=demo [REASON="we repair the database"]')
     if len(reason) > REASON_LETTERS:
         raise PipelineError(f"give the reason in {REASON_LETTERS} letters or fewer")
     name = pipeline.pause(project, reason.strip() or f"make pause, by {getpass.getuser()}")
-    print(f"{project} is paused (parameter {name}): its triggers wait, for at most the 14 days that SQS keeps them")
+    print(f"{project} is paused (parameter {name}): its triggers wait, for some days at most")
+    print("  then SQS makes them dead letters, the alarm rings, and make redrive brings them back")
     if pipeline.running(project):
         print(f"a build of it runs; to end it too: make stop PROJECT={project}")
     print(f"when it may deploy again: make resume PROJECT={project}")
