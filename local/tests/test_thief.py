@@ -1,17 +1,20 @@
 """A registered command that steals: with all that it finds, and with the credentials that it was given.
 
-It is the thief of the worker's own tests, here as the command of a project on the local AWS. What it tries on the
-machine is judged there, for a worker that is root and for one that is not; a build of the local AWS is a process of
-this machine, so here its loot is searched for other projects' secrets. Then its credentials are used from outside of
-the build, as a thief would.
+It is the thief of the worker's own tests, here as the command of a project on the local AWS, whose builds are processes
+of this machine. Where the tests run as root, the build gets a list of users with `deployer`, as in the image; otherwise
+the thief is the same user as the worker. Then its credentials are used from outside of the build, as a thief would.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +24,24 @@ from sessions import Client, with_variables
 
 from iwomp_local.boundary.attempts import NOT_THERE, Attempt, Harm, attempts, tried
 from iwomp_local.boundary.snapshot import Snapshot
-from iwomp_local.places import REPOSITORY
+from iwomp_local.places import REPOSITORY, worker
 
 SCRIPT = REPOSITORY / "worker" / "tests" / "worker" / "thief.py"
 ATTEMPTS_ON_THE_MACHINE = 19
+OF_THE_WORKER = (
+    *(f"{name} of the parent" for name in ("environ", "maps", "stack", "auxv", "memory", "descriptors")),
+    "a tracer on the parent",
+    "a descriptor taken from the parent",
+)
+USERS = "root:x:0:0:root:/root:/bin/sh\ndeployer:x:54321:54322::/home/deployer:/bin/sh\n"
+# The worker in its image: that list of users, and a temporary directory that is everybody's.
+AS_IN_THE_IMAGE = """#!/bin/sh
+if [ "$PROJECTNAME" = thief ]; then
+    export TMPDIR={place}/tmp
+    exec unshare --mount sh -c 'mount --bind {place}/passwd /etc/passwd && exec {worker}'
+fi
+exec {worker}
+"""
 LEAST_CALLS = 400
 # Not the pipeline's: what a project's own policies allow there is the affair of whoever writes them.
 OF_THE_ACCOUNT = ("make a user", "say something as an event", "make a key of user ", f"give role {NOT_THERE} ")
@@ -44,13 +61,41 @@ class Robbery:
         return found
 
 
+def may_unshare() -> bool:
+    """Whether we are root, and may give a process a view of the files of its own."""
+    asked = ["unshare", "--mount", "id", "-u"]
+    return os.geteuid() == 0 and subprocess.run(asked, capture_output=True, check=False).stdout == b"0\n"
+
+
+@contextmanager
+def image(pipeline: PipelineUnderTest, place: Path) -> Iterator[None]:
+    """The thief's builds have the user `deployer`, if that can be done here."""
+    if not may_unshare():
+        yield
+        return
+    (place / "passwd").write_text(USERS)
+    program = pipeline.stack.directory / "bin" / "iwomp-worker"
+    program.unlink()
+    program.write_text(AS_IN_THE_IMAGE.format(place=place, worker=worker()))
+    program.chmod(0o755)
+    yield
+    program.unlink()
+    program.symlink_to(worker())
+
+
 @pytest.fixture(scope="module")
-def robbery(pipeline: PipelineUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Robbery:
-    loot: Path = tmp_path_factory.mktemp("loot") / "all"
-    script = SCRIPT.read_text().replace("LOOT_PATH", str(loot))
-    pipeline.repository("thief").commit("steal", {"deploy.sh": script})
-    result = pipeline.deploy("thief")
-    return Robbery(result, loot.read_bytes().decode(errors="replace"))
+def robbery(pipeline: PipelineUnderTest) -> Iterator[Robbery]:
+    # Not pytest's own directory, which nobody else can enter.
+    with tempfile.TemporaryDirectory(prefix="iwomp-thief-") as directory:
+        place = Path(directory)
+        for name in (".", "tmp", "loot"):
+            (place / name).mkdir(exist_ok=True)
+            (place / name).chmod(0o1777)
+        loot = place / "loot" / "all"
+        pipeline.repository("thief").commit("steal", {"deploy.sh": SCRIPT.read_text().replace("LOOT_PATH", str(loot))})
+        with image(pipeline, place):
+            result = pipeline.deploy("thief")
+        yield Robbery(result, loot.read_bytes().decode(errors="replace"))
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +103,20 @@ def thief(pipeline: PipelineUnderTest, robbery: Robbery) -> Client:
     return with_variables(pipeline.stack.emulator, robbery.environment)
 
 
-def test_a_thief_finds_no_other_projects_secret(robbery: Robbery) -> None:
+def is_denied(line: str, attempt: str) -> bool:
+    return line in (f"attempt {attempt}: {why}" for why in ("Permission denied", "Operation not permitted"))
+
+
+def test_a_thief_sees_neither_the_worker_nor_a_secret(robbery: Robbery) -> None:
     assert robbery.result.status == "SUCCEEDED", robbery.result.log
     made = [line for line in robbery.result.log.splitlines() if line.startswith("attempt ")]
     assert len(made) == ATTEMPTS_ON_THE_MACHINE, robbery.result.log
     assert "attempt git's remote: got nothing" in made
+    if os.geteuid() != 0 or may_unshare():  # else the thief is root, and no process is closed to it
+        assert "attempt inherited descriptors: got nothing" in made
+        open_to_it = [name for name in OF_THE_WORKER if not any(is_denied(line, name) for line in made)]
+        assert open_to_it == [], robbery.result.log
+        assert CANARY not in robbery.loot
     # It looked, and found its own.
     assert robbery.environment["IWOMP_PROJECT"] == "thief"
     found = re.findall(rf"{CANARY}-\w+", robbery.loot)
