@@ -59,6 +59,7 @@ class Watch:
     _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _sns: Any = None
     _reports: str = ""
+    _reported: Counter[str] = field(default_factory=Counter)
 
     def repository(self, project: str) -> Repository:
         return Repository(self.repositories / f"{project}.git")
@@ -122,9 +123,7 @@ class Watch:
             histories={(project, BRANCH): self.history(project) for project in self.projects},
             commands=commands,
             heads={project: self.repository(project).head(BRANCH) or "" for project in self.projects},
-            reported=Counter(report["build"] for report in self.reports() if "build" in report)
-            if self._reports
-            else None,
+            reported=self.reported() if self._reports else None,
         )
 
     def hear_reports(self) -> None:
@@ -146,6 +145,11 @@ class Watch:
                 found.append(json.loads(message["Body"]))
                 sqs.delete_message(QueueUrl=self._reports, ReceiptHandle=message["ReceiptHandle"])
         return found
+
+    def reported(self) -> Counter[str]:
+        """How often the end of each build was reported, since `hear_reports`."""
+        self._reported.update(report["build"] for report in self.reports() if "build" in report)
+        return self._reported
 
     def sweep(self) -> None:
         """What the schedule does four times an hour."""
