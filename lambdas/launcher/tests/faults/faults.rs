@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock;
@@ -39,8 +40,6 @@ pub struct Rates {
     pub delayed: f64,
     /// A build ends without having done its work, and not by its own fault.
     pub build_broken: f64,
-    /// Mean time between the outages of one service, and between the pauses and the lost rights of one project. Zero: never.
-    pub between_outages: Duration,
     /// Most that an instance's and CodeBuild's clocks are wrong.
     pub skew_milliseconds: i64,
 }
@@ -65,7 +64,6 @@ impl Rates {
         duplicated: 0.0,
         delayed: 0.0,
         build_broken: 0.0,
-        between_outages: Duration::ZERO,
         skew_milliseconds: 0,
     };
 
@@ -88,7 +86,6 @@ impl Rates {
         duplicated: 0.02,
         delayed: 0.02,
         build_broken: 0.05,
-        between_outages: Duration::from_secs(10 * 3600),
         skew_milliseconds: 2_000,
     };
 }
@@ -99,6 +96,7 @@ pub struct Faults {
     counts: Mutex<BTreeMap<&'static str, u64>>,
     /// Until when a service is out, and whether it then says so or is silent.
     outages: Mutex<BTreeMap<&'static str, (Duration, Outage)>>,
+    ended: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +107,12 @@ pub enum Outage {
 
 impl Faults {
     pub fn new(rates: Rates) -> Self {
-        Self { rates: Mutex::new(rates), counts: Mutex::default(), outages: Mutex::default() }
+        Self {
+            rates: Mutex::new(rates),
+            counts: Mutex::default(),
+            outages: Mutex::default(),
+            ended: AtomicBool::new(false),
+        }
     }
 
     pub fn rates(&self) -> Rates {
@@ -119,7 +122,12 @@ impl Faults {
     /// Nothing goes wrong any more.
     pub fn end(&self) {
         *self.rates.lock().unwrap() = Rates::NONE;
+        self.ended.store(true, Ordering::Relaxed);
         self.outages.lock().unwrap().clear();
+    }
+
+    pub fn are_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Whether the fault happens now; counts it.

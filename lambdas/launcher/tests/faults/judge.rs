@@ -14,6 +14,8 @@ use crate::world::{Design, World};
 
 /// Failed builds of what a trigger asks for, begun after its publication, that make another one needless.
 const ENOUGH_FAILURES: usize = 3;
+/// How long whoever published with the article's design waits for somebody else's build before they call their trigger lost.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What is wrong in a world that has come to rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,13 +141,15 @@ fn judge_triggers(judgement: &mut Judgement, design: Design) {
             continue;
         }
         let builds = &judgement.builds[trigger.project];
-        let answered = match own.first() {
-            Some((_, build)) => Some(builds[*build].began),
-            None if is_covered(trigger, builds) || (design == Design::Ours && keeps_failing(trigger, builds)) => {
-                let left = trigger.events.iter().find(|(_, event)| *event == Event::Answered);
-                left.map(|(at, _)| *at)
+        // What leaves the queue has its answer then. Where there is no queue, some time must do.
+        let left = left_queue(trigger);
+        let by = if design == Design::Ours { left } else { Some(trigger.published + PATIENCE) };
+        let answered = match (own.first(), by) {
+            (Some((_, build)), _) => Some(builds[*build].began),
+            (None, Some(by)) if is_covered(trigger, builds, by) || keeps_failing(trigger, builds, by) => {
+                left.or(Some(by))
             }
-            None => None,
+            _ => None,
         };
         match answered {
             None if trigger.events.last().is_some_and(|(_, event)| *event == Event::DeadLettered) => {}
@@ -158,32 +162,43 @@ fn judge_triggers(judgement: &mut Judgement, design: Design) {
     }
 }
 
-/// Whether a build did for the trigger what a build of its own would have.
-fn is_covered(trigger: &Trigger, builds: &[Build]) -> bool {
+/// When the first copy left the queue for good, and not only to the dead-letter queue.
+pub fn left_queue(trigger: &Trigger) -> Option<Duration> {
+    let mut dead = 0;
+    for (at, event) in &trigger.events {
+        match event {
+            Event::DeadLettered => dead += 1,
+            Event::Redriven => dead = 0,
+            Event::Answered if dead == 0 => return Some(*at),
+            Event::Answered => dead -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a build had done for the trigger by then what a build of its own would have.
+fn is_covered(trigger: &Trigger, builds: &[Build], by: Duration) -> bool {
     let serves = |build: &Build| match (trigger.asked, build.reached) {
         (Asked::Commit(owed), Some(reached)) => reached >= owed,
         (Asked::Try, Some(_)) => true, // of a commit that is nowhere, no build owes anything
         _ => false,
     };
-    later_builds(trigger, builds).any(|build| build.status == Status::Succeeded && serves(build))
+    later_builds(trigger, builds, by).any(|build| build.status == Status::Succeeded && serves(build))
 }
 
-/// Whether what it asks for was tried often enough, and failed, by the time that the trigger left the queue.
-fn keeps_failing(trigger: &Trigger, builds: &[Build]) -> bool {
-    let left = trigger.events.iter().rev().find(|(_, event)| *event == Event::Answered);
-    let Some((left, _)) = left else { return false };
-    let failed = |build: &&Build| {
-        build.commit == trigger.commit
-            && matches!(build.status, Status::Failed | Status::TimedOut)
-            && build.ended.is_some_and(|ended| ended < *left)
-    };
-    later_builds(trigger, builds).filter(failed).count() >= ENOUGH_FAILURES
+/// Whether what it asks for had been tried often enough by then, and failed.
+fn keeps_failing(trigger: &Trigger, builds: &[Build], by: Duration) -> bool {
+    let failed =
+        |build: &&Build| build.commit == trigger.commit && matches!(build.status, Status::Failed | Status::TimedOut);
+    later_builds(trigger, builds, by).filter(failed).count() >= ENOUGH_FAILURES
 }
 
-/// The builds of the trigger's branch that began after it was published.
-fn later_builds<'a>(trigger: &'a Trigger, builds: &'a [Build]) -> impl Iterator<Item = &'a Build> {
+/// The builds of the trigger's branch that began after it was published and ended by then.
+fn later_builds<'a>(trigger: &'a Trigger, builds: &'a [Build], by: Duration) -> impl Iterator<Item = &'a Build> {
     let first = builds.partition_point(|build| build.began <= trigger.published);
-    builds[first..].iter().filter(|build| build.branch == trigger.branch)
+    let ended = move |build: &&Build| build.ended.is_some_and(|ended| ended <= by);
+    builds[first..].iter().filter(|build| build.branch == trigger.branch).filter(ended)
 }
 
 fn judge_builds(judgement: &mut Judgement) {

@@ -139,9 +139,18 @@ impl Team {
         self.publish(name, commit, None, owed);
     }
 
+    /// A commit, published as what is to be deployed.
+    pub fn push_pinned(&mut self, branch: usize) {
+        let (name, head, id) = self.with(branch, |branch| {
+            branch.push(clock::now(), true);
+            (branch.name.clone(), branch.head(), branch.id(branch.head()))
+        });
+        self.publish(name, Some(id), None, Owed::Commit(head));
+    }
+
     /// A slow CI run: its commit is the head no more.
-    fn publish_old(&mut self, branch: usize) {
-        let back = self.world.dice.below(5);
+    pub fn publish_old(&mut self, branch: usize) {
+        let back = 1 + self.world.dice.below(5);
         let (name, commit, id) = self.with(branch, |branch| {
             let commit = branch.head().saturating_sub(back);
             (branch.name.clone(), commit, branch.id(commit))

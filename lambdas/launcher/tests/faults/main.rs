@@ -22,6 +22,7 @@ mod queue;
 mod repository;
 mod sharpness;
 mod simulation;
+mod starvation;
 mod topic;
 mod trigger;
 mod world;
@@ -35,15 +36,25 @@ use world::{Design, Rules};
 
 const SEED: u64 = 4;
 
-fn triggers() -> usize {
-    env::var("FAULT_TRIGGERS").map_or(400, |count| count.parse().expect("FAULT_TRIGGERS is a number"))
+/// How many teams publish how many triggers in the great run.
+fn size() -> (usize, usize) {
+    match env::var("FAULT_TRIGGERS") {
+        Ok(triggers) => (50, triggers.parse().expect("FAULT_TRIGGERS is a number")),
+        Err(_) => (20, 400),
+    }
+}
+
+/// Whether there is time for everything.
+fn is_full() -> bool {
+    env::var_os("FAULT_TRIGGERS").is_some()
 }
 
 #[test]
 fn under_every_fault_nothing_is_lost_doubled_overlapped_or_gone_backward() {
     let ours = Simulation { seed: SEED, design: Design::Ours, rules: Rules::OURS, rates: Rates::HARSH };
     let article = Simulation { design: Design::Article, rules: Rules::ARTICLE, ..ours };
-    let (ours, article) = (ours.of_teams(triggers()), article.of_teams(triggers()));
+    let (teams, triggers) = size();
+    let (ours, article) = (ours.of_teams(teams, triggers), article.of_teams(teams, triggers));
     figures::print("under faults", &[("iwomp", &ours), ("the article", &article)]);
     ours.assert_nothing_wrong();
     for finding in [Finding::Lost, Finding::Doubled, Finding::Overlapped, Finding::Backward] {

@@ -2,21 +2,45 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use crate::SEED;
 use crate::faults::Rates;
 use crate::figures;
 use crate::judge::Finding;
-use crate::simulation::Simulation;
+use crate::load::{self, Team};
+use crate::simulation::{Simulation, come_to_rest};
 use crate::world::{Design, Flaw, Rules};
 
-const TRIGGERS: usize = 300;
+const PROJECTS: usize = 4;
+const ROUNDS: usize = 6;
+const RULES: Rules = Rules { build: (Duration::from_secs(30), Duration::from_secs(60)), ..Rules::OURS };
+/// Much comes twice, and what stands in line is often thrown back, so that an old pinned commit comes before the head.
+const RATES: Rates = Rates { duplicated: 0.5, throttled: 0.3, ..Rates::HARSH };
 
-/// Short builds, so that little waits and the run is short.
-const RULES: Rules = Rules { build: (Duration::from_secs(5), Duration::from_secs(20)), ..Rules::OURS };
-
+/// Each round is a push, a second one that the build of the first has not seen, an old commit, and after a while a push that
+/// stands alone.
 fn found_with(rules: Rules, finding: Finding) {
-    let simulation = Simulation { seed: SEED, design: Design::Ours, rules, rates: Rates::HARSH };
-    let judgement = simulation.of_teams(TRIGGERS);
+    let simulation = Simulation { seed: SEED, design: Design::Ours, rules, rates: RATES };
+    let judgement = simulation.play(load::projects(PROJECTS), async |world| {
+        for _ in 0..ROUNDS {
+            let mut teams: Vec<_> = (0..PROJECTS).map(|project| Team::new(&world, project, usize::MAX)).collect();
+            for team in &mut teams {
+                team.push(0, 1, 0).await;
+            }
+            sleep(Duration::from_secs(35)).await;
+            for team in &mut teams {
+                team.push(0, 1, 0).await;
+                team.publish_old(0);
+            }
+            sleep(Duration::from_secs(600)).await;
+            for team in &mut teams {
+                team.push(0, 1, 0).await;
+            }
+            sleep(Duration::from_secs(3600)).await;
+        }
+        come_to_rest(&world).await;
+    });
     figures::say(&format!("{rules:?}: {:?}", judgement.findings));
     assert!(judgement.count(finding) > 0, "{rules:?} and no {finding:?}");
 }

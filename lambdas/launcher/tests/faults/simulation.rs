@@ -18,6 +18,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What has not come to rest by then never will: a trigger is given up after twelve hours.
 const LONGEST_REST: Duration = Duration::from_secs(5 * 24 * 3600);
 const SERVICES: [&str; 3] = ["AmazonSSM", "CodeBuild_20161006", "AmazonSQS"];
+/// Mean time between two outages of a service, but for short runs, which have one of each.
+const BETWEEN_OUTAGES: Duration = Duration::from_secs(12 * 3600);
+/// An operator sends all dead letters on, whether or not what was wrong is mended.
+const BETWEEN_REDRIVES: Duration = Duration::from_secs(4 * 3600);
 /// How long a service is out, a project paused, or a right lost.
 const OUTAGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3 * 3600));
 
@@ -29,10 +33,11 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// Lets the teams of 50 projects publish so many triggers; 100,000 are six days.
-    pub fn of_teams(&self, triggers: usize) -> Judgement {
-        let span = Duration::from_secs(6 * 24 * 3600).mul_f64(triggers as f64 / 100_000.0);
-        self.play(load::projects(50), async |world| {
+    /// Lets the teams of so many projects publish so many triggers, by a pace that makes 100,000 of 50 teams ten days.
+    pub fn of_teams(&self, teams: usize, triggers: usize) -> Judgement {
+        let span = Duration::from_secs(10 * 24 * 3600).mul_f64(triggers as f64 / teams as f64 / 2_000.0);
+        self.play(load::projects(teams), async |world| {
+            begin_troubles(&world, span.min(BETWEEN_OUTAGES));
             load::publish_all(&world, triggers, span).await;
             come_to_rest(&world).await;
         })
@@ -47,7 +52,6 @@ impl Simulation {
             if self.design == Design::Ours {
                 event_source::begin(&world);
             }
-            begin_troubles(&world);
             happens(world.clone()).await;
             judge::judge(&world)
         })
@@ -64,12 +68,8 @@ pub async fn come_to_rest(world: &Arc<World>) {
     rest(world).await;
 }
 
-/// Services that are out, projects that are paused, rights that are lost, for minutes to hours.
-fn begin_troubles(world: &Arc<World>) {
-    let mean = world.faults.rates().between_outages;
-    if mean.is_zero() {
-        return;
-    }
+/// Services that are out, projects that are paused, rights that are lost, for minutes to hours; and somebody who looks after it.
+fn begin_troubles(world: &Arc<World>, mean: Duration) {
     for service in SERVICES {
         let world = world.clone();
         tokio::spawn(async move {
@@ -81,6 +81,13 @@ fn begin_troubles(world: &Arc<World>) {
             }
         });
     }
+    let operator = world.clone();
+    tokio::spawn(async move {
+        while !operator.faults.are_ended() {
+            sleep(BETWEEN_REDRIVES).await;
+            operator.queue.redrive(&operator);
+        }
+    });
     for project in 0..world.projects.len() {
         let world = world.clone();
         tokio::spawn(async move {
@@ -103,7 +110,7 @@ fn begin_troubles(world: &Arc<World>) {
 /// Waits for the next one, if there is to be one.
 async fn next_trouble(world: &World, mean: Duration) -> bool {
     sleep(world.dice.until_next(mean)).await;
-    !world.faults.rates().between_outages.is_zero()
+    !world.faults.are_ended()
 }
 
 fn end_troubles(world: &World) {
