@@ -40,7 +40,7 @@ const SEED: u64 = 4;
 fn size() -> (usize, usize) {
     match env::var("FAULT_TRIGGERS") {
         Ok(triggers) => (50, triggers.parse().expect("FAULT_TRIGGERS is a number")),
-        Err(_) => (20, 400),
+        Err(_) => (20, 250),
     }
 }
 
@@ -54,7 +54,7 @@ fn under_every_fault_nothing_is_lost_doubled_overlapped_or_gone_backward() {
     let ours = Simulation { seed: SEED, design: Design::Ours, rules: Rules::OURS, rates: Rates::HARSH };
     let article = Simulation { design: Design::Article, rules: Rules::ARTICLE, ..ours };
     let (teams, triggers) = size();
-    let (ours, article) = (ours.of_teams(teams, triggers), article.of_teams(teams, triggers));
+    let (ours, article) = (ours.of_teams(teams, triggers), article.of_teams(teams, triggers.max(1_000)));
     figures::print("under faults", &[("iwomp", &ours), ("the article", &article)]);
     ours.assert_nothing_wrong();
     for finding in [Finding::Lost, Finding::Doubled, Finding::Overlapped, Finding::Backward] {
