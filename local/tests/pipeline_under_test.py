@@ -207,7 +207,7 @@ def register_by_hand(made: PipelineUnderTest) -> None:
     # Registered, but never applied: its triggers can only become dead letters, which takes a while.
     made.write_register("unbuilt", json.dumps({"gitUrl": made.git_url("public"), "command": "deploy.sh"}))
     made.dead_trigger = made.stack.trigger("unbuilt")
-    # A crowd at once: here too it is the queue's delay that takes a while. A build that lasts longer than the clocks may differ,
-    # so that the next one begins late enough to cover whoever waits.
+    # A crowd at once: here too it is the queue's delay that takes a while. A build that lasts longer than the clocks
+    # may differ, so that the next one begins late enough to cover whoever waits.
     made.repositories["busy"].commit("take a while", {"deploy.sh": "#!/bin/sh\nsleep 8\n"})
     made.crowd = [made.stack.trigger("busy") for _ in range(CROWD)]
