@@ -4,8 +4,6 @@
 use aws_sdk_codebuild::config::http::HttpResponse;
 use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-use crate::fate::Stop;
-
 /// What to expect of the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -53,14 +51,22 @@ pub enum Effect {
     Some,
 }
 
-/// Stops a trigger with a failed call: what was tried, the whole chain of causes (`SdkError` alone prints no more than
-/// "service error"), and what it means.
-pub fn stop<E>(action: &str, effect: Effect, error: SdkError<E, HttpResponse>) -> Stop
+/// A call that failed.
+#[derive(Debug)]
+pub struct AwsError {
+    pub kind: Kind,
+    /// What was tried, and the whole chain of causes.
+    pub reason: String,
+}
+
+/// Says of a failed call what was tried, why it failed (`SdkError` alone prints no more than "service error"), and what that
+/// means.
+pub fn explain<E>(action: &str, effect: Effect, error: SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let kind = kind(effect, &error);
-    Stop::Failed { kind, reason: format!("{action}: {}", DisplayErrorContext(error)) }
+    AwsError { kind, reason: format!("{action}: {}", DisplayErrorContext(error)) }
 }
 
 fn kind<E: ProvideErrorMetadata>(effect: Effect, error: &SdkError<E, HttpResponse>) -> Kind {

@@ -55,7 +55,7 @@ pub async fn start(
             let reason = format!("{build_project} cannot start a build now ({said}): the trigger waits");
             Err(Stop::Busy { class: Busy::Building, reason })
         }
-        Err(error) => Err(aws_error::stop(&action, Effect::Some, error)),
+        Err(error) => Err(aws_error::explain(&action, Effect::Some, error).into()),
     }
 }
 
@@ -115,11 +115,11 @@ pub async fn read(
             .set_next_token(next_token)
             .send()
             .await
-            .map_err(|error| aws_error::stop(&action, Effect::None, error))?;
+            .map_err(|error| aws_error::explain(&action, Effect::None, error))?;
         let ids = page.ids.unwrap_or_default();
         if !ids.is_empty() {
             let answer = codebuild.batch_get_builds().set_ids(Some(ids)).send().await;
-            let builds = answer.map_err(|error| aws_error::stop(&action, Effect::None, error))?.builds;
+            let builds = answer.map_err(|error| aws_error::explain(&action, Effect::None, error))?.builds;
             history.builds.extend(builds.unwrap_or_default().iter().filter_map(PastBuild::of));
         }
         next_token = page.next_token;

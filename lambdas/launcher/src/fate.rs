@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contract::{Outcome, TriggerError};
 
-use crate::aws_error::Kind;
+use crate::aws_error::{AwsError, Kind};
 use crate::environment::Limits;
 
 /// Why no build was started.
@@ -67,6 +67,12 @@ impl Stop {
             Self::Failed { kind, .. } => (Outcome::Failed, Some(kind.class())),
             Self::TimedOut { .. } => (Outcome::Failed, Some("timeout")),
         }
+    }
+}
+
+impl From<AwsError> for Stop {
+    fn from(AwsError { kind, reason }: AwsError) -> Self {
+        Self::Failed { kind, reason }
     }
 }
 

@@ -10,6 +10,7 @@ use contract::{Outcome, ProjectName, Report, Trigger};
 use futures::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::aws_error::AwsError;
 use crate::builds::{self, History};
 use crate::delivery::{self, Delivery};
 use crate::environment::{Environment, Limits};
@@ -279,8 +280,8 @@ impl Launcher {
                 verdict.fate = Fate::Leave;
                 verdict.report.outcome = outcome;
             }
-            Err(stop) => {
-                tracing::warn!(?stop, "a trigger that was to be given up waits on");
+            Err(AwsError { reason, .. }) => {
+                tracing::warn!(reason, "a trigger that was to be given up waits on");
                 verdict.fate = Fate::Wait;
             }
         }

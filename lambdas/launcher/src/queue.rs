@@ -5,8 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 
-use crate::aws_error::{self, Effect};
-use crate::fate::Stop;
+use crate::aws_error::{self, AwsError, Effect};
 
 /// A message that is to come back.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ pub async fn postpone(sqs: &Client, queue_url: &str, messages: &[Postponed]) {
 ///
 /// # Errors
 /// If SQS did not take it, or did not say so. Then it has to wait: twice in the dead-letter queue is better than nowhere.
-pub async fn give_up(sqs: &Client, dead_letter_queue_url: &str, body: &str) -> Result<(), Stop> {
+pub async fn give_up(sqs: &Client, dead_letter_queue_url: &str, body: &str) -> Result<(), AwsError> {
     let answer = sqs.send_message().queue_url(dead_letter_queue_url).message_body(body).send().await;
-    answer.map(|_| ()).map_err(|error| aws_error::stop("sending to the dead-letter queue", Effect::Some, error))
+    answer.map(|_| ()).map_err(|error| aws_error::explain("sending to the dead-letter queue", Effect::Some, error))
 }

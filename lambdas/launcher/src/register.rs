@@ -34,7 +34,7 @@ pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName)
         .with_decryption(false)
         .send()
         .await
-        .map_err(|error| aws_error::stop(&format!("reading the register entry {name}"), Effect::None, error))?;
+        .map_err(|error| aws_error::explain(&format!("reading the register entry {name}"), Effect::None, error))?;
     let find = |name: &str| answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
 
     let Some(entry) = find(&name) else {

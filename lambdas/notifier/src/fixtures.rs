@@ -25,7 +25,7 @@ use contract::{CommitId, ConfigPath, Deployed, ProjectName, printable};
 use serde_json::{Value, json};
 
 use crate::environment::Environment;
-use crate::handler::Notifier;
+use crate::notifier::Notifier;
 
 pub const KEEPER: &str = "arn:aws:iam::123456789012:role/terraform";
 pub const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/terraform/apply";

@@ -7,8 +7,8 @@ use contract::{ProjectName, printable};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::environment::Environment;
 use crate::event::Event;
+use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::register::Change;
 use crate::report;
 use crate::settle::Settled;
@@ -16,16 +16,6 @@ use crate::settle::Settled;
 /// When no new work is begun any more. The function's timeout is 240 s: the rest is for what is under way, six calls of 6 s
 /// at the worst.
 const WORK_TIME: Duration = Duration::from_secs(200);
-/// Longest reason in a line, in characters.
-pub const MAX_REASON_CHARS: usize = 1000;
-
-pub struct Notifier {
-    pub environment: Environment,
-    pub codebuild: aws_sdk_codebuild::Client,
-    pub sns: aws_sdk_sns::Client,
-    pub sqs: aws_sdk_sqs::Client,
-    pub ssm: aws_sdk_ssm::Client,
-}
 
 impl Notifier {
     /// Does what an event asks for. An error, which Lambda's runtime prints, makes Lambda call again with the same event.

@@ -14,6 +14,7 @@ mod event;
 mod fixtures;
 mod handler;
 mod mark;
+mod notifier;
 mod parameters;
 mod queues;
 mod register;
@@ -26,7 +27,7 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use tracing_subscriber::EnvFilter;
 
 use crate::environment::Environment;
-use crate::handler::Notifier;
+use crate::notifier::Notifier;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::builds::{self, has_ended};
 use crate::ending::{self, Ending};
-use crate::handler::Notifier;
 use crate::mark::Mark;
+use crate::notifier::Notifier;
 use crate::{parameters, report};
 
 /// What settling a project came to.

@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::handler::{MAX_REASON_CHARS, Notifier};
+use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::queues::Depth;
 use crate::settle::Settled;
 use crate::{parameters, report};
