@@ -178,10 +178,11 @@ def send_again(pipeline: PipelineUnderTest, trigger: str) -> None:
 
 
 def test_the_end_of_a_build_is_reported_once_and_a_lost_event_is_made_up_for_by_the_sweep(
-    pipeline: PipelineUnderTest, ledger: Path
+    pipeline: PipelineUnderTest, ledger: Path, request: pytest.FixtureRequest
 ) -> None:
     watched, events = watch(pipeline, ledger, "forgotten"), pipeline.stack.emulator.client("events")
     watched.hear_reports()
+    request.addfinalizer(watched.stop_hearing)
     mine: list[dict[str, Any]] = []
 
     def reported(trigger: str) -> dict[str, Any] | None:

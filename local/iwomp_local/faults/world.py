@@ -137,6 +137,10 @@ class Watch:
         topic = self.stack.pipeline.outputs["reports_topic_arn"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
 
+    def stop_hearing(self) -> None:
+        """Takes away what `hear_reports` made; the subscription ends with its topic."""
+        self.stack.emulator.client("sqs").delete_queue(QueueUrl=self._reports)
+
     def reports(self) -> list[dict[str, Any]]:
         """What was reported since the last call, in no order."""
         sqs, found = self.stack.emulator.client("sqs"), []
