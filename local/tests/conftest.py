@@ -46,9 +46,6 @@ def applied(pipeline: PipelineUnderTest) -> Snapshot:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests know no order, with one exception: what takes the shared stack down comes after all that use it.
 
-    Where two processes share the work, all that use that stack go to one of them; so do the tests of any one file.
+    Where two processes share the work, each has a stack of its own, and keeps this order among its tests.
     """
     items.sort(key=lambda item: item.get_closest_marker("takes_the_stack_down") is not None)
-    for item in items:
-        uses_stack = isinstance(item, pytest.Function) and "pipeline" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("pipeline" if uses_stack else item.path.stem))
