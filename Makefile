@@ -44,11 +44,11 @@ down: $(TOOLS) ## End the local stack
 
 # Development
 
+# Pytest's by groups, of which there are none: that hands them out one by one, in their order.
 test: check build ## All tests: Rust, Terraform, and end to end on the local AWS
 	cargo test --workspace --locked
 	worker/tests/image_script.sh
 	.github/actions/trigger/test.sh
-	# By groups, of which there are none: that hands the tests out one by one, in their order.
 	cd local && ../$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's own tests; changes nothing
