@@ -82,6 +82,7 @@ locals {
         A trigger has waited for over ${local.longest_wait_seconds / 60} minutes: its project is paused, builds for long, or cannot start.
         1. Which, and for what: the lines with "outcome":"busy" in ${module.launcher.log_group}.
         2. If it is paused and need not be: make resume PROJECT=... If a build hangs: make stop PROJECT=...
+        3. If the class is account_limit: raise CodeBuild's quota of concurrently running builds.
         Nothing is lost yet. After ${local.longest_waiting} it becomes a dead letter.
       TEXT
       metric      = "WaitSeconds"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import uuid
 from collections.abc import MutableMapping
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from iwomp_local.emulator import ACCOUNT, REGION, Emulator
+from iwomp_local.emulator import ACCOUNT, REGION, Emulator, Lifetime
 from iwomp_local.standin.codebuild import TOKEN_SECONDS, ApiError, CodeBuild
 from iwomp_local.waiting import wait_for
 
@@ -100,6 +101,15 @@ def project(emulator: Emulator, buildspec: str, role_arn: str | None = None, **f
     return Project(emulator, name, role_arn)
 
 
+# As CreateProject takes it, but for its name.
+PROJECT: dict[str, Any] = {
+    "source": {"type": "NO_SOURCE", "buildspec": spec("true")},
+    "environment": {"image": "an/image"},
+    "artifacts": {"type": "NO_ARTIFACTS"},
+    "serviceRole": "arn:aws:iam::123456789012:role/demo",
+}
+
+
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Code"])
 
@@ -181,6 +191,39 @@ def test_a_build_over_the_limit_is_an_error_and_not_a_queue(emulator: Emulator) 
     made.api.stop_build(id=made.start()["id"])
 
 
+def test_an_account_that_has_no_build_to_spare_says_so_in_its_own_words() -> None:
+    running: list[Any] = []
+
+    class Busy(FakeHost):
+        def launch(self, run: Any) -> None:
+            running.append(run)
+
+        def prepare(self, build: dict[str, Any], timeout_seconds: float, on_end: Any) -> Any:
+            return BuildUnderWay()
+
+    class BuildUnderWay:
+        ended = threading.Event()
+
+    api = CodeBuild(Busy(), account_limit=1)
+    for name in ("one", "other"):
+        api.call("CreateProject", PROJECT | {"name": name, "concurrentBuildLimit": 1})
+    api.call("StartBuild", {"projectName": "one"})
+    for name, whose in (("one", "for the project: one"), ("other", "for the account")):
+        with pytest.raises(ApiError, match=f"Cannot have more than 1 builds in queue {whose}") as error:
+            api.call("StartBuild", {"projectName": name})
+        assert error.value.code == "AccountLimitExceededException"
+    assert len(running) == 1
+
+
+def test_an_account_may_have_no_builds_at_all(tmp_path: Path) -> None:
+    more = {"IWOMP_BUILDS_OF_ACCOUNT": "0"}
+    with Emulator.start(tmp_path, [Path("/usr/bin")], Lifetime.WITH_STARTER, more) as emulator:
+        made = project(emulator, spec("true"))
+        with pytest.raises(ClientError, match="Cannot have more than 0 builds in queue for the account") as error:
+            made.start()
+        assert code(error) == "AccountLimitExceededException"
+
+
 def test_of_many_calls_at_once_the_limit_lets_one_through(emulator: Emulator) -> None:
     made = project(emulator, spec("sleep 30"), concurrentBuildLimit=1)
 
@@ -240,16 +283,7 @@ class FakeHost:
 def test_a_token_is_forgotten_after_five_minutes() -> None:
     clock = [0.0]
     api = CodeBuild(FakeHost(), clock=lambda: clock[0])
-    api.call(
-        "CreateProject",
-        {
-            "name": "demo",
-            "source": {"type": "NO_SOURCE", "buildspec": spec("true")},
-            "environment": {"image": "an/image"},
-            "artifacts": {"type": "NO_ARTIFACTS"},
-            "serviceRole": "arn:aws:iam::123456789012:role/demo",
-        },
-    )
+    api.call("CreateProject", PROJECT | {"name": "demo"})
     start = {"projectName": "demo", "idempotencyToken": "token-1"}
     first = api.call("StartBuild", start)["build"]["id"]
     clock[0] = TOKEN_SECONDS - 1

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_codebuild::Client;
+use aws_sdk_codebuild::operation::start_build::StartBuildError;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, StatusType};
 use contract::{ConfigPath, ProjectName, Trigger, parameter, variable};
 
@@ -50,13 +51,28 @@ pub async fn start(
                 reason: format!("{action}: CodeBuild answered without a build id"),
             }),
         },
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_account_limit_exceeded_exception()) => {
-            let said = error.into_service_error().meta().message().unwrap_or("no reason given").to_owned();
-            let reason = format!("{build_project} cannot start a build now ({said}): the trigger waits");
-            Err(Stop::Busy { class: Busy::Building, reason })
-        }
-        Err(error) => Err(aws_error::explain(&action, Effect::Some, error).into()),
+        Err(error) => match error.as_service_error() {
+            Some(StartBuildError::AccountLimitExceededException(limit)) => {
+                Err(over_limit(&build_project, limit.message().unwrap_or("no reason given")))
+            }
+            _ => Err(aws_error::explain(&action, Effect::Some, error).into()),
+        },
     }
+}
+
+/// CodeBuild has one error for a project that builds already and for an account that has no build to spare; only its text tells
+/// them apart. The account's has two forms, "Cannot have more than 0 builds in queue for the account" and, in the user guide,
+/// "Cannot have more than X active builds for the account". What it says of a project is documented nowhere.
+fn over_limit(build_project: &str, said: &str) -> Stop {
+    if said.to_ascii_lowercase().contains("for the account") {
+        let reason = format!(
+            "the account has no build to spare for {build_project} ({said}): the trigger waits; \"Concurrently running builds\" of \
+             CodeBuild in Service Quotas is the limit"
+        );
+        return Stop::Busy { class: Busy::AccountLimit, reason };
+    }
+    let reason = format!("{build_project} cannot start a build now ({said}): the trigger waits");
+    Stop::Busy { class: Busy::Building, reason }
 }
 
 fn variables(trigger: &Trigger, trigger_id: &str) -> Vec<EnvironmentVariable> {

@@ -28,8 +28,10 @@ pub enum Stop {
 /// Why a trigger has to wait although nothing failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Busy {
-    /// The project's build runs, one at a time; or the account has as many as it may, for which CodeBuild has the same word.
+    /// The project's build runs, one at a time.
     Building,
+    /// The account runs as many builds of this kind as AWS lets it, whosoever they are.
+    AccountLimit,
     /// Another trigger of the project goes first.
     InLine,
     /// The project has had its builds of this hour.
@@ -44,6 +46,7 @@ impl Busy {
     pub fn class(self) -> &'static str {
         match self {
             Self::Building => "building",
+            Self::AccountLimit => "account_limit",
             Self::InLine => "in_line",
             Self::HourlyCap => "hourly_cap",
             Self::Paused => "paused",
@@ -175,7 +178,7 @@ mod tests {
     #[test]
     fn nothing_waits_for_ever_but_in_a_paused_project() {
         let (just, over) = (LIMITS.max_wait, LIMITS.max_wait + Duration::from_millis(1));
-        for stop in [busy(Busy::Building), busy(Busy::HourlyCap), failed(Kind::Unavailable)] {
+        for stop in [busy(Busy::Building), busy(Busy::AccountLimit), busy(Busy::HourlyCap), failed(Kind::Unavailable)] {
             assert_eq!(fate(&stop, 999, just, &LIMITS), Fate::Wait, "{stop:?}");
             assert_eq!(fate(&stop, 1, over, &LIMITS), Fate::GiveUp(Outcome::Expired), "{stop:?}");
         }

@@ -159,8 +159,8 @@ impl Launcher {
             self.check_cap(trigger, &history)?;
         }
         let now = (self.now)();
-        if let Some(reason) = self.memory.busy(project, now) {
-            return Err(Stop::Busy { class: Busy::Building, reason });
+        if let Some((class, reason)) = self.memory.busy(project, now) {
+            return Err(Stop::Busy { class, reason });
         }
         if self.memory.is_behind(project, &waiting(delivery, trigger), now) {
             let reason = "another trigger of the project goes first".to_owned();
@@ -179,7 +179,9 @@ impl Launcher {
         let now = (self.now)();
         match &started {
             Ok(build) => self.memory.started(&trigger.project, now, build),
-            Err(Stop::Busy { reason, .. }) => self.memory.keep_busy(&trigger.project, now, reason.clone()),
+            Err(Stop::Busy { class, reason }) => {
+                self.memory.keep_busy(&trigger.project, now, *class, reason.clone());
+            }
             Err(_) => {}
         }
         started
@@ -231,7 +233,7 @@ impl Launcher {
     fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger) -> Place {
         match stop {
             Stop::Busy { class: Busy::Paused, .. } => Place::Paused,
-            Stop::Busy { class: Busy::Building | Busy::InLine | Busy::HourlyCap, .. } => {
+            Stop::Busy { class: Busy::Building | Busy::AccountLimit | Busy::InLine | Busy::HourlyCap, .. } => {
                 let latest = fate::delay(Place::First, delivery.tries, 0.0, &self.environment.limits);
                 self.memory.line_up(&trigger.project, waiting(delivery, trigger), (self.now)(), latest)
             }

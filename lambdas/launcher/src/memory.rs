@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use contract::ProjectName;
 
 use crate::builds::History;
-use crate::fate::Place;
+use crate::fate::{Busy, Place};
 use crate::register::Entry;
 
 /// How long an answer of AWS is believed. A start that it does not show yet is younger than CodeBuild's idempotency tokens,
@@ -27,7 +27,7 @@ pub struct Memory(Mutex<HashMap<ProjectName, Known>>);
 struct Known {
     entry: Option<(SystemTime, Arc<Entry>)>,
     history: Option<(SystemTime, Arc<History>)>,
-    busy: Option<(SystemTime, String)>,
+    busy: Option<(SystemTime, (Busy, String))>,
     last_start: Option<SystemTime>,
     first: Option<First>,
 }
@@ -66,19 +66,20 @@ impl Memory {
         self.of(project, |known| known.history = Some((now, history)));
     }
 
-    /// Why the project cannot start a build, if it was seen to just now.
-    pub fn busy(&self, project: &ProjectName, now: SystemTime) -> Option<String> {
+    /// Why the project cannot start a build, if it was seen to just now. Of one project only, also where the account is full:
+    /// its limits are of one kind of build each, and another project's kind may have room.
+    pub fn busy(&self, project: &ProjectName, now: SystemTime) -> Option<(Busy, String)> {
         fresh(self.known().get(project)?.busy.as_ref(), now)
     }
 
-    pub fn keep_busy(&self, project: &ProjectName, now: SystemTime, reason: String) {
-        self.of(project, |known| known.busy = Some((now, reason)));
+    pub fn keep_busy(&self, project: &ProjectName, now: SystemTime, class: Busy, reason: String) {
+        self.of(project, |known| known.busy = Some((now, (class, reason))));
     }
 
     /// A build of the project was started.
     pub fn started(&self, project: &ProjectName, now: SystemTime, build: &str) {
         self.of(project, |known| {
-            known.busy = Some((now, format!("{build} has just been started")));
+            known.busy = Some((now, (Busy::Building, format!("{build} has just been started"))));
             known.history = None;
             known.last_start = Some(now);
         });
@@ -148,8 +149,9 @@ mod tests {
     #[test]
     fn what_was_learnt_is_soon_forgotten() {
         let memory = Memory::default();
-        memory.keep_busy(&demo(), after(100), "building".to_owned());
-        assert_eq!(memory.busy(&demo(), after(102)).as_deref(), Some("building"));
+        let building = (Busy::Building, "it builds".to_owned());
+        memory.keep_busy(&demo(), after(100), building.0, building.1.clone());
+        assert_eq!(memory.busy(&demo(), after(102)), Some(building));
         assert_eq!(memory.busy(&demo(), after(103)), None);
         assert_eq!(memory.busy(&demo(), after(99)), None, "the clock was set back");
     }

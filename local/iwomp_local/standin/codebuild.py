@@ -25,6 +25,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,149}\Z")
 
 NOT_FOUND = "ResourceNotFoundException"
 INVALID = "InvalidInputException"
+LIMIT = "AccountLimitExceededException"  # the project's limit is answered with it, too
 KNOWN_START_FIELDS = {
     "projectName", "idempotencyToken", "environmentVariablesOverride", "sourceVersion", "buildspecOverride",
     "timeoutInMinutesOverride",
@@ -68,6 +69,7 @@ class CodeBuild:
 
     host: Host
     clock: Callable[[], float] = time.monotonic
+    account_limit: int | None = None  # most builds at once of all projects together; AWS has one a kind of machine
     _tokens: dict[tuple[str, str], Token] = field(default_factory=dict)
     _runs: dict[str, BuildRun] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -165,12 +167,12 @@ class CodeBuild:
             if (repeated := self._build_of_token(name, request)) is not None:
                 return {"build": copy.deepcopy(repeated)}
             limit = project.get("concurrentBuildLimit")
-            active = sum(not run.ended.is_set() for key, run in self._runs.items() if key.startswith(f"{name}:"))
-            if limit is not None and active >= limit:
-                raise ApiError(
-                    "AccountLimitExceededException",
-                    f"Cannot have more than {limit} builds in queue for the project: {name}",
-                )
+            active = [key.partition(":")[0] for key, run in self._runs.items() if not run.ended.is_set()]
+            if limit is not None and active.count(name) >= limit:
+                raise ApiError(LIMIT, f"Cannot have more than {limit} builds in queue for the project: {name}")
+            if self.account_limit is not None and len(active) >= self.account_limit:
+                # AWS's own words. Which of the two limits it looks at first, it does not say.
+                raise ApiError(LIMIT, f"Cannot have more than {self.account_limit} builds in queue for the account")
             build = self._new_build(project, request)
             self.host.builds[build["id"]] = build
             if token := request.get("idempotencyToken"):

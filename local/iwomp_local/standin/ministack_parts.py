@@ -84,7 +84,9 @@ def install(build_path: str, build_directory: Path) -> None:
     """Puts the stand-in and the corrections in place. Call it once, before `serve`."""
     for module, name in USED:
         part(module, name)
-    codebuild = CodeBuild(MinistackHost(build_path, build_directory))
+    limit = os.environ.get("IWOMP_BUILDS_OF_ACCOUNT")
+    host = MinistackHost(build_path, build_directory)
+    codebuild = CodeBuild(host, account_limit=None if limit is None else int(limit))
     replace("services.codebuild", "_handle_request_sync", lambda _: dispatcher(codebuild))
     replace("services.codebuild", "reset", lambda reset: resetting(codebuild, reset))
     to_xml = part("services.cloudwatch", "_xml")

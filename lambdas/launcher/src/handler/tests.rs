@@ -319,8 +319,12 @@ fn pinned() -> String {
 }
 
 fn busy() -> Rule {
-    build_fails_with(|| {
-        let cause = AccountLimitExceededException::builder().message("Cannot have more than 1 builds").build();
+    over_limit("Cannot have more than 1 builds")
+}
+
+fn over_limit(message: &'static str) -> Rule {
+    build_fails_with(move || {
+        let cause = AccountLimitExceededException::builder().message(message).build();
         StartBuildError::AccountLimitExceededException(cause)
     })
 }
@@ -372,6 +376,46 @@ async fn who_must_wait_comes_back_after_a_delay_that_grows_and_differs() {
         let response = launcher.handle(event(vec![record(TRIGGER, tries)])).await;
         assert_eq!((response.batch_item_failures.len(), postponed.num_calls()), (1, 1), "try {tries}");
     }
+}
+
+#[tokio::test]
+async fn the_accounts_limit_is_told_from_the_projects_own() {
+    for (message, class) in [
+        ("Cannot have more than 0 builds in queue for the account", "account_limit"),
+        ("Cannot have more than 20 active builds for the account", "account_limit"),
+        ("Cannot have more than 1 builds in queue for the project", "building"),
+        ("Project concurrent build limit reached", "building"),
+        ("", "building"),
+    ] {
+        let refused = over_limit(message);
+        let launcher = launcher(&[&plain_entry()], &[&no_history(), &refused]);
+        let first = report(&launcher, TRIGGER).await;
+        assert_eq!((first.outcome, first.class), (Outcome::Busy, Some(class)), "{message}");
+        assert!(first.reason.unwrap().contains(message));
+        // The next one is told from memory, under the same class.
+        assert_eq!((report(&launcher, TRIGGER).await.class, refused.num_calls()), (Some(class), 1), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_a_build_to_spare_keeps_no_other_project_from_asking() {
+    let entries = register(vec![
+        ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
+        ("/iwomp-in-aws/other", ParameterType::String, ENTRY),
+    ]);
+    let full = mock!(aws_sdk_codebuild::Client::start_build)
+        .match_requests(|request| request.project_name() == Some("iwomp-in-aws-demo"))
+        .then_error(|| {
+            let message = "Cannot have more than 0 builds in queue for the account";
+            StartBuildError::AccountLimitExceededException(
+                AccountLimitExceededException::builder().message(message).build(),
+            )
+        });
+    let free = build_starts(|request| request.project_name() == Some("iwomp-in-aws-other"));
+    let launcher = launcher(&[&entries], &[&no_history(), &full, &free]);
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some("account_limit"));
+    let other = report(&launcher, r#"{"project":"other","branch":"main"}"#).await;
+    assert_eq!((other.outcome, free.num_calls()), (Outcome::Started, 1));
 }
 
 #[tokio::test]

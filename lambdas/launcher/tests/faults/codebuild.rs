@@ -85,9 +85,16 @@ impl CodeBuild {
             note(Start::SameAgain);
             return Answer::ok(json!({"build": {"id": id(project, &yard.builds[build], world)}}));
         }
-        if is_full || world.faults.strikes(&world.dice, "account limit without a build", |rates| rates.account_limit) {
+        // One error for both limits, as at AWS; only the account's text is known.
+        let refused = if is_full {
+            Some("The project has as many builds as it may")
+        } else {
+            let is_account_full =
+                world.faults.strikes(&world.dice, "account limit without a build", |rates| rates.account_limit);
+            is_account_full.then_some("Cannot have more than 1 builds in queue for the account")
+        };
+        if let Some(message) = refused {
             note(Start::LimitExceeded);
-            let message = "Cannot have more than 1 builds in queue for the account";
             return Answer::error(400, "AccountLimitExceededException", message);
         }
         note(Start::Began);
