@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from pipeline_under_test import PipelineUnderTest
 
 from iwomp_local.boundary.snapshot import Snapshot, read
 from iwomp_local.emulator import Emulator, Lifetime
-from iwomp_local.terraform import TerraformError
 
 
 @pytest.fixture(scope="session")
@@ -24,15 +22,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelineUnderTest]:
-    with contextlib.ExitStack() as ending:
-        try:
-            running = ending.enter_context(pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")))
-        except TerraformError as error:
-            # Seen once in some thirty applies, on a machine with far too much to do: the provider repeats a call that
-            # had succeeded, and stumbles over its own resource. A new stack has it not; anything else is a failure.
-            if "AlreadyExists" not in str(error):
-                raise
-            running = ending.enter_context(pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")))
+    with pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")) as running:
         yield running
 
 

@@ -24,7 +24,6 @@ from iwomp_local.faults.proxy import Proxy
 from iwomp_local.pipeline import PipelineError, variable
 from iwomp_local.repository import Repository
 from iwomp_local.stack import Stack
-from iwomp_local.terraform import TerraformError
 from iwomp_local.waiting import NotInTime
 
 BRANCH = "main"
@@ -288,24 +287,13 @@ def running(
 
 @contextmanager
 def applied_stack(directory: Path, more: dict[str, str], entries: dict[str, Any]) -> Iterator[Stack]:
-    """The stack, at the second try if need be: on a machine with much to do the provider may repeat a call of its own
-
-    that had succeeded, and stumble over what it has made. Seen once in some thirty applies, and never twice.
-    """
-    for directory_name in ("stack", "second-stack"):
-        with Stack.start(directory / directory_name, Lifetime.WITH_STARTER, more) as stack:
-            stack.configure(
-                projects=entries,
-                shared_topic=False,
-                retry_seconds=RETRY_SECONDS,
-                max_wait_seconds=MAX_WAIT_SECONDS,
-                builds_per_hour=BUILDS_PER_HOUR,
-            )
-            try:
-                stack.apply()
-            except TerraformError as error:
-                if "AlreadyExists" not in str(error) or directory_name == "second-stack":
-                    raise
-                continue
-            yield stack
-            return
+    with Stack.start(directory / "stack", Lifetime.WITH_STARTER, more) as stack:
+        stack.configure(
+            projects=entries,
+            shared_topic=False,
+            retry_seconds=RETRY_SECONDS,
+            max_wait_seconds=MAX_WAIT_SECONDS,
+            builds_per_hour=BUILDS_PER_HOUR,
+        )
+        stack.apply()
+        yield stack

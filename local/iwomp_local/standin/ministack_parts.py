@@ -22,12 +22,14 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from iwomp_local.standin import alarms, authorisation, log_pages, notifications
+from iwomp_local.standin import alarms, authorisation, log_pages, notifications, wire
 from iwomp_local.standin.build_run import BuildFailed, BuildRun, Record
 from iwomp_local.standin.codebuild import INVALID, ApiError, CodeBuild
+from iwomp_local.standin.repeats import Repeats
 
 # Everything private that is used below, so that a missing one is known before the first request.
 USED = (
+    ("app", "app"),
     ("app", "main"),
     ("core.iam_actions", "extract_resource_arn"),
     ("core.iam_evaluator", "EvalContext"),
@@ -84,6 +86,8 @@ def install(build_path: str, build_directory: Path) -> None:
     """Puts the stand-in and the corrections in place. Call it once, before `serve`."""
     for module, name in USED:
         part(module, name)
+    wire.install()
+    replace("app", "app", Repeats)
     limit = os.environ.get("IWOMP_BUILDS_OF_ACCOUNT")
     host = MinistackHost(build_path, build_directory)
     codebuild = CodeBuild(host, account_limit=None if limit is None else int(limit))
