@@ -2,8 +2,11 @@
 
 /// Set by Terraform: the [`crate::ConfigPath`].
 pub const CONFIG_PATH: &str = "CONFIGPATH";
-/// Set by Terraform: the longest time that the command may run, in seconds.
+/// Set by Terraform: how long after the build's start the worker ends the command, in seconds. It is [`MARGIN_SECONDS`] less
+/// than what CodeBuild gives the build.
 pub const TIME_LIMIT_SECONDS: &str = "TIMELIMITSECONDS";
+/// For the worker to end in order before CodeBuild ends it: the command's grace, the last calls to AWS, the last lines.
+pub const MARGIN_SECONDS: u64 = 120;
 
 /// Set by the launcher: the [`crate::ProjectName`].
 pub const PROJECT: &str = "PROJECTNAME";

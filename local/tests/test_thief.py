@@ -27,7 +27,7 @@ from iwomp_local.boundary.snapshot import Snapshot
 from iwomp_local.places import REPOSITORY, worker
 
 SCRIPT = REPOSITORY / "worker" / "tests" / "worker" / "thief.py"
-ATTEMPTS_ON_THE_MACHINE = 19
+ATTEMPTS_ON_THE_MACHINE = 20
 OF_THE_WORKER = (
     *(f"{name} of the parent" for name in ("environ", "maps", "stack", "auxv", "memory", "descriptors")),
     "a tracer on the parent",

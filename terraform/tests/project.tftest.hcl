@@ -216,6 +216,7 @@ run "a_build_has_no_privilege_and_no_cache" {
   }
 }
 
+# Both ends of timeout_minutes, with the numbers of worker/src/bounds.rs.
 run "the_worker_ends_the_command_before_codebuild_does" {
   command = plan
 
@@ -224,18 +225,42 @@ run "the_worker_ends_the_command_before_codebuild_does" {
   }
 
   variables {
-    timeout_minutes = 10
+    timeout_minutes = 5
   }
 
   assert {
     condition = {
       for variable in aws_codebuild_project.this.environment[0].environment_variable : variable.name => variable.value
-    } == { CONFIGPATH = "iwomp-in-aws", TIMELIMITSECONDS = "480" }
+    } == { CONFIGPATH = "iwomp-in-aws", TIMELIMITSECONDS = "180" }
     error_message = "The build must get the config path and two minutes less than its timeout."
   }
 
   assert {
-    condition     = aws_codebuild_project.this.build_timeout == 10
+    condition     = aws_codebuild_project.this.build_timeout == 5
+    error_message = "The build must be bounded."
+  }
+}
+
+run "the_worker_ends_the_longest_command_before_codebuild_does" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    timeout_minutes = 480
+  }
+
+  assert {
+    condition = {
+      for variable in aws_codebuild_project.this.environment[0].environment_variable : variable.name => variable.value
+    } == { CONFIGPATH = "iwomp-in-aws", TIMELIMITSECONDS = "28680" }
+    error_message = "The build must get the config path and two minutes less than its timeout."
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.build_timeout == 480
     error_message = "The build must be bounded."
   }
 }

@@ -14,6 +14,7 @@ use contract::{CommitId, Deployed, Outcome, Project, Report};
 use tempfile::TempDir;
 
 use crate::bounds::Bounds;
+use crate::build_tree;
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::git::Repository;
@@ -67,6 +68,7 @@ pub async fn deploy(
     }
 
     let user = User::for_command().or_fail(Kind::Machine, "mend the build image's list of users")?;
+    close_the_build(&project, user.as_ref(), narration)?;
     let workplace = hand_over(&repository.check_out(&commit).await?, user.as_ref())?;
     drop(scratch);
     let checkout = workplace.path().join(CHECKOUT);
@@ -113,6 +115,26 @@ fn private_directory() -> Result<TempDir, Failure> {
         .tempdir()
         .context("making a temporary directory")
         .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
+}
+
+/// With a deploy role, the command must not find the build's own. Without one it has the project's role anyway: the tree is
+/// closed for the other variables that stand there, and if that cannot be done, it is said and no reason not to deploy.
+fn close_the_build(project: &Project, user: Option<&User>, narration: &Narration) -> Result<(), Failure> {
+    let closed = match user {
+        Some(user) => build_tree::close_to(user),
+        None if project.deploy_role.is_some() => build_tree::require_none(),
+        None => Ok(()),
+    };
+    match closed {
+        Err(error) if project.deploy_role.is_none() => {
+            narration.say("open", &format!("the command can read all variables of the build: {error:#}"));
+            Ok(())
+        }
+        closed => closed.or_fail(
+            Kind::Machine,
+            "build the image on ours: there the worker starts as root, and the command is another user's",
+        ),
+    }
 }
 
 /// Moves the checkout to a private directory of its own and makes `user` its owner, so that the command finds nothing else

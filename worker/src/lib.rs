@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod bounds;
+pub mod build_tree;
 pub mod deploy;
 pub mod environment;
 pub mod failure;

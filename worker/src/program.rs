@@ -22,7 +22,7 @@ use crate::user::User;
 
 /// Between SIGTERM and SIGKILL: enough for Terraform to end the calls under way and to write its state, and well within the
 /// two minutes that lie between our time limit and CodeBuild's.
-const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 /// What the command gets of the world.
 pub struct Cage<'a> {

@@ -1,12 +1,12 @@
 //! From the start of the process to its last line: whatever happens, there is an outcome line and an exit status.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
 use contract::{Outcome, Report, printable};
 
 use crate::aws;
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, time_left};
 use crate::deploy::deploy;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::{Narration, duration};
@@ -42,7 +42,8 @@ async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outco
     report.trigger.clone_from(&variables.trigger);
     report.build.clone_from(&variables.build);
     let stop = Stop::on_signals().context("listening for signals").or_fail(Kind::Machine, "trigger again")?;
-    let bounds = Bounds::new(variables.time_limit, stop);
+    let time = time_left(variables.time_limit, variables.build_start, SystemTime::now());
+    let bounds = Bounds::new(time, stop);
     deploy(&variables, &aws::config().await, &bounds, narration, report).await
 }
 

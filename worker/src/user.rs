@@ -54,6 +54,11 @@ impl User {
         Ok(Some(user))
     }
 
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Puts what programs want to know of their user into `environment`.
     pub fn enter(&self, environment: &mut Environment) {
         let known = [

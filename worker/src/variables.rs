@@ -1,8 +1,8 @@
 //! The worker's own variables: the one file that reads the environment. It reports every problem at once, so that a build
 //! is set right in one go.
 
-use std::ffi::OsString;
-use std::time::Duration;
+use std::ffi::{OsStr, OsString};
+use std::time::{Duration, SystemTime};
 
 use contract::{Branch, CommitId, ConfigPath, ProjectName, variable};
 
@@ -15,6 +15,8 @@ const MAX_ID_BYTES: usize = 350;
 
 /// CodeBuild's own: the id of the build that runs us.
 const BUILD: &str = "CODEBUILD_BUILD_ID";
+/// CodeBuild's own: when the build began, in milliseconds since 1970.
+const BUILD_START: &str = "CODEBUILD_START_TIME";
 
 /// What the build was started with, checked.
 pub struct Variables {
@@ -27,8 +29,10 @@ pub struct Variables {
     pub trigger: Option<String>,
     /// The CodeBuild build id.
     pub build: Option<String>,
-    /// For all of the work, from the worker's start.
+    /// For all of the work, from the build's start.
     pub time_limit: Duration,
+    /// When CodeBuild says that the build began. It is not ours, so one that cannot be read is as good as none.
+    pub build_start: Option<SystemTime>,
     /// The whole environment; what children see of it is for [`crate::environment`] to say.
     pub environment: Environment,
 }
@@ -56,10 +60,11 @@ impl Variables {
         let trigger = reader.optional(variable::TRIGGER, parse_id);
         let build = reader.optional(BUILD, parse_id);
         let time_limit = reader.require(variable::TIME_LIMIT_SECONDS, parse_time_limit);
+        let build_start = environment.get(OsStr::new(BUILD_START)).and_then(|value| parse_start(value.to_str()?));
         let problems = reader.problems;
         match (config_path, project, branch, time_limit) {
             (Some(config_path), Some(project), Some(branch), Some(time_limit)) if problems.is_empty() => {
-                Ok(Self { config_path, project, branch, commit, trigger, build, time_limit, environment })
+                Ok(Self { config_path, project, branch, commit, trigger, build, time_limit, build_start, environment })
             }
             _ => Err(problems),
         }
@@ -104,6 +109,10 @@ fn parse_time_limit(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn parse_start(milliseconds: &str) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +133,18 @@ mod tests {
         assert_eq!(variables.trigger.as_deref(), Some("7f1c-1"));
         assert_eq!(variables.build.as_deref(), Some("iwomp-demo:0a1b"));
         assert_eq!(variables.time_limit, Duration::from_secs(3480));
+    }
+
+    #[test]
+    fn the_start_of_the_build_is_read_in_milliseconds_and_one_that_is_none_is_no_problem() {
+        let start = |text| {
+            let variables = read(&[&MINIMAL[..], &[("CODEBUILD_START_TIME", text)]].concat());
+            variables.map_err(|problems| problems.join("; ")).unwrap().build_start
+        };
+        assert_eq!(start("1795642280423"), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_642_280_423)));
+        for text in ["", "soon", "-1", "1.5", "99999999999999999999"] {
+            assert_eq!(start(text), None, "{text}");
+        }
     }
 
     #[test]

