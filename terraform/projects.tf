@@ -17,6 +17,7 @@ module "project" {
   external_register = each.value.external_register
   require_commit    = each.value.require_commit
   first_parent      = each.value.first_parent
+  pinned            = each.value.pinned
   allowed_signers   = each.value.allowed_signers
   deploy_role_arn   = each.value.deploy_role_arn
   unchanged         = each.value.unchanged

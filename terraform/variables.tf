@@ -69,6 +69,7 @@ variable "projects" {
 
     require_commit  = optional(bool)
     first_parent    = optional(bool)
+    pinned          = optional(string)
     allowed_signers = optional(string)
     deploy_role_arn = optional(string)
 

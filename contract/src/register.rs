@@ -6,13 +6,14 @@ use crate::credentials;
 use crate::document::{Object, strings};
 use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "gitUrl",
     "command",
     "deployDir",
     "branches",
     "requireCommit",
     "firstParent",
+    "pinned",
     "allowedSigners",
     "deployRoleArn",
     "unchanged",
@@ -52,6 +53,8 @@ pub struct Project {
     pub commit_rule: CommitRule,
     /// Which commits of the branch may be pinned.
     pub lineage: Lineage,
+    /// Whether a pinned commit may be older than the head.
+    pub pinned: Pinned,
     /// Public keys of which one must have signed the commit. Absent: signatures are not looked at.
     pub allowed_signers: Option<AllowedSigners>,
     /// The role whose session the command gets, instead of the build's own credentials.
@@ -88,11 +91,23 @@ pub enum CommitRule {
 /// Which commits count as being on a branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lineage {
-    /// Those that were its head, as merges keep it: the line of first parents. A commit of a merged side branch was never
-    /// the state of the branch, and CI has tested it, if at all, as something else.
+    /// Its head as fetched, that one's first parent, and so on. Where merges go into the branch, as merge requests do, those
+    /// are the commits that were its head, and a commit of a merged side branch, which CI has tested as something else, is
+    /// not among them. Where somebody merges the branch into their own and pushes that, it is the other way round; git keeps
+    /// no record of what a branch pointed to.
     FirstParent,
     /// Every ancestor of its head.
     AnyAncestor,
+}
+
+/// Which pinned commits may be deployed, of those that count as being on the branch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pinned {
+    /// Each of them.
+    #[default]
+    OnBranch,
+    /// The head as the worker fetches it. An older one is superseded.
+    Head,
 }
 
 /// What to do where the commit to deploy is the one that is live.
@@ -139,6 +154,7 @@ impl Project {
                 Some(true) | None => Lineage::FirstParent,
                 Some(false) => Lineage::AnyAncestor,
             },
+            pinned: Pinned::take(&mut object)?,
             allowed_signers: AllowedSigners::take(&mut object)?,
             deploy_role: RoleArn::take(&mut object)?,
             unchanged: Unchanged::take(&mut object)?,
@@ -210,6 +226,18 @@ impl AuthScheme {
             Some("basic") => Ok(Self::Basic),
             Some("bearer") => Ok(Self::Bearer),
             Some(_) => Err(DocumentError::Invalid { key: KEY, rule: "must be basic or bearer" }),
+        }
+    }
+}
+
+impl Pinned {
+    fn take(object: &mut Object) -> Result<Self, DocumentError> {
+        const KEY: &str = "pinned";
+        match object.take_string(KEY)?.as_deref() {
+            None => Ok(Self::default()),
+            Some("branch") => Ok(Self::OnBranch),
+            Some("head") => Ok(Self::Head),
+            Some(_) => Err(DocumentError::Invalid { key: KEY, rule: "must be branch or head" }),
         }
     }
 }
@@ -477,6 +505,8 @@ mod tests {
             r#""gitUrl":"https://git.example/other""#,
             r#""requireCommit":"true""#,
             r#""firstParent":0"#,
+            r#""pinned":"newest""#,
+            r#""pinned":true"#,
         ] {
             assert!(with(more).is_err(), "{more}");
         }
@@ -493,8 +523,10 @@ mod tests {
     fn the_stricter_rule_holds_where_nothing_is_said_of_lineage_and_the_articles_where_nothing_is_said_of_commits() {
         let project = read(MINIMAL).unwrap();
         assert_eq!((project.lineage, project.commit_rule), (Lineage::FirstParent, CommitRule::HeadByDefault));
-        let project = with(r#""requireCommit":true,"firstParent":false"#).unwrap();
+        assert_eq!(project.pinned, Pinned::OnBranch);
+        let project = with(r#""requireCommit":true,"firstParent":false,"pinned":"head""#).unwrap();
         assert_eq!((project.lineage, project.commit_rule), (Lineage::AnyAncestor, CommitRule::CommitRequired));
+        assert_eq!(project.pinned, Pinned::Head);
     }
 
     #[test]

@@ -81,8 +81,18 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
         ("branches", prop::collection::vec("main|[a-z]{1,6}(/\\*)?|[a-z*/]{1,6}", 0..3).prop_map(Value::from).boxed()),
         ("requireCommit", any::<bool>().prop_map(Value::from).boxed()),
         ("firstParent", any::<bool>().prop_map(Value::from).boxed()),
-        ("authScheme", prop_oneof![Just("basic"), Just("bearer"), Just("digest")].prop_map(Value::from).boxed()),
-        ("unchanged", prop_oneof![Just("run"), Just("skip"), Just("never")].prop_map(Value::from).boxed()),
+        (
+            "pinned",
+            prop_oneof![9 => Just("branch"), 9 => Just("head"), 1 => Just("tail")].prop_map(Value::from).boxed(),
+        ),
+        (
+            "authScheme",
+            prop_oneof![9 => Just("basic"), 9 => Just("bearer"), 1 => Just("digest")].prop_map(Value::from).boxed(),
+        ),
+        (
+            "unchanged",
+            prop_oneof![9 => Just("run"), 9 => Just("skip"), 1 => Just("never")].prop_map(Value::from).boxed(),
+        ),
         ("deployRoleArn", text("arn:aws(-cn)?:iam::[0-9]{12}:role/[a-z/]{0,5}")),
         ("allowedSigners", text("[a-z*]{1,4} (cert-authority )?ssh-ed25519 [A-Z]{4}\n?")),
         ("caBundle", text("(-----BEGIN CERTIFICATE-----)?[A-Z\n]{0,9}")),

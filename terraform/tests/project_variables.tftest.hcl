@@ -1031,6 +1031,20 @@ run "a_deploy_role_is_one_line" {
   expect_failures = [var.deploy_role_arn]
 }
 
+run "a_pinned_commit_is_of_the_branch_or_its_head" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    pinned = "tail"
+  }
+
+  expect_failures = [var.pinned]
+}
+
 run "unchanged_is_run_or_skip" {
   command = plan
 

@@ -21,7 +21,7 @@ use crate::git::Repository;
 use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
 use crate::program::{Cage, Program};
-use crate::rules;
+use crate::rules::{self, Choice};
 use crate::session::{self, Session};
 use crate::user::User;
 use crate::variables::Variables;
@@ -52,7 +52,14 @@ pub async fn deploy(
     fetch(&repository, &project, variables, narration).await?;
     // Wiped, as nothing needs them any more.
     project.credentials = None;
-    let commit = rules::choose_commit(variables, &project, &repository).await?;
+    let commit = match rules::choose_commit(variables, &project, &repository).await? {
+        Choice::Deploy(commit) => commit,
+        Choice::Superseded(commit) => {
+            report.commit = Some(commit);
+            report.reason = Some(rules::BRANCH_HAS_GONE_ON.to_owned());
+            return Ok(Outcome::Superseded);
+        }
+    };
     report.commit = Some(commit.clone());
     say_commit(&repository, &commit, narration).await?;
     rules::require_signature(&project, &repository, &commit).await?;

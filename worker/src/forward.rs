@@ -4,7 +4,7 @@
 use contract::CommitId;
 
 use crate::failure::Failure;
-use crate::git::Repository;
+use crate::git::{Repository, Standing};
 
 /// Where a commit lies, seen from the one that is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +13,15 @@ pub enum Direction {
     Forward,
     /// A descendant is live: there is nothing to do.
     Backward,
-    /// Neither descends from the other: the branch was rewritten, and only a person can say what that means.
+    /// Neither descends from the other, and the fetched branch has both, on lines that a merge joined: this commit lacks what
+    /// the live one brought.
+    Beside,
+    /// The fetched branch does not have the live commit, and only a person can say what that means: it was taken off the
+    /// branch, or never was on it.
     Unrelated,
 }
 
-/// Compares `commit` with the one that is live.
+/// Compares `commit`, which the fetched branch has, with the one that is live.
 ///
 /// # Errors
 /// If git fails.
@@ -28,5 +32,8 @@ pub async fn direction(repository: &Repository<'_>, live: &CommitId, commit: &Co
     if repository.descends(live, commit).await? {
         return Ok(Direction::Backward);
     }
-    Ok(Direction::Unrelated)
+    Ok(match repository.standing(live).await? {
+        Standing::FirstParentLine | Standing::Merged => Direction::Beside,
+        Standing::Elsewhere => Direction::Unrelated,
+    })
 }

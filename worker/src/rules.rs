@@ -2,7 +2,7 @@
 //! branch, its signature, forward only. A rule that says no is a refusal, which trying again does not change.
 
 use anyhow::anyhow;
-use contract::register::Lineage;
+use contract::register::{Lineage, Pinned};
 use contract::{CommitId, Project, parameter};
 
 use crate::failure::{Failure, Kind};
@@ -29,6 +29,19 @@ pub fn require_allowed_trigger(variables: &Variables, project: &Project) -> Resu
     Ok(())
 }
 
+/// Why nothing is run where the register wants the head.
+pub const BRANCH_HAS_GONE_ON: &str = "the branch has gone on from this commit, and the register wants its head (pinned: \
+    head); nothing was run; the newer head needs a trigger of its own";
+
+/// What a pinned commit, or none, comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// This commit stands where the register wants it.
+    Deploy(CommitId),
+    /// The branch has gone on from this commit, and the register wants the head.
+    Superseded(CommitId),
+}
+
 /// The commit to deploy: the pinned one, if it stands where the register wants it, otherwise the head of the branch.
 ///
 /// # Errors
@@ -37,21 +50,40 @@ pub async fn choose_commit(
     variables: &Variables,
     project: &Project,
     repository: &Repository<'_>,
-) -> Result<CommitId, Failure> {
-    let Some(pinned) = &variables.commit else { return repository.head().await };
+) -> Result<Choice, Failure> {
+    let head = repository.head().await?;
+    let Some(pinned) = &variables.commit else { return Ok(Choice::Deploy(head)) };
+    judge_pinned(pinned, &head, variables, project, repository).await
+}
+
+/// git keeps the history of commits, not the history of a branch: which commits were its head, nobody can ask it. So the
+/// rules are about where a commit stands in the history of the head that was fetched.
+async fn judge_pinned(
+    pinned: &CommitId,
+    head: &CommitId,
+    variables: &Variables,
+    project: &Project,
+    repository: &Repository<'_>,
+) -> Result<Choice, Failure> {
     let branch = &variables.branch;
-    let (problem, advice) = match (repository.standing(pinned).await?, project.lineage) {
-        (Standing::FirstParentLine, _) | (Standing::Merged, Lineage::AnyAncestor) => return Ok(pinned.clone()),
-        (Standing::Merged, Lineage::FirstParent) => (
-            format!(
-                "it came to branch {branch} by a merge and never was its head, so it is not on its first-parent line"
-            ),
-            "trigger with the merge, or a later commit of the branch; set firstParent to false in the register only if \
-             every commit of a merged branch may be deployed on its own",
-        ),
-        (Standing::Elsewhere, _) => (
-            format!("it is not on branch {branch}"),
+    let (problem, advice) = match (repository.standing(pinned).await?, project.pinned, project.lineage) {
+        (Standing::Elsewhere, _, _) => (
+            format!("branch {branch} does not have it (its head is {head})"),
             "trigger with a commit that was pushed to this branch; a rewritten branch no longer has its old commits",
+        ),
+        (_, Pinned::Head, _) if pinned == head => return Ok(Choice::Deploy(pinned.clone())),
+        (_, Pinned::Head, _) => return Ok(Choice::Superseded(pinned.clone())),
+        (Standing::FirstParentLine, ..) | (Standing::Merged, _, Lineage::AnyAncestor) => {
+            return Ok(Choice::Deploy(pinned.clone()));
+        }
+        (Standing::Merged, _, Lineage::FirstParent) => (
+            format!(
+                "branch {branch} has it by way of a merge: it is an ancestor of the head {head}, but not on the head's \
+                 first-parent line"
+            ),
+            "trigger with the merge, or a later commit of the branch. If it was the head until somebody merged the branch \
+             into their own and pushed that (a foxtrot merge), the same: the line now leads along theirs. Set firstParent \
+             to false in the register only if every commit of a merged branch may be deployed on its own",
         ),
     };
     Err(Failure::new(Kind::CommitNotOnBranch, anyhow!("looking for the pinned commit {pinned}: {problem}"), advice))
@@ -82,7 +114,7 @@ pub async fn require_signature(
 /// Whether `commit` may follow the commit that is `live`. `false` means that a descendant of it is live already.
 ///
 /// # Errors
-/// If the branch was rewritten, or if git fails.
+/// If neither descends from the other, or if git fails.
 pub async fn is_forward(
     variables: &Variables,
     repository: &Repository<'_>,
@@ -93,16 +125,28 @@ pub async fn is_forward(
     match direction(repository, live, commit).await? {
         Direction::Forward => Ok(true),
         Direction::Backward => Ok(false),
+        Direction::Beside => Err(beside(variables, live, commit)),
         Direction::Unrelated => Err(rewritten(variables, live, commit)),
     }
 }
 
+/// No rewriting, and nothing to roll back: the merge, which the branch has, holds both.
+fn beside(variables: &Variables, live: &CommitId, commit: &CommitId) -> Failure {
+    let branch = &variables.branch;
+    let error = anyhow!(
+        "comparing with {live}, which is live: branch {branch} has it and {commit} too, on two lines that a merge joined, \
+         and neither descends from the other; to deploy the one would take back what the other brought"
+    );
+    Failure::new(Kind::NotForward, error, "trigger with the merge that joined them, or a later commit of the branch")
+}
+
 /// To delete the record instead would not do: without it, any old commit could be pinned.
 fn rewritten(variables: &Variables, live: &CommitId, commit: &CommitId) -> Failure {
-    let error = anyhow!(
-        "comparing with {live}, which is live: neither commit descends from the other, so the branch was rewritten"
-    );
     let (project, branch) = (&variables.project, &variables.branch);
+    let error = anyhow!(
+        "comparing with {live}, which is live: branch {branch} as fetched does not have it; the branch was rewritten, \
+         or what is live never was on it"
+    );
     Failure::new(
         Kind::NotForward,
         error,

@@ -71,8 +71,8 @@ fn conclude(result: Result<Outcome, Failure>, narration: &Narration, report: &mu
                 Outcome::Unchanged => "this commit is live already, and the register says to skip it; nothing was run",
                 _ => return 0,
             };
+            let reason = report.reason.get_or_insert_with(|| reason.to_owned());
             narration.say(outcome.as_str(), reason);
-            report.reason = Some(reason.to_owned());
             return 0;
         }
         Err(failure) => failure,

@@ -104,9 +104,11 @@ fn is_refusal(build: &Build) -> bool {
 fn reason(outcome: Outcome, class: Option<&str>, build: &Build) -> Option<String> {
     let said = said(build);
     match (outcome, class) {
-        (Outcome::Superseded, _) => {
-            Some("nothing was run: a newer commit of the branch was live already, or the same one".to_owned())
-        }
+        (Outcome::Superseded, _) => Some(
+            "nothing was run: a newer commit of the branch was live already, or the same one, or the register wants \
+                 the head and the branch had gone on"
+                .to_owned(),
+        ),
         (Outcome::Refused, _) => Some(format!(
             "the worker refused it before the command ran ({said}). To do: the end of the build's log names the rule"
         )),

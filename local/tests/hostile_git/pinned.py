@@ -10,6 +10,14 @@ from hostile_git.world import FOREIGN, GOOD, World
 
 ELSEWHERE = refused("commit_not_on_branch")
 ANY_ANCESTOR = {"firstParent": False}
+HEAD_ONLY = {"pinned": "head"}
+
+
+RULES = {
+    (): "",
+    tuple(ANY_ANCESTOR): ", where any ancestor may be pinned",
+    tuple(HEAD_ONLY): ", where the head is wanted",
+}
 
 
 def history(world: World) -> None:
@@ -93,6 +101,11 @@ PINS = (
     Pin(GOOD, refused("not_forward"), live="f" * 40),
     Pin(GOOD, refused("not_forward"), live="tree"),
     Pin("first", refused("not_forward"), ANY_ANCESTOR, live="side"),
+    Pin(GOOD, deployed(), HEAD_ONLY),
+    Pin("merge", SUPERSEDED, HEAD_ONLY),
+    Pin("side", SUPERSEDED, HEAD_ONLY),
+    Pin("fork", ELSEWHERE, HEAD_ONLY),
+    Pin("later unreachable", ELSEWHERE, HEAD_ONLY),
     Pin("fork", ELSEWHERE, live=GOOD),
     Pin("fork", ELSEWHERE, live="fork"),
 )
@@ -101,7 +114,7 @@ PINS = (
 def cases() -> Iterator[Case]:
     for pin in PINS:
         commit = f"{pin.commit[:4]}… of {len(pin.commit)} digits" if len(pin.commit) >= 40 else pin.commit
-        rule = ", where any ancestor may be pinned" if pin.register else ""
+        rule = RULES[tuple(pin.register)]
         live = "" if pin.live is None else f", while {'an unknown commit' if len(pin.live) == 40 else pin.live} is live"
         yield Case(
             f"pinned to {commit}{rule}{live}",

@@ -13,6 +13,7 @@ locals {
 
         requireCommit  = var.require_commit
         firstParent    = var.first_parent
+        pinned         = var.pinned
         allowedSigners = var.allowed_signers
         deployRoleArn  = var.deploy_role_arn
         unchanged      = var.unchanged

@@ -147,9 +147,20 @@ variable "require_commit" {
 }
 
 variable "first_parent" {
-  description = "Whether a commit must have been the head of its branch: with false, one from a merged side branch will do. Null: true."
+  description = "Whether a commit must be on the first-parent line of its branch: the head, its first parent, and so on. With false, one from a merged side branch will do. Null: true."
   type        = bool
   default     = null
+}
+
+variable "pinned" {
+  description = "Which commit a trigger may name: branch, any that first_parent lets pass, or head, only the head of the branch when the build fetches it, so that an older one is superseded. Null: branch."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.pinned == null ? true : contains(["branch", "head"], var.pinned)
+    error_message = "Project ${var.name}: pinned must be branch or head."
+  }
 }
 
 variable "allowed_signers" {
@@ -228,10 +239,11 @@ variable "external_register" {
       var.ca_bundle == null,
       var.require_commit == null,
       var.first_parent == null,
+      var.pinned == null,
       var.allowed_signers == null,
       var.unchanged == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, allowed_signers and unchanged belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, allowed_signers and unchanged belong into the parameter; set here they would do nothing."
   }
 }
 

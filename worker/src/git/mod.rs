@@ -43,9 +43,10 @@ const BEARER_SINCE: (u32, u32) = (2, 46);
 /// Where a commit stands, seen from the fetched branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is the head of the branch, or its first parent, or that one's first parent, and so on.
+    /// It is the head of the branch as fetched, or its first parent, or that one's first parent, and so on. That is not the
+    /// list of what was the head: a merge pushed the other way round puts the former head off the line.
     FirstParentLine,
-    /// It is an ancestor of the head, by way of a merge.
+    /// It is an ancestor of the head, by way of the second parent of a merge.
     Merged,
     /// The branch does not have it.
     Elsewhere,

@@ -102,7 +102,7 @@ fn a_commit_of_another_branch_is_refused_and_runs_nothing() {
     scene.git(&["checkout", "--quiet", "-b", "fork"]);
     let fork = scene.commit("fork", "#!/bin/sh\necho evil\n");
     let run = scene.run_with(&[("GITCOMMIT", &fork)]);
-    run.is_refused(77, "commit_not_on_branch", "it is not on branch main");
+    run.is_refused(77, "commit_not_on_branch", "branch main does not have it");
     assert!(!run.log.contains("evil"), "{}", run.log);
 }
 
