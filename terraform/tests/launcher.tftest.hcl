@@ -33,16 +33,36 @@ run "the_role_has_these_rights_and_no_others" {
   assert {
     condition = {
       for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
-      statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([statement.Resource])]
+      statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([try(statement.Resource, [])])]
       } == {
       ReadRegister            = ["Allow", ["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-paused/*"]]
       StartBuildsAsRegistered = ["Allow", ["codebuild:StartBuild"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
       LookForEarlierBuilds    = ["Allow", ["codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
       TakeTriggers            = ["Allow", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"]]
+      TakeFromNoOtherQueue    = ["Deny", ["sqs:*"], []]
       LayAside                = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"]]
       WriteLog                = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
     }
     error_message = "The launcher must read the register and what is paused, start and list builds, take triggers, lay them aside and write its log; nothing else."
+  }
+}
+
+run "the_launcher_takes_from_no_other_queue_whatever_its_policy_says" {
+  command = plan
+
+  module {
+    source = "./modules/launcher"
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
+      statement.NotResource if statement.Sid == "TakeFromNoOtherQueue" && statement.Effect == "Deny" && !can(statement.Condition)
+      ]) == [
+      "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers",
+      "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead",
+    ]
+    error_message = "A queue's own policy lets in whom it names: only a denial keeps the launcher off it."
   }
 }
 
@@ -142,6 +162,7 @@ run "the_function_is_native_and_short" {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
       CONFIGPATH         = "iwomp-in-aws"
       TOPICARN           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
+      QUEUEARN           = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
       QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers"
       DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers-dead"
       RETRYSECONDS       = "120"

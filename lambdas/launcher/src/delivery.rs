@@ -46,9 +46,14 @@ fn number<T: FromStr>(record: &SqsMessage, attribute: &str) -> Option<T> {
 }
 
 impl Delivery {
-    /// Opens the envelope. Only a notification from the shared topic, whose ARN is `topic_arn`, or from a project's own, is a
-    /// trigger. Which of them exist and may deliver is for the queue's policy to say.
-    pub fn open(record: &SqsMessage, topic_arn: &str) -> Result<Self, Stop> {
+    /// Opens the envelope. Only a message of the queue `queue_arn` is one, and of these only a notification from the shared
+    /// topic, whose ARN is `topic_arn`, or from a project's own. Which of them exist and may deliver is for that queue's policy
+    /// to say; hence no other queue counts, whoever has mapped it to this function: anything may stand in its envelopes.
+    pub fn open(record: &SqsMessage, queue_arn: &str, topic_arn: &str) -> Result<Self, Stop> {
+        if record.event_source_arn.as_deref() != Some(queue_arn) {
+            let reason = "the message is from another queue than the pipeline's: see which event source mappings the launcher has";
+            return Err(Stop::refused("foreign_queue", reason));
+        }
         let foreign = |reason| Stop::refused("foreign_envelope", reason);
         let body = record.body.as_deref().unwrap_or_default();
         let envelope: SnsMessage =
@@ -87,11 +92,11 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handler::tests::{TOPIC_ARN, TRIGGER_ID, record};
+    use crate::handler::tests::{QUEUE_ARN, TOPIC_ARN, TRIGGER_ID, record};
 
     #[test]
     fn an_envelope_of_our_topic_is_opened() {
-        let delivery = Delivery::open(&record("hello", 1), TOPIC_ARN).unwrap();
+        let delivery = Delivery::open(&record("hello", 1), QUEUE_ARN, TOPIC_ARN).unwrap();
         assert_eq!((delivery.message.as_str(), delivery.trigger_id.as_str()), ("hello", TRIGGER_ID));
     }
 
@@ -100,11 +105,11 @@ mod tests {
         let own = |message: &str| {
             let mut record = record(message, 1);
             record.body = record.body.map(|body| body.replace(TOPIC_ARN, &format!("{TOPIC_ARN}-demo")));
-            Delivery::open(&record, TOPIC_ARN).unwrap().trigger()
+            Delivery::open(&record, QUEUE_ARN, TOPIC_ARN).unwrap().trigger()
         };
         assert_eq!(own(r#"{"branch":"main"}"#).unwrap().project.as_str(), "demo");
         assert_eq!(own(r#"{"project":"other","branch":"main"}"#), Err(TriggerError::WrongProject));
-        let shared = Delivery::open(&record(r#"{"branch":"main"}"#, 1), TOPIC_ARN).unwrap();
+        let shared = Delivery::open(&record(r#"{"branch":"main"}"#, 1), QUEUE_ARN, TOPIC_ARN).unwrap();
         assert!(shared.trigger().is_err(), "on the shared topic the message must name the project");
     }
 
@@ -128,8 +133,18 @@ mod tests {
             replaced("\"Message\"", "\"message\""),
             replaced("{", "["),
         ] {
-            let stop = Delivery::open(&record, TOPIC_ARN).unwrap_err();
+            let stop = Delivery::open(&record, QUEUE_ARN, TOPIC_ARN).unwrap_err();
             assert!(matches!(stop, Stop::Refused { class: "foreign_envelope", .. }), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_another_queue_is_refused_whatever_its_envelope_says() {
+        let mut record = record("hello", 1);
+        for queue in [Some(""), Some("arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"), None] {
+            record.event_source_arn = queue.map(str::to_owned);
+            let stop = Delivery::open(&record, QUEUE_ARN, TOPIC_ARN).unwrap_err();
+            assert!(matches!(stop, Stop::Refused { class: "foreign_queue", .. }), "{queue:?}");
         }
     }
 
@@ -146,10 +161,10 @@ mod tests {
     #[test]
     fn a_delivery_is_fresh_only_on_its_first_try_and_while_it_is_young() {
         let young = |delivery: &Delivery| delivery.published + Duration::from_secs(1);
-        let first = Delivery::open(&record("", 1), TOPIC_ARN).unwrap();
+        let first = Delivery::open(&record("", 1), QUEUE_ARN, TOPIC_ARN).unwrap();
         assert!(first.is_fresh(young(&first)) && first.is_fresh(first.published + Duration::from_secs(239)));
         assert!(!first.is_fresh(first.published + Duration::from_secs(240)));
-        let second = Delivery::open(&record("", 2), TOPIC_ARN).unwrap();
+        let second = Delivery::open(&record("", 2), QUEUE_ARN, TOPIC_ARN).unwrap();
         assert!(!second.is_fresh(young(&second)));
     }
 }

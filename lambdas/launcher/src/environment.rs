@@ -10,6 +10,8 @@ use contract::{ConfigPath, variable};
 /// The ARN that the shared topic has or would have. Envelopes from it and from the projects' own topics, whose ARNs begin
 /// with it, are opened; every other is refused.
 const TOPIC_ARN: &str = "TOPICARN";
+/// The one queue whose messages are triggers.
+const QUEUE_ARN: &str = "QUEUEARN";
 const QUEUE_URL: &str = "QUEUEURL";
 const DEAD_LETTER_QUEUE_URL: &str = "DEADLETTERQUEUEURL";
 const RETRY_SECONDS: &str = "RETRYSECONDS";
@@ -19,7 +21,9 @@ const BUILDS_PER_HOUR: &str = "BUILDSPERHOUR";
 pub struct Environment {
     pub config_path: ConfigPath,
     pub topic_arn: String,
-    /// Where the triggers wait.
+    /// Where the triggers come from: a message of any other queue is refused.
+    pub queue_arn: String,
+    /// The same queue, to say when a trigger shall come back.
     pub queue_url: String,
     /// Where those end that are given up.
     pub dead_letter_queue_url: String,
@@ -43,6 +47,7 @@ impl Environment {
             config_path: ConfigPath::parse(&config_path)
                 .with_context(|| format!("reading the environment variable {}", variable::CONFIG_PATH))?,
             topic_arn: required(TOPIC_ARN)?,
+            queue_arn: required(QUEUE_ARN)?,
             queue_url: required(QUEUE_URL)?,
             dead_letter_queue_url: required(DEAD_LETTER_QUEUE_URL)?,
             limits: Limits {

@@ -108,7 +108,7 @@ impl Launcher {
 
     /// What a message asks for. Notes in `report` what is known of it so far.
     fn open(&self, record: &SqsMessage, report: &mut Report) -> Result<(Delivery, Trigger), Stop> {
-        let delivery = Delivery::open(record, &self.environment.topic_arn)?;
+        let delivery = Delivery::open(record, &self.environment.queue_arn, &self.environment.topic_arn)?;
         report.trigger = Some(delivery.trigger_id.clone());
         let trigger = delivery.trigger()?;
         report.project = Some(trigger.project.clone());

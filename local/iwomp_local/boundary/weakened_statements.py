@@ -226,9 +226,18 @@ def deny_of_all_but_one_more(_: Place, statement: Entry) -> Iterator[list[Entry]
 
 @of_deny
 def deny_on_less(_: Place, statement: Entry) -> Iterator[list[Entry]]:
-    resources = several(statement["Resource"])
+    resources = several(statement.get("Resource", []))
     for resource in resources:
         yield [{**statement, "Resource": [*(other for other in resources if other != resource), f"{resource}-x"]}]
+
+
+@of_deny
+def deny_of_all_but_more(_: Place, statement: Entry) -> Iterator[list[Entry]]:
+    if "NotResource" in statement:
+        kept = several(statement["NotResource"])
+        anything = ":".join([*kept[0].split(":")[:3], "*", "*", "*"])
+        yield [{**statement, "NotResource": [*kept, anything]}]
+        yield [{**statement, "NotResource": "*"}]
 
 
 @of_deny

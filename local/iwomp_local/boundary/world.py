@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from iwomp_local.boundary.catalogue import catalogue, concrete
 from iwomp_local.boundary.globs import filled
 from iwomp_local.boundary.judge import Statements
+from iwomp_local.boundary.policy import Document
 from iwomp_local.boundary.snapshot import Snapshot
 from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT, compiled, resource_documents
 
@@ -35,6 +36,7 @@ class World:
 
 def world_of(snapshot: Snapshot) -> World:
     policies = {arn: compiled(text, True) for arn, text in resource_documents(snapshot).items()}
+    policies[trap(snapshot)] = compiled(trap_policy(snapshot), True)
     identities = [
         compiled(text, False) for identity in snapshot.identities.values() for text in identity.policies.values()
     ]
@@ -45,10 +47,21 @@ def world_of(snapshot: Snapshot) -> World:
     return World(snapshot, policies, things_of(snapshot), {key: frozenset(found) for key, found in literals.items()})
 
 
+def trap(snapshot: Snapshot) -> str:
+    """A queue that somebody else of the account has made for the launcher to drink from."""
+    return snapshot.arn("sqs", f"{FOREIGN}-trap")
+
+
+def trap_policy(snapshot: Snapshot) -> Document:
+    """In one account a queue's policy is enough: it needs no word of the role's own."""
+    names = {"AWS": [snapshot.launcher]}
+    return {"Statement": {"Effect": "Allow", "Principal": names, "Action": "sqs:*", "Resource": trap(snapshot)}}
+
+
 def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     """The pipeline's own things, by service."""
     cp, arn = snapshot.config_path, snapshot.arn
-    found = [*resource_documents(snapshot), *snapshot.identities]
+    found = [*resource_documents(snapshot), *snapshot.identities, trap(snapshot)]
     found += [arn("ssm", f"parameter/{cp}/_default"), arn("kms", f"alias/{cp}")]
     found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in ("", "/", "-credentials", "-deployed")]
     found += [

@@ -35,6 +35,7 @@ resource "aws_lambda_function" "this" {
     variables = {
       CONFIGPATH         = var.config_path
       TOPICARN           = var.topic_arn
+      QUEUEARN           = var.queue_arn
       QUEUEURL           = var.queue_url
       DEADLETTERQUEUEURL = var.dead_letter_queue_url
       RETRYSECONDS       = tostring(var.retry_seconds)

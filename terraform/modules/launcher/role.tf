@@ -105,6 +105,14 @@ locals {
       Resource = var.queue_arn
     },
     {
+      # A queue of this account may let this role in by its own policy, without this one: whoever maps such a queue to the
+      # function could forge the envelopes that it reads. Hence a denial, which no other policy can lift.
+      Sid         = "TakeFromNoOtherQueue"
+      Effect      = "Deny"
+      Action      = "sqs:*"
+      NotResource = [var.queue_arn, var.dead_letter_queue_arn]
+    },
+    {
       # Beyond max_wait_seconds, or where no further try can help. SQS itself moves messages without asking this role.
       Sid      = "LayAside"
       Effect   = "Allow"

@@ -23,6 +23,7 @@ const PUBLISHED: &str = "2026-11-23T06:00:00.000Z";
 const PUBLISHED_SECONDS: i64 = 1_795_413_600;
 const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh"}"#;
 const TRIGGER: &str = r#"{"project":"demo","branch":"main"}"#;
+pub(crate) const QUEUE_ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers";
 const QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers";
 const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers-dead";
 const BUILDS_PER_HOUR: usize = 8;
@@ -36,7 +37,7 @@ pub(crate) fn record(message: &str, tries: u32) -> SqsMessage {
         "SigningCertURL": "https://sns.example/cert.pem", "UnsubscribeURL": "https://sns.example/unsubscribe",
     });
     serde_json::from_value(json!({
-        "messageId": "queue-message-1", "receiptHandle": "receipt-1",
+        "messageId": "queue-message-1", "receiptHandle": "receipt-1", "eventSourceARN": QUEUE_ARN,
         "body": envelope.to_string(),
         "attributes": {"ApproximateReceiveCount": tries.to_string(), "SentTimestamp": format!("{PUBLISHED_SECONDS}000")},
     }))
@@ -115,6 +116,7 @@ fn launcher_with_queue(ssm: &[&Rule], codebuild: &[&Rule], sqs: &[&Rule]) -> Lau
     let environment = Environment {
         config_path: ConfigPath::parse("iwomp-in-aws").unwrap(),
         topic_arn: TOPIC_ARN.to_owned(),
+        queue_arn: QUEUE_ARN.to_owned(),
         queue_url: QUEUE_URL.to_owned(),
         dead_letter_queue_url: DEAD_LETTER_QUEUE_URL.to_owned(),
         limits: Limits {
@@ -593,6 +595,19 @@ async fn the_history_is_read_as_far_back_as_the_trigger_is_old() {
     let launcher = launcher(&[&plain_entry()], &[&list, &rest, &new, &build_starts(|_| true)]);
     assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Started);
     assert_eq!((list.num_calls(), rest.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_message_of_a_queue_that_somebody_else_mapped_starts_nothing_and_does_not_come_back() {
+    let starts = build_starts(|_| true);
+    let launcher = launcher(&[&plain_entry()], &[&starts]);
+    let mut forged = record(TRIGGER, 1);
+    forged.event_source_arn = Some("arn:aws:sqs:eu-central-1:123456789012:thieves".to_owned());
+    let report = report_on(&launcher, &forged).await;
+    assert_eq!((report.outcome, report.class), (Outcome::Refused, Some("foreign_queue")));
+    assert_eq!(report.project, None, "what another queue says is not believed, not even its name");
+    assert!(launcher.handle(event(vec![forged])).await.batch_item_failures.is_empty());
+    assert_eq!(starts.num_calls(), 0);
 }
 
 #[tokio::test]

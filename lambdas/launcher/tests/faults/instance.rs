@@ -46,6 +46,7 @@ impl Instance {
         let environment = Environment {
             config_path: ConfigPath::parse(CONFIG_PATH).unwrap(),
             topic_arn: TOPIC_ARN.to_owned(),
+            queue_arn: queue::ARN.to_owned(),
             queue_url: queue::url(queue::NAME),
             dead_letter_queue_url: queue::url(queue::DEAD_LETTERS_NAME),
             limits: Limits { retry: queue::RETRY, max_wait: queue::MAX_WAIT, builds_per_hour: BUILDS_PER_HOUR },

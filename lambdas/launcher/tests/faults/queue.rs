@@ -19,6 +19,7 @@ pub const RETRY: Duration = Duration::from_secs(120);
 pub const MAX_WAIT: Duration = Duration::from_secs(12 * 3600);
 const MAX_RECEIVES: u32 = 12 * 3600 / (120 / 2) + 20;
 const URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/";
+pub const ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers";
 pub const NAME: &str = "iwomp-in-aws-triggers";
 pub const DEAD_LETTERS_NAME: &str = "iwomp-in-aws-dead-letters";
 /// A batch of Lambda's event source.
@@ -197,6 +198,7 @@ impl Message {
         let sent = clock::time_of_day(self.sent, 0).duration_since(UNIX_EPOCH).unwrap().as_millis();
         let mut record = SqsMessage::default();
         record.message_id = Some(number.to_string());
+        record.event_source_arn = Some(ARN.to_owned());
         record.receipt_handle = Some(format!("{number}-{}", self.received));
         record.body = Some(self.body.to_string());
         record.attributes.insert("ApproximateReceiveCount".to_owned(), self.received.to_string());
