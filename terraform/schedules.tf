@@ -123,8 +123,8 @@ locals {
         project    = name
         branch     = branch
         expression = project.schedule
-        # Scheduler takes 64 characters and no slash. No project's name has a dot in it, and no branch starts with one.
-        name = !strcontains(branch, "/") && length("${name}.${branch}") <= 64 ? "${name}.${branch}" : join("..", [
+        # Scheduler takes 64 of these characters and no other. No project's name has a dot in it, and no branch starts with one.
+        name = can(regex("^[A-Za-z0-9._-]{1,64}$", "${name}.${branch}")) ? "${name}.${branch}" : join("..", [
           substr(name, 0, 46),
           substr(sha256("${name}/${branch}"), 0, 16),
         ])

@@ -6,30 +6,69 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::printable;
+use crate::NameError;
 
-/// Longest part of an unknown or repeated key that an error repeats, in characters.
-const MAX_KEY_CHARS: usize = 40;
+/// Longest unknown key that an error repeats, in bytes. A longer one may be a secret in the wrong place.
+const MAX_KEY_BYTES: usize = 24;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Why a JSON document of the contract was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
     #[error("is not a JSON object")]
     NotAnObject,
+    #[error("is in {0}, and must be in UTF-8: save it again in that encoding")]
+    Encoding(&'static str),
     #[error("is not valid JSON (line {line}, column {column})")]
     Malformed { line: usize, column: usize },
     #[error("has the key \"{0}\" twice")]
     RepeatedKey(String),
-    #[error("has the unknown key \"{key}\"; known are {known}")]
+    #[error("has a key twice in an object inside it (before line {line}, column {column})")]
+    RepeatedInside { line: usize, column: usize },
+    #[error("has {key}; known are {known}")]
     UnknownKey { key: String, known: String },
     #[error("lacks the key \"{0}\"")]
     MissingKey(&'static str),
     #[error("\"{key}\" {rule}")]
     Invalid { key: &'static str, rule: &'static str },
+    #[error("\"{key}\" holds a name that cannot be: {error}")]
+    Name { key: &'static str, error: NameError },
+}
+
+/// The text of a file that a person wrote. UTF-16 and Latin-1 are what editors of Windows make of it.
+///
+/// # Errors
+/// Names the encoding that it is in instead of UTF-8.
+pub fn decode(bytes: &[u8]) -> Result<&str, DocumentError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => in_utf_8(text),
+        Err(_) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => Err(UTF_16),
+        Err(_) if bytes.contains(&0) => Err(UTF_16),
+        Err(_) => Err(LATIN_1),
+    }
+}
+
+const UTF_16: DocumentError = DocumentError::Encoding("UTF-16");
+const LATIN_1: DocumentError = DocumentError::Encoding("Latin-1 or another old encoding");
+
+/// `text`, unless it shows the traces of another encoding that somebody took for UTF-8 or Latin-1 on the way: a NUL beside each
+/// letter, or the replacement character, which stands where letters were lost.
+fn in_utf_8(text: &str) -> Result<&str, DocumentError> {
+    let nuls = text.bytes().filter(|&byte| byte == 0).count();
+    match text {
+        _ if nuls > 0 && nuls * 3 >= text.chars().count() => Err(UTF_16),
+        _ if text.contains(char::REPLACEMENT_CHARACTER) => Err(LATIN_1),
+        _ => Ok(text),
+    }
+}
+
+/// `text` without what editors and shells put around it: blanks, line ends, a byte order mark.
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK)
 }
 
 /// The keys and values of one document, taken out one by one.
@@ -37,17 +76,24 @@ pub enum DocumentError {
 pub(crate) struct Object(BTreeMap<String, Value>);
 
 impl Object {
-    /// Reads `text`, whose first byte must be `{`, allowing only the `known` keys.
+    /// Reads `text`, a JSON object with nothing but white space and a byte order mark around it, allowing only the `known` keys.
     pub(crate) fn read(text: &str, known: &[&'static str]) -> Result<Self, DocumentError> {
+        let text = trimmed(in_utf_8(text)?);
         if !text.starts_with('{') {
             return Err(DocumentError::NotAnObject);
         }
-        let Pairs(pairs) = serde_json::from_str(text)
-            .map_err(|error| DocumentError::Malformed { line: error.line(), column: error.column() })?;
+        let Pairs(pairs) = serde_json::from_str(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            match error.classify() {
+                // The only thing that our own reading objects to.
+                serde_json::error::Category::Data => DocumentError::RepeatedInside { line, column },
+                _ => DocumentError::Malformed { line, column },
+            }
+        })?;
         let mut object = BTreeMap::new();
-        for (key, value) in pairs {
+        for (key, Unrepeated(value)) in pairs {
             if !known.contains(&key.as_str()) {
-                return Err(DocumentError::UnknownKey { key: printable(&key, MAX_KEY_CHARS), known: known.join(", ") });
+                return Err(DocumentError::UnknownKey { key: unknown(&key, known), known: known.join(", ") });
             }
             if object.contains_key(&key) {
                 return Err(DocumentError::RepeatedKey(key));
@@ -101,8 +147,31 @@ impl Object {
     }
 }
 
+/// How an error speaks of a key that is not `known`. Somebody may have put a secret where the key belongs, so it is repeated
+/// only if it is a short word; and what is near to a known key was meant to be that.
+fn unknown(key: &str, known: &[&'static str]) -> String {
+    if let Some(meant) = known.iter().find(|known| is_near(key, known)) {
+        return format!("an unknown key that is almost \"{meant}\"");
+    }
+    let is_word = key.len() <= MAX_KEY_BYTES && key.bytes().all(|b| b.is_ascii_alphabetic() || b"_-".contains(&b));
+    match is_word && !key.is_empty() {
+        true => format!("the unknown key \"{key}\""),
+        false => format!("an unknown key of {} characters, not shown because it may be a secret", key.chars().count()),
+    }
+}
+
+/// Whether the two differ in case and separators only, or else by one letter: left out, put in, or another.
+fn is_near(key: &str, known: &str) -> bool {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-', ' '], "").into_bytes();
+    let (key, known) = (plain(key), plain(known));
+    let same_start = key.iter().zip(&known).take_while(|(a, b)| a == b).count();
+    let (key, known) = (&key[same_start..], &known[same_start..]);
+    let same_end = key.iter().rev().zip(known.iter().rev()).take_while(|(a, b)| a == b).count();
+    (key.len() - same_end).max(known.len() - same_end) <= 1
+}
+
 /// An object as the pairs it was written as, so that a repeated key is seen.
-struct Pairs(Vec<(String, Value)>);
+struct Pairs(Vec<(String, Unrepeated)>);
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -125,6 +194,71 @@ impl<'de> Deserialize<'de> for Pairs {
         }
 
         deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+/// A value in whose objects no key stands twice.
+struct Unrepeated(Value);
+
+impl<'de> Deserialize<'de> for Unrepeated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = Unrepeated;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Unrepeated, E> {
+                Ok(Unrepeated(Value::Null))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Unrepeated, E> {
+                Ok(Unrepeated(value.into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Unrepeated, E> {
+                Ok(Unrepeated(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Unrepeated, E> {
+                Ok(Unrepeated(value.into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Unrepeated, E> {
+                Ok(Unrepeated(value.into()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Unrepeated, E> {
+                Ok(Unrepeated(value.into()))
+            }
+
+            fn visit_string<E>(self, value: String) -> Result<Unrepeated, E> {
+                Ok(Unrepeated(value.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Unrepeated, A::Error> {
+                let mut values = Vec::new();
+                while let Some(Unrepeated(value)) = seq.next_element()? {
+                    values.push(value);
+                }
+                Ok(Unrepeated(values.into()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unrepeated, A::Error> {
+                let mut object = serde_json::Map::new();
+                while let Some((key, Unrepeated(value))) = map.next_entry::<String, _>()? {
+                    if object.insert(key, value).is_some() {
+                        return Err(serde::de::Error::custom("a key is repeated"));
+                    }
+                }
+                Ok(Unrepeated(object.into()))
+            }
+        }
+
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 
@@ -153,9 +287,45 @@ mod tests {
 
     #[test]
     fn only_an_object_is_read() {
-        for text in ["", "[]", "[\"a\"]", "\"a\"", "null", "1", " {\"a\":1}", "\u{feff}{}"] {
+        for text in ["", "[]", "[\"a\"]", "\"a\"", "null", "1", "x{\"a\":1}", "\u{feff}[]", " \n"] {
             assert_eq!(error(text), DocumentError::NotAnObject, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_editors_put_around_a_document_is_taken_off() {
+        for text in [" {\"a\":1}", "\u{feff}{\"a\":1}\r\n", "\r\n\t{\"a\":1}\u{a0}", "\u{feff}\n{\"a\":1}\u{feff}"] {
+            assert!(Object::read(text, &["a"]).is_ok_and(|object| object.has("a")), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn another_encoding_is_named_in_one_sentence() {
+        let utf_16 = |marked: bool, order: fn(u16) -> [u8; 2]| {
+            let text = if marked { "\u{feff}{\"a\":1}" } else { "{\"a\":1}" };
+            text.encode_utf16().flat_map(order).collect::<Vec<u8>>()
+        };
+        for bytes in [utf_16(true, u16::to_le_bytes), utf_16(true, u16::to_be_bytes), utf_16(false, u16::to_le_bytes)] {
+            let sentence = "is in UTF-16, and must be in UTF-8: save it again in that encoding";
+            assert_eq!(decode(&bytes).unwrap_err().to_string(), sentence);
+            // As Latin-1 of it arrives in a text that a program read.
+            let latin: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+            assert_eq!(error(&latin).to_string(), sentence);
+        }
+        let latin_1 = b"{\"a\":\"Gr\xfc\xdfe\"}";
+        assert!(decode(latin_1).unwrap_err().to_string().starts_with("is in Latin-1"));
+        assert_eq!(error(&String::from_utf8_lossy(latin_1)), LATIN_1);
+        assert_eq!(decode("{\"a\":\"Grüße\"}".as_bytes()).unwrap(), "{\"a\":\"Grüße\"}");
+    }
+
+    #[test]
+    fn a_key_that_is_repeated_further_inside_is_refused_too() {
+        for text in [r#"{"a":{"x":1,"x":1}}"#, r#"{"a":[{"b":{"x":1,"y":2,"\u0078":1}}]}"#] {
+            assert!(matches!(error(text), DocumentError::RepeatedInside { .. }), "{text}");
+        }
+        let value = r#"{"a":{"x":[1,-2,3.5,true,null,"s",{}],"y":{"x":1}}}"#;
+        let mut object = Object::read(value, &["a"]).unwrap();
+        assert_eq!(object.take("a").unwrap().to_string(), value[5..value.len() - 1]);
     }
 
     #[test]
@@ -165,11 +335,27 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_escaped_and_cut() {
-        let text = format!("{{\"\\u001b[31m{}\":1}}", "x".repeat(100));
-        let message = error(&text).to_string();
-        assert!(!message.contains('\x1b'), "{message:?}");
-        assert!(message.len() < 120, "{message}");
+    fn an_unknown_key_is_shown_only_if_it_cannot_be_a_secret() {
+        let said = |key: &str| {
+            Object::read(&format!("{{{}:1}}", Value::from(key)), &["authToken", "a"]).err().unwrap().to_string()
+        };
+        assert!(said("image").contains("the unknown key \"image\"; known are authToken, a"), "{}", said("image"));
+        for near in ["authtoken", "auth_token", "AUTH-TOKEN", "authTokn", "authTokens", "outhToken"] {
+            assert!(said(near).contains("an unknown key that is almost \"authToken\""), "{}", said(near));
+        }
+        for secret in [
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "hunter2",
+            "abcdefghijklmnopqrstuvwxy",
+            "\u{1b}[31m",
+            "pass word",
+            "é",
+            "xx",
+        ] {
+            let said = said(secret);
+            assert!(secret == "xx" || !said.contains(secret), "{said}");
+            assert!(secret == "xx" || said.contains(&format!("of {} characters", secret.chars().count())), "{said}");
+        }
     }
 
     #[test]

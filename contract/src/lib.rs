@@ -3,6 +3,7 @@
 //! Types here prove what they hold: a [`Branch`] exists only if [`Branch::parse`] accepted it. No I/O, no clock, no
 //! environment. Errors name the key and the rule, never a value: register documents and messages may hold secrets.
 
+mod branch;
 pub mod credentials;
 pub mod deployed;
 mod document;
@@ -18,7 +19,7 @@ pub mod variable;
 
 pub use credentials::Credentials;
 pub use deployed::Deployed;
-pub use document::DocumentError;
+pub use document::{DocumentError, decode};
 pub use git_url::{GitUrl, Scheme};
 pub use name::{Branch, CommitId, ConfigPath, NameError, ProjectName};
 pub use outcome::{Outcome, Report};

@@ -20,10 +20,11 @@ pub fn credentials(config_path: &ConfigPath, project: &ProjectName) -> String {
     format!("/{config_path}-credentials/{project}")
 }
 
-/// What is live of a branch: `/<config path>-deployed/<project>/<branch>`, see [`crate::Deployed`].
+/// What is live of a branch: `/<config path>-deployed/<project>/<encoded branch>`, see [`crate::Deployed`] and
+/// [`Branch::encoded`].
 #[must_use]
 pub fn deployed(config_path: &ConfigPath, project: &ProjectName, branch: &Branch) -> String {
-    format!("/{config_path}-deployed/{project}/{branch}")
+    format!("/{config_path}-deployed/{project}/{}", branch.encoded())
 }
 
 /// While it exists, the project's triggers wait: `/<config path>-paused/<project>`. Its value is the reason, for people.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::credentials;
 use crate::document::{Object, strings};
-use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl};
+use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
 
 const KEYS: [&str; 15] = [
     "gitUrl",
@@ -310,12 +310,8 @@ impl Branches {
         if patterns.is_empty() {
             return Err(DocumentError::Invalid { key: KEY, rule: "must name at least one branch" });
         }
-        patterns
-            .iter()
-            .map(|text| BranchPattern::parse(text))
-            .collect::<Option<_>>()
-            .map(Self)
-            .ok_or(DocumentError::Invalid { key: KEY, rule: "must hold exact branch names or prefixes that end in /*" })
+        let patterns: Result<_, _> = patterns.iter().map(|text| BranchPattern::parse(text)).collect();
+        patterns.map(Self).map_err(|error| DocumentError::Name { key: KEY, error })
     }
 
     #[must_use]
@@ -328,10 +324,11 @@ impl Branches {
 }
 
 impl BranchPattern {
-    fn parse(text: &str) -> Option<Self> {
+    /// An exact branch, or a prefix that ends in `/*`.
+    fn parse(text: &str) -> Result<Self, NameError> {
         match text.strip_suffix("/*") {
-            Some(prefix) => Branch::parse(prefix).ok().map(|prefix| Self::Below(format!("{prefix}/"))),
-            None => Branch::parse(text).ok().map(Self::Exact),
+            Some(prefix) => Branch::parse(prefix).map(|prefix| Self::Below(format!("{prefix}/"))),
+            None => Branch::parse(text).map(Self::Exact),
         }
     }
 }

@@ -55,9 +55,11 @@ impl Trigger {
     }
 
     fn take(mut object: Object, project: ProjectName) -> Result<Self, TriggerError> {
+        let branch = object.require_string("branch")?;
         Ok(Self {
             project,
-            branch: Branch::parse(&object.require_string("branch")?)?,
+            // What CI systems call the ref. Only the one prefix: what is behind it still has to be a branch.
+            branch: Branch::parse(branch.strip_prefix("refs/heads/").unwrap_or(&branch))?,
             commit: object.take_string("commit")?.as_deref().map(CommitId::parse).transpose()?,
         })
     }
@@ -84,12 +86,13 @@ impl TriggerError {
         match self {
             Self::TooLong => "too_long",
             Self::Document(DocumentError::NotAnObject) => "not_an_object",
+            Self::Document(DocumentError::Encoding(_)) => "wrong_encoding",
             Self::Document(DocumentError::Malformed { .. }) => "malformed_json",
-            Self::Document(DocumentError::RepeatedKey(_)) => "repeated_key",
+            Self::Document(DocumentError::RepeatedKey(_) | DocumentError::RepeatedInside { .. }) => "repeated_key",
             Self::Document(DocumentError::UnknownKey { .. }) => "unknown_key",
             Self::Document(DocumentError::MissingKey(_)) => "missing_key",
             Self::Document(DocumentError::Invalid { .. }) => "wrong_type",
-            Self::Name(_) => "bad_name",
+            Self::Document(DocumentError::Name { .. }) | Self::Name(_) => "bad_name",
             Self::WrongProject => "wrong_project",
         }
     }
@@ -114,6 +117,18 @@ mod tests {
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let message = format!("{{\"project\":\"demo\",\"branch\":\"main\",\"commit\":\"{commit}\"}}\n");
         assert_eq!(Trigger::parse(&message).unwrap().commit.unwrap().as_str(), commit);
+    }
+
+    #[test]
+    fn the_full_name_of_a_branch_means_the_branch_and_no_other_ref_does() {
+        let parse = |branch: &str| Trigger::parse(&format!(r#"{{"project":"demo","branch":"{branch}"}}"#));
+        assert_eq!(parse("refs/heads/main").unwrap().branch.as_str(), "main");
+        assert_eq!(parse("refs/heads/fix/#12").unwrap().branch.as_str(), "fix/#12");
+        for other in
+            ["refs/heads/", "refs/heads/refs/heads/main", "refs/heads/HEAD", "refs/tags/v1", "refs/heads/-x", "heads/"]
+        {
+            assert!(parse(other).is_err(), "{other}");
+        }
     }
 
     #[test]

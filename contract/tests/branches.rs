@@ -12,8 +12,8 @@ use contract::Branch;
 
 const NAMES: usize = 100_000;
 /// Of these names of all lengths up to four are tried. Each stands for a rule of git or for a trick of ours.
-const NASTY: [char; 14] = ['a', '.', '/', '-', '@', '{', '~', '^', ':', '?', '*', '\\', '\n', 'é'];
-const GOOD: [&str; 14] = [
+const NASTY: [char; 15] = ['#', 'a', '.', '/', '-', '@', '{', '~', '^', ':', '?', '*', '\\', '\n', 'é'];
+const GOOD: [&str; 18] = [
     "main",
     "master",
     "develop",
@@ -28,9 +28,13 @@ const GOOD: [&str; 14] = [
     "a/b/c/d/e/f/g/h/i/j/k/l",
     "0123456789abcdef0123456789abcdef0123456",
     "renovate/pin-dependencies",
+    "dependabot/npm_and_yarn/@types/node-20.1.0",
+    "renovate/@types+node",
+    "feature/ABC-123_(x)",
+    "fix/#12",
 ];
 /// What a mutation puts in.
-const PIECES: [&str; 48] = [
+const PIECES: [&str; 52] = [
     "",
     ".",
     "..",
@@ -79,9 +83,14 @@ const PIECES: [&str; 48] = [
     "0",
     "_",
     "+",
+    "#",
+    "(",
+    ")",
+    ",",
 ];
 /// What a mutation puts in half of the time, so that many names stay good.
-const HARMLESS: [&str; 10] = ["a", "Z", "0", "_", "_/", "x/y", "1.2", "q-", "a.b", "b/c/d"];
+const HARMLESS: [&str; 14] =
+    ["a", "Z", "0", "_", "_/", "x/y", "1.2", "q-", "a.b", "b/c/d", "a.#b", "x/@", "+1", "(x),"];
 const BAD: [&str; 24] = [
     "",
     "HEAD",

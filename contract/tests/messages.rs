@@ -11,6 +11,7 @@ use contract::{ProjectName, Trigger, TriggerError};
 
 const TABLE: &str = include_str!("messages.txt");
 const ACCEPTED: &str = "accepted";
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 struct Case {
     name: &'static str,
@@ -84,7 +85,9 @@ fn careless_readers_fall_for_them() {
     let caught = hostile.iter().filter(|case| Trigger::parse(&case.message).is_err()).count();
     let mut table = format!("{} hostile messages, {caught} refused by contract::Trigger; taken by\n", hostile.len());
     for variant in naive::VARIANTS {
-        let honest_taken = cases.iter().filter(|case| case.expected == ACCEPTED);
+        // serde_json by itself stumbles over a byte order mark.
+        let honest_taken =
+            cases.iter().filter(|case| case.expected == ACCEPTED && !case.message.starts_with(BYTE_ORDER_MARK));
         assert!(honest_taken.clone().all(|case| (variant.accepts)(&case.message)), "{} is no reader", variant.name);
         let fallen = hostile.iter().filter(|case| (variant.accepts)(&case.message)).count();
         assert!(fallen >= 15, "{} falls for {fallen} only: is it naive?", variant.name);
@@ -95,7 +98,7 @@ fn careless_readers_fall_for_them() {
 }
 
 #[test]
-fn an_error_shows_nothing_of_the_message_but_an_unknown_key_escaped_and_cut() {
+fn an_error_shows_nothing_of_the_message_but_an_unknown_key_that_is_a_short_word() {
     for Case { name, expected, tainted, .. } in cases() {
         let result = Trigger::parse(&tainted);
         assert_eq!(outcome(&result), expected, "{name}, with canaries");
@@ -105,7 +108,7 @@ fn an_error_shows_nothing_of_the_message_but_an_unknown_key_escaped_and_cut() {
         let invisible = ['\u{61c}', '\u{200b}', '\u{2028}', '\u{202e}', '\u{feff}', '\u{e0041}'];
         assert!(!shown.contains(char::is_control) && !shown.contains(invisible), "{name}: {shown:?}");
         assert!(shown.len() < 360, "{name}: {} bytes: {shown}", shown.len());
-        assert!(expected == "unknown_key" || shown.is_ascii(), "{name}: {shown}");
+        assert!(shown.is_ascii(), "{name}: {shown}");
         assert!(expected == "unknown_key" || !everything.contains("Zqx"), "{name}: {everything}");
         // The canaries of a message with an unknown key stand in values, in all cases but those whose key is the attack.
         assert!(!everything.contains("Zqx3.example") && !everything.contains("role/Zqx3"), "{name}: {everything}");
@@ -121,16 +124,6 @@ fn chain(error: &TriggerError) -> Vec<String> {
         source = error.source();
     }
     chain
-}
-
-#[test]
-fn an_unknown_key_is_cut_to_forty_characters() {
-    let message = format!(r#"{{"{}":"Zqx3"}}"#, "k".repeat(41));
-    let shown = Trigger::parse(&message).unwrap_err().to_string();
-    assert!(shown.contains(&format!("\"{}…\"", "k".repeat(40))), "{shown}");
-    let message = format!(r#"{{"{}":"Zqx3"}}"#, "k".repeat(40));
-    let shown = Trigger::parse(&message).unwrap_err().to_string();
-    assert!(shown.contains(&format!("\"{}\"", "k".repeat(40))) && !shown.contains("Zqx3"), "{shown}");
 }
 
 #[test]
@@ -155,9 +148,10 @@ fn on_a_projects_own_topic_no_message_reaches_another_project() {
 fn an_accepted_message_is_understood_as_any_json_reader_would() {
     for Case { name, message, .. } in cases().into_iter().filter(|case| case.expected == ACCEPTED) {
         let trigger = Trigger::parse(&message).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&message).unwrap();
+        let value: serde_json::Value = serde_json::from_str(message.trim_start_matches(BYTE_ORDER_MARK)).unwrap();
+        let branch = value["branch"].as_str().unwrap();
         assert_eq!(value["project"], trigger.project.as_str(), "{name}");
-        assert_eq!(value["branch"], trigger.branch.as_str(), "{name}");
+        assert_eq!(branch.strip_prefix("refs/heads/").unwrap_or(branch), trigger.branch.as_str(), "{name}");
         assert_eq!(value["commit"].as_str(), trigger.commit.as_ref().map(|commit| commit.as_str()), "{name}");
     }
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from iwomp_local.branch import decoded, encoded
 from iwomp_local.waiting import NotInTime
 
 OUTCOME_LINES = 20  # how many lines from a build log's end the outcome line is looked for in
@@ -139,7 +140,7 @@ class Pipeline:
         )
         prefix = f"/{self.config_path}-deployed/{project}/"
         return [
-            Live(parameter["Name"].removeprefix(prefix), entry["commit"], entry["time"], entry.get("build"))
+            Live(decoded(parameter["Name"].removeprefix(prefix)), entry["commit"], entry["time"], entry.get("build"))
             for page in pages
             for parameter in page["Parameters"]
             if (entry := json.loads(parameter["Value"]))
@@ -206,7 +207,7 @@ class Pipeline:
         self.project(project)
         record = {"commit": commit, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         self.client("ssm").put_parameter(
-            Name=f"/{self.config_path}-deployed/{project}/{branch}",
+            Name=f"/{self.config_path}-deployed/{project}/{encoded(branch)}",
             Value=json.dumps(record),
             Type="String",
             Overwrite=True,

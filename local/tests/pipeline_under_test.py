@@ -41,7 +41,7 @@ MANAGED: dict[str, dict[str, Any]] = {
     "basic": {"command": "deploy.sh"},
     "bearer": {"command": "deploy.sh", "auth_scheme": "bearer"},
     "monorepo": {"command_vector": ["./deploy.sh", "--stage", "a b", "$HOME"], "deploy_dir": "services/api"},
-    "ssh": {"command": "deploy.sh", "branches": ["main", "release/*"]},
+    "ssh": {"command": "deploy.sh", "branches": ["main", "release/*", "fix/*"]},
     "public": {"command": "deploy.sh"},
     "own": {"command": "deploy.sh", "own_topic": True, "require_commit": True},
     "history": {"command": "deploy.sh"},

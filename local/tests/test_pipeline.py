@@ -157,6 +157,18 @@ def test_a_rewritten_branch_is_refused_until_an_operator_says_otherwise(pipeline
     assert finished["buildStatus"] == "SUCCEEDED", log
 
 
+def test_a_branch_with_the_characters_of_an_issue_tracker_is_deployed_and_recorded_under_its_name(
+    pipeline: PipelineUnderTest,
+) -> None:
+    branch = "fix/#12_(a+b)"
+    commit = pipeline.repository("ssh").commit("a fix", {"deploy.sh": DEPLOY}, branch=branch)
+    result = pipeline.deploy("ssh", f"refs/heads/{branch}")  # as CI has it in its variable
+    assert_deployed(result)
+    assert result.said("command: arguments ") == [branch]
+    (live,) = [live for live in pipeline.stack.pipeline.live("ssh") if live.branch == branch]
+    assert live.commit == commit
+
+
 def test_an_operator_goes_back_to_an_older_commit_and_what_is_live_says_so(pipeline: PipelineUnderTest) -> None:
     repository = pipeline.repository("ssh")
     old, head = repository.head(), repository.commit("a mistake", {"mistake": "yes"})

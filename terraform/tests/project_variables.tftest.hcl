@@ -708,6 +708,65 @@ run "a_branch_is_at_most_200_long" {
   expect_failures = [var.branches]
 }
 
+run "a_branch_is_at_most_200_long_as_names_in_aws_write_it" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = [join("", [for n in range(197) : n == 0 ? "a" : n < 196 ? "b" : "##"])]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_does_not_start_like_a_comment" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["#12"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "a_branch_means_nothing_to_a_shell" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["main;id"]
+  }
+
+  expect_failures = [var.branches]
+}
+
+run "branches_of_dependabot_renovate_and_jira_are_taken" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    branches = ["dependabot/npm_and_yarn/@types/node-20.1.0", "renovate/@types+node", "feature/ABC-123_(x)", "fix/#12", "fix/#/*"]
+  }
+
+  assert {
+    condition     = contains(jsondecode(aws_ssm_parameter.register[0].insecure_value).branches, "fix/#12")
+    error_message = "The register must hold the branch as it is."
+  }
+}
+
 run "a_token_is_sent_in_one_of_two_ways" {
   command = plan
 

@@ -51,7 +51,7 @@ run "a_schedules_name_is_readable_where_the_scheduler_allows_it" {
 
   variables {
     projects = {
-      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main", "release/1", "release.1"], schedule = "rate(1 day)" }
+      shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main", "release/1", "release.1", "release#1", "release,1"], schedule = "rate(1 day)" }
       a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01 = {
         git_url = "https://git.example/a.git", command = "deploy.sh", branches = ["main"], schedule = "rate(1 day)"
       }
@@ -74,7 +74,7 @@ run "a_schedules_name_is_readable_where_the_scheduler_allows_it" {
   }
 
   assert {
-    condition     = length(distinct([for schedule in values(aws_scheduler_schedule.project) : schedule.name])) == 5
+    condition     = length(distinct([for schedule in values(aws_scheduler_schedule.project) : schedule.name])) == 7
     error_message = "No two may have one name."
   }
 }

@@ -91,9 +91,11 @@ fn name(project: &str, commit: &CommitId) -> String {
 }
 
 fn tags(variables: &Variables, commit: &CommitId) -> Result<Vec<Tag>, aws_sdk_sts::error::BuildError> {
+    // Encoded, for a policy may ask for the tag's value, and no two branches may then be one.
+    let branch = variables.branch.encoded();
     let known = [
         ("project", Some(variables.project.as_str())),
-        ("branch", Some(variables.branch.as_str())),
+        ("branch", Some(branch.as_str())),
         ("commit", Some(commit.as_str())),
         ("trigger", variables.trigger.as_deref()),
     ];
@@ -124,6 +126,20 @@ mod tests {
         assert_eq!(tag_value("release/1.x_-"), "release/1.x_-");
         assert_eq!(tag_value("a*b<c>"), "a_b_c_");
         assert_eq!(tag_value(&"x".repeat(350)).len(), MAX_TAG_VALUE_CHARS);
+    }
+
+    #[test]
+    fn no_two_branches_have_one_tag() {
+        let value = |branch: &str| {
+            let pairs =
+                [("CONFIGPATH", "x"), ("PROJECTNAME", "demo"), ("GITBRANCH", branch), ("TIMELIMITSECONDS", "60")];
+            let variables = Variables::read(pairs.map(|(name, value)| (name.into(), value.into())));
+            let commit = CommitId::parse(&"a".repeat(40)).unwrap();
+            let tags = tags(&variables.map_err(|problems| problems.join("; ")).unwrap(), &commit).unwrap();
+            tags.iter().find(|tag| tag.key() == "branch").unwrap().value().to_owned()
+        };
+        assert_eq!((value("release/1"), value("x/(y)")), ("release/1".to_owned(), "x/..28y..29".to_owned()));
+        assert_ne!(value("x/(y)"), value("x/_y_"));
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn denying(message: &str) -> Option<Denying> {
     serde_json::from_str(message).ok()
 }
 
-/// `^[\w-]+$`, `^[\w./-]+$` and `^[0-9a-fA-F]{7,64}$`, as most engines read them: `\w` is every script's letters and digits, and
+/// `^[\w-]+$`, `^[\w./#+@(),-]+$` and `^[0-9a-fA-F]{7,64}$`, as most engines read them: `\w` is every script's letters and digits, and
 /// `$` is also the place before a final line end.
 fn fits_regex(message: Denying) -> bool {
     let fits = |text: &str, fits: fn(char) -> bool| {
@@ -57,7 +57,7 @@ fn fits_regex(message: Denying) -> bool {
         !text.is_empty() && text.chars().all(fits)
     };
     fits(&message.project, |c| c.is_alphanumeric() || "_-".contains(c))
-        && fits(&message.branch, |c| c.is_alphanumeric() || "_./-".contains(c))
+        && fits(&message.branch, |c| c.is_alphanumeric() || "_./-#+@(),".contains(c))
         && message
             .commit
             .is_none_or(|commit| (7..=65).contains(&commit.len()) && fits(&commit, |c| c.is_ascii_hexdigit()))

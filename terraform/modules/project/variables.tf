@@ -108,13 +108,14 @@ variable "branches" {
   validation {
     condition = var.branches == null ? true : alltrue([
       for branch in [for pattern in var.branches : trimsuffix(pattern, "/*")] : alltrue([
-        can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,11}$", branch)),
-        length(branch) <= 200,
+        can(regex("^[A-Za-z0-9_][A-Za-z0-9._#+@(),-]*(/[A-Za-z0-9_#+@(),][A-Za-z0-9._#+@(),-]*){0,11}$", branch)),
+        # In names of AWS each of # + @ ( ) , takes four characters: contract/src/branch.rs.
+        length(replace(branch, "/[#+@(),]/", "..00")) <= 200,
         !can(regex("\\.\\.|(\\.|\\.lock)(/|$)", branch)),
         !can(regex("^(HEAD|refs/.*|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$", branch)),
       ])
     ])
-    error_message = "Project ${var.name}: branches must hold exact branch names or prefixes that end in /*. A name is at most 12 segments of A-Z a-z 0-9 . _ - joined by /, at most 200 characters, no .., no segment that starts with . or - or ends in . or .lock; not HEAD, not refs/..., not a commit id."
+    error_message = "Project ${var.name}: branches must hold exact branch names or prefixes that end in /*. A name is at most 12 segments of A-Z a-z 0-9 . _ - # + @ ( ) , joined by /, the first starting with a letter, digit or _; at most 200 characters, of which # + @ ( ) , count four each; no .., no segment that starts with . or - or ends in . or .lock; not HEAD, not refs/..., not a commit id."
   }
 }
 
