@@ -22,6 +22,11 @@ TERRAFORM := terraform -chdir=terraform
 TERRAFORM_TEST := GOGC=400 $(TERRAFORM) test
 TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
 
+# One region, whichever of its two names it was given: the AWS CLI of the tool folder and boto3 know only the second.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
+
 IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -55,9 +60,9 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo deny --locked check bans licenses sources
-	cd local && ruff format --check . && ruff check . && mypy iwomp_local tests
+	cd local && ruff format --check . ../worker/build_context.py && ruff check . ../worker/build_context.py && mypy iwomp_local tests ../worker/build_context.py
 	hadolint worker/Dockerfile
-	shellcheck .ci/run contract/fuzz/run worker/image.sh worker/tests/*.sh .github/actions/trigger/test.sh
+	shellcheck .ci/run contract/fuzz/run worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
 	actionlint
 	zizmor --offline --quiet .github
 	terraform fmt -check -recursive terraform

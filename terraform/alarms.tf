@@ -107,7 +107,7 @@ locals {
     queue-age = {
       description = <<-TEXT
         For over ${floor(local.oldest_seconds / 60)} minutes nobody has taken the triggers out of the queue.
-        1. Is the mapping enabled? aws lambda list-event-source-mappings --function-name ${module.launcher.function_name}
+        1. Is the mapping enabled? aws lambda list-event-source-mappings --region ${local.account.region} --function-name ${module.launcher.function_name}
         2. Does the launcher run? Its log: ${module.launcher.log_group}.
         Nothing is lost: triggers wait for up to ${local.retention_seconds / 86400} days.
       TEXT
@@ -133,7 +133,7 @@ locals {
     launcher-throttles = {
       description = <<-TEXT
         Lambda has refused to run the launcher for a quarter of an hour: other functions use up the account's concurrency.
-        1. How much there is: aws lambda get-account-settings
+        1. How much there is: aws lambda get-account-settings --region ${local.account.region}
         2. Ask AWS for more, or bound what uses it up. Triggers wait meanwhile; nothing is lost.
       TEXT
       namespace   = "AWS/Lambda"
@@ -196,7 +196,7 @@ locals {
         Somebody who is not in register_keeper_arns wrote or deleted an entry of the register, which says what is run.
         1. Who and what: the lines of ${module.notifier.log_group} with the principal, or the report.
         2. If it was not one of you: make pause PROJECT=..., then put the entry back with terraform apply, or from its history:
-           aws ssm get-parameter-history --name /${var.config_path}/...
+           aws ssm get-parameter-history --region ${local.account.region} --name /${var.config_path}/...
       TEXT
       metric      = "RegisterChanges"
     }
@@ -205,7 +205,7 @@ locals {
       description    = <<-TEXT
         For an hour the notifier has not looked over the pipeline: nobody watches now, and reports may be missing.
         1. Does it fail? The last lines of ${module.notifier.log_group}.
-        2. Is its schedule there, and enabled? aws scheduler get-schedule --group-name ${var.config_path} --name sweep
+        2. Is its schedule there, and enabled? aws scheduler get-schedule --region ${local.account.region} --group-name ${var.config_path} --name sweep
         Just after the first deployment this rings once; the first sweep ends it.
       TEXT
       metric         = "Sweeps"
@@ -218,7 +218,7 @@ locals {
     schedule-dropped = {
       description = <<-TEXT
         A schedule could not reach its target for an hour and gave up: a deployment by the clock, or a sweep, did not happen.
-        1. Which: aws scheduler list-schedules --group-name ${var.config_path}, and when they should have run.
+        1. Which: aws scheduler list-schedules --region ${local.account.region} --group-name ${var.config_path}, and when they should have run.
         2. May the role ${aws_iam_role.scheduler.name} still publish on that topic? terraform plan shows what was changed by hand.
         3. Make up for it: make trigger PROJECT=...
       TEXT

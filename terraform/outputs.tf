@@ -91,7 +91,7 @@ output "publish_command" {
   description = "By project: the command with which CI asks for a deployment. COMMIT is to be the one that CI tested."
   value = {
     for name, message in local.example_messages : name => join(" ", [
-      "aws sns publish --topic-arn ${local.project_topic_arns[name]} --message",
+      "aws sns publish --region ${local.account.region} --topic-arn ${local.project_topic_arns[name]} --message",
       # Needs no escaping: the grammars of names and branches allow no quote.
       "'${jsonencode({ for key, value in message : key => value if value != null })}'",
     ])

@@ -7,8 +7,8 @@
 #   worker/image.sh tool                                    print the container tool that these use
 #
 # NAME=VALUE are build arguments of worker/Dockerfile. From the environment: ARCHITECTURE (x86_64, the default, or arm64,
-# as Terraform's variable), CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, the
-# AWS region and credentials.
+# as Terraform's variable), CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, AWS
+# credentials. The region is that of the repository. Needs cargo and Python 3.11: they say what goes into the image.
 set -euo pipefail
 
 main() {
@@ -20,29 +20,28 @@ main() {
   esac
   sha256=(sha256sum)
   command -v sha256sum >/dev/null || sha256=(shasum -a 256) # macOS
+  work=$(mktemp -d)
+  trap clean_up EXIT
 
   case ${1:-} in
-    tag) tag "${@:2}" ;;
-    build) build "${@:2}" ;;
+    tag) assemble && tag "${@:2}" ;;
+    build) assemble && build "${@:2}" ;;
     push)
       [[ ${2:-} == */* ]] || fail "push needs the repository's URL: terraform output -raw repository_url"
-      push "${@:2}"
+      assemble && push "${@:2}"
       ;;
     tool) container_tool ;;
     *) fail "usage: worker/image.sh tag | build | push REPOSITORY_URL | tool  [NAME=VALUE ...]" ;;
   esac
 }
 
-# The tag is the hash of all that decides what is in the image: what the build context admits, the Dockerfile, the
-# platform and the build arguments. The same tag is thus the same content, and an immutable repository never has to
-# take one twice.
+# The tag is the hash of all that decides what is in the image: the build context, the Dockerfile, the platform and the
+# build arguments. The same tag is thus the same content, and an immutable repository never has to take one twice.
 tag() {
-  local admitted
-  admitted=$(sed -n 's/^!//p' .dockerignore)
   {
     printf '%s\n' "$platform" "$@"
-    # shellcheck disable=SC2086 # a list of paths
-    find worker/Dockerfile $admitted -type f -print0 | LC_ALL=C sort -z | xargs -0 "${sha256[@]}"
+    "${sha256[@]}" <worker/Dockerfile
+    (cd "$work/context" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 "${sha256[@]}")
   } | "${sha256[@]}" | cut -c 1-16
 }
 
@@ -56,8 +55,13 @@ build() {
   echo "building $image with $tool for $platform" >&2
   # No provenance attestation: it would turn the image into an index with a second, unscannable entry.
   BUILDX_NO_DEFAULT_ATTESTATIONS=1 "$tool" build --platform "$platform" --file worker/Dockerfile --tag "$image" \
-    ${arguments[@]+"${arguments[@]}"} . >&2
+    ${arguments[@]+"${arguments[@]}"} "$work/context" >&2 || fail "$tool could not build $image; its own words are above"
   echo "$image"
+}
+
+# Puts what the image is made of into $work/context.
+assemble() {
+  worker/build_context.py "$work/context"
 }
 
 # Prints the digest: what is deployed by it stays what it is, even if its tag should expire and be pushed anew.
@@ -65,8 +69,9 @@ push() {
   local url=$1 tag
   shift
   tag=$(tag "$@")
+  region=$(region_of "$url")
   push_unless_there "$url" "$tag" "$@"
-  aws ecr batch-get-image --repository-name "${url#*/}" --image-ids "imageTag=$tag" \
+  ecr batch-get-image --repository-name "${url#*/}" --image-ids "imageTag=$tag" \
     --query 'images[0].imageId.imageDigest' --output text
 }
 
@@ -74,7 +79,7 @@ push_unless_there() {
   local url=$1 tag=$2 tool image present
   shift 2
   # Asks for a count instead of parsing an error, so that a refused or failed call ends the script.
-  present=$(aws ecr batch-get-image --repository-name "${url#*/}" --image-ids "imageTag=$tag" \
+  present=$(ecr batch-get-image --repository-name "${url#*/}" --image-ids "imageTag=$tag" \
     --query 'length(images)' --output text)
   if [[ $present != 0 ]]; then
     echo "$url:$tag is there already" >&2
@@ -82,13 +87,30 @@ push_unless_there() {
   fi
   tool=$(container_tool)
   image=$(build "$@")
-  # The login lasts twelve hours and podman and docker write it to disk: give it back, whatever happens.
-  # shellcheck disable=SC2064 # these values, not those at exit
-  trap "'$tool' logout '${url%%/*}' >/dev/null" EXIT
-  aws ecr get-login-password | "$tool" login --username AWS --password-stdin "${url%%/*}" >&2
+  # The login lasts twelve hours and podman and docker write it to disk: clean_up gives it back, whatever happens.
+  logged_in=("$tool" "${url%%/*}")
+  ecr get-login-password | "$tool" login --username AWS --password-stdin "${url%%/*}" >&2
   "$tool" tag "$image" "$url:$tag"
   "$tool" push "$url:$tag" >&2
   echo "pushed $url:$tag" >&2
+}
+
+# In the repository's own region, whatever the environment's is. Not every AWS CLI knows AWS_REGION: version 1 does not.
+ecr() {
+  aws ecr "$1" --region "$region" "${@:2}"
+}
+
+# ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME, and the forms of other partitions, of FIPS and of dual-stack endpoints.
+region_of() {
+  local region
+  region=$(sed -nE 's#^[0-9]{12}\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\..*#\2#p' <<<"$1")
+  [[ -n $region ]] || fail "no region is in $1: it must be the URL of an ECR repository: terraform output -raw repository_url"
+  echo "$region"
+}
+
+clean_up() {
+  if [[ -n ${logged_in[*]-} ]]; then "${logged_in[0]}" logout "${logged_in[1]}" >/dev/null || true; fi
+  rm -rf "$work"
 }
 
 # A client whose engine does not answer is passed over: a docker command without its daemon is a common sight.

@@ -51,7 +51,7 @@ up: {stack.emulator.url} is a local AWS with the pipeline and the project “{NA
   git clone {local}      change deploy.sh or infrastructure.json, push, trigger again
   make down                                 ends it
 
-For the AWS CLI: export AWS_ENDPOINT_URL={stack.emulator.url} AWS_REGION=eu-central-1 \\
+For the AWS CLI: export AWS_ENDPOINT_URL={stack.emulator.url} AWS_DEFAULT_REGION=eu-central-1 \\
                         AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test""")
 
 

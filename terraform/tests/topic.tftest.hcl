@@ -158,13 +158,13 @@ run "shared_topic_and_own_topics_stand_side_by_side" {
   }
 
   assert {
-    condition     = output.publish_command.shop == "aws sns publish --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws --message '{\"branch\":\"main\",\"project\":\"shop\"}'"
+    condition     = output.publish_command.shop == "aws sns publish --region eu-central-1 --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws --message '{\"branch\":\"main\",\"project\":\"shop\"}'"
     error_message = "Not ready to paste: ${output.publish_command.shop}"
   }
 
   # A prefix leaves a place for the branch's name, and its own topic names the project.
   assert {
-    condition     = output.publish_command.site == "aws sns publish --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site --message '{\"branch\":\"release/NAME\",\"commit\":\"COMMIT\"}'"
+    condition     = output.publish_command.site == "aws sns publish --region eu-central-1 --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site --message '{\"branch\":\"release/NAME\",\"commit\":\"COMMIT\"}'"
     error_message = "Not ready to paste: ${output.publish_command.site}"
   }
 

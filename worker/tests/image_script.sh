@@ -10,6 +10,7 @@ passed=0
 failed=0
 
 main() {
+  the_context_compiles
   copy_the_context
   make_fakes
   unset ARCHITECTURE CONTAINER_TOOL
@@ -26,7 +27,8 @@ main() {
   check "a source changes the tag" differ "$before" "$(tag)"
   before=$(tag)
   echo "secret" >"$work/tree/worker/.env"
-  check "what the context does not admit leaves the tag alone" same "$before" "$(tag)"
+  check "what the image is not made of leaves the tag alone" same "$before" "$(tag)"
+  the_context_follows_the_workspace
   check "an unknown processor is an error" fails env ARCHITECTURE=mips "$work/tree/worker/image.sh" tag
 
   check "a docker command without its engine is passed over" same podman "$(image tool)"
@@ -39,7 +41,7 @@ main() {
 
   export PRESENT=0
   run push "$url" AWS_CDK_VERSION=2.0.0
-  check "a new tag is built with its arguments" present '^podman build .*--build-arg AWS_CDK_VERSION=2\.0\.0 \.$'
+  check "a new tag is built with its arguments" present '^podman build .*--build-arg AWS_CDK_VERSION=2\.0\.0 /.*/context$'
   check "and pushed under the content's hash" present "^podman push $url:$(tag AWS_CDK_VERSION=2.0.0)$"
   check "and nothing but its digest is printed" same sha256:fake "$(cat "$work/stdout")"
   check "the registry's password is no argument" absent 'registry-password.*'
@@ -55,17 +57,79 @@ main() {
   check "a refused question to ECR ends it before anything is built" absent '^podman build'
   check "as a failure" differ 0 "$status"
 
+  export PRESENT=0
+  FAIL_BUILD=1 run push "$url"
+  check "what could not be built is not pushed" absent '^podman (login|push)'
+  check "as a failure" differ 0 "$status"
+
+  the_region_is_the_repositorys
+
   echo "$passed passed, $failed failed"
   [[ $failed == 0 ]]
 }
 
-# A copy, so that changing a source to see the tag change touches nobody's checkout.
+# Without compiling the AWS SDK again: what `make check` and `make test` have left of it is good here, too. It is what makes
+# the image's own compilation, which `make test` leaves out, a matter of time and not of luck.
+#
+# For cargo a member is its path in the workspace: it would take those of the context for the real ones, whose place in the
+# target folder they would then have. With debug information, which nothing else here has, they get a place of their own.
+the_context_compiles() {
+  local context=$repository/target/image-context
+  rm -rf "$context"
+  "$repository/worker/build_context.py" "$context"
+  check "what goes into the image compiles" env CARGO_TARGET_DIR="$repository/target" \
+    cargo check --quiet --locked --workspace --all-targets --manifest-path "$context/Cargo.toml" \
+    --config profile.dev.debug=1 --config 'profile.dev.package."*".debug=false'
+  check "and is locked as it is here" cmp "$repository/Cargo.lock" "$context/Cargo.lock"
+}
+
+# A new member, a new dependency of the worker: nobody has to remember the image.
+the_context_follows_the_workspace() {
+  local tree=$work/tree context=$work/context before
+  before=$(tag)
+  mkdir -p "$tree/lambdas/another/src" "$tree/shared/src"
+  printf '[package]\nname = "another"\nversion = "0.1.0"\nedition = "2024"\n' >"$tree/lambdas/another/Cargo.toml"
+  printf '[package]\nname = "shared"\nversion = "0.1.0"\nedition = "2024"\n' >"$tree/shared/Cargo.toml"
+  echo 'fn main() { println!("another"); }' >"$tree/lambdas/another/src/main.rs"
+  echo 'pub fn shared() {}' >"$tree/shared/src/lib.rs"
+  sed -i.old 's/^members = \[/&"lambdas\/another", "shared", /' "$tree/Cargo.toml"
+  sed -i.old 's/^\[dependencies\]/&\nshared = { path = "..\/shared" }/' "$tree/contract/Cargo.toml"
+  echo "a token" >"$tree/.env"
+  ln -s /etc/passwd "$tree/worker/src/link"
+
+  "$tree/worker/build_context.py" "$context"
+  check "a new member's manifest comes along" test -f "$context/lambdas/another/Cargo.toml"
+  check "but not its sources" same 'pub fn main() {}' "$(cat "$context/lambdas/another/src/main.rs")"
+  check "those of what the worker depends on do" same 'pub fn shared() {}' "$(cat "$context/shared/src/lib.rs")"
+  check "what is no source of theirs stays out" fails test -e "$context/.env"
+  check "and what a link leads to" fails test -e "$context/worker/src/link"
+  check "all of that changes the tag" differ "$before" "$(tag)"
+  check "a workspace that cargo cannot read has no tag" fails env CARGO=none PATH=/usr/bin:/bin "$tree/worker/image.sh" tag
+}
+
+# Where the environment says nothing of a region, or something else, and whatever the AWS CLI takes for its default.
+the_region_is_the_repositorys() {
+  local registry region
+  export PRESENT=1 AWS_REGION=us-east-1
+  unset AWS_DEFAULT_REGION
+  run push "$url"
+  check "ECR is asked in the repository's region" same "" "$(grep --invert-match -- '--region eu-west-1' "$CALLS")"
+  for registry in dkr.ecr.cn-north-1.amazonaws.com.cn dkr.ecr-fips.us-gov-west-1.amazonaws.com dkr-ecr.ap-south-1.on.aws; do
+    region=$(cut -d . -f 2 <<<"${registry/dkr.ecr/ecr}")
+    run push "123456789012.$registry/iwomp"
+    check "also of $registry" present "^aws ecr batch-get-image --region $region "
+  done
+  run push registry.example/iwomp
+  check "a repository that is not ECR's is an error" differ 0 "$status"
+  check "and nothing is asked" same "" "$(cat "$CALLS")"
+}
+
+# A copy of what the image is made of, so that changing a source to see the tag change touches nobody's checkout.
 copy_the_context() {
   local path
-  mkdir "$work/tree"
-  for path in .dockerignore worker/Dockerfile worker/image.sh $(sed -n 's/^!//p' "$repository/.dockerignore"); do
-    mkdir -p "$work/tree/$(dirname "$path")"
-    cp -R "$repository/$path" "$work/tree/$path"
+  "$repository/worker/build_context.py" "$work/tree"
+  for path in worker/Dockerfile worker/image.sh worker/build_context.py; do
+    cp "$repository/$path" "$work/tree/$path"
   done
 }
 
@@ -80,6 +144,7 @@ FAKE
 echo "podman $*" >>"$CALLS"
 case $1 in
   login) cat >"$CALLS.stdin" ;;
+  build) test -z "${FAIL_BUILD:-}" ;;
   push) test -z "${FAIL_PUSH:-}" ;;
 esac
 FAKE

