@@ -4,7 +4,7 @@
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
-  alarm_name        = "${var.config_path}-${each.key}"
+  alarm_name        = "${local.names.prefix}${each.key}"
   alarm_description = "${each.value.description}Read more: docs/operations.md#${each.key}\n"
 
   namespace   = each.value.namespace

@@ -2,8 +2,7 @@
 
 resource "aws_ecr_repository" "this" {
   #checkov:skip=CKV_AWS_136:Encrypted with ECR's own key. The image holds no secret, and a key of ours would be one more right for every build.
-  # ECR knows lower case only.
-  name = lower(var.config_path)
+  name = var.config_path
 
   # A tag that can be moved is a way to change what runs with every deploy role without a plan that shows it.
   image_tag_mutability = "IMMUTABLE"
@@ -39,7 +38,7 @@ locals {
   # As text, so that a first plan already shows which image each project will run.
   repository_url = join("/", [
     "${local.account.id}.dkr.ecr.${local.account.region}.${data.aws_partition.this.dns_suffix}",
-    lower(var.config_path),
+    var.config_path,
   ])
 
   # A digest is joined with "@", a tag with ":".

@@ -70,7 +70,7 @@ locals {
         Action    = "kms:Decrypt"
         Resource  = "*"
         Condition = merge(local.pipeline_parameters_through_ssm, {
-          ArnLike = { "aws:PrincipalArn" = "${local.iam_arn_prefix}:role/${var.config_path}-*" }
+          ArnLike = { "aws:PrincipalArn" = "${local.iam_arn_prefix}:role/${local.names.iam_prefix}*" }
         })
       },
     ],

@@ -3,6 +3,7 @@ module "launcher" {
 
   account     = local.account
   config_path = var.config_path
+  names       = local.names
   topic_arn   = local.topic_arn
 
   queue_arn             = aws_sqs_queue.triggers.arn

@@ -3,6 +3,7 @@ module "notifier" {
 
   account     = local.account
   config_path = var.config_path
+  names       = local.names
 
   queue_arn             = aws_sqs_queue.triggers.arn
   queue_url             = aws_sqs_queue.triggers.url

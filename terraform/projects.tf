@@ -6,6 +6,7 @@ module "project" {
   name        = each.key
   account     = local.account
   config_path = var.config_path
+  names       = local.names
 
   git_url           = each.value.git_url
   command           = each.value.command
@@ -28,7 +29,7 @@ module "project" {
   key_alias           = aws_kms_alias.this.name
 
   image           = coalesce(each.value.image, local.worker_image)
-  repository_arn  = "arn:${local.account.partition}:ecr:${local.arn_suffix}:repository/${lower(var.config_path)}"
+  repository_arn  = "arn:${local.account.partition}:ecr:${local.arn_suffix}:repository/${var.config_path}"
   architecture    = var.architecture
   compute_type    = each.value.compute_type
   timeout_minutes = each.value.timeout_minutes

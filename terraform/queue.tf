@@ -2,7 +2,7 @@
 
 locals {
   # As text, because the two queues name each other.
-  triggers_arn = "arn:${local.account.partition}:sqs:${local.arn_suffix}:${var.config_path}-triggers"
+  triggers_arn = "arn:${local.account.partition}:sqs:${local.arn_suffix}:${local.names.prefix}triggers"
 
   # 14 days, the most that SQS keeps a message. A dead letter keeps the age that it had as a trigger, so a shorter time here
   # would delete it soon after it died.
@@ -18,14 +18,14 @@ locals {
   # policy's 8 KB with about a hundred projects; own_topics_by_prefix says what comes after that, and what it costs.
   shared_topic_arns = var.shared_topic ? [local.topic_arn] : []
   from_our_topics = var.own_topics_by_prefix ? {
-    ArnLike = { "aws:SourceArn" = concat(local.shared_topic_arns, ["${local.topic_arn}-*"]) }
+    ArnLike = { "aws:SourceArn" = concat(local.shared_topic_arns, ["${local.topic_arn_prefix}*"]) }
     } : {
     ArnEquals = { "aws:SourceArn" = concat(local.shared_topic_arns, sort(values(local.own_topic_arns))) }
   }
 }
 
 resource "aws_sqs_queue" "triggers" {
-  name = "${var.config_path}-triggers"
+  name = "${local.names.prefix}triggers"
 
   # The launcher chooses when a trigger that has to wait is tried again. This is the delay where it cannot: it died, or SQS
   # did not take its choice.
@@ -54,7 +54,7 @@ resource "aws_sqs_queue" "triggers" {
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name = "${var.config_path}-triggers-dead"
+  name = "${local.names.prefix}triggers-dead"
 
   message_retention_seconds = local.retention_seconds
   sqs_managed_sse_enabled   = true

@@ -64,7 +64,7 @@ resource "aws_scheduler_schedule" "project" {
 }
 
 resource "aws_iam_role" "scheduler" {
-  name                 = "${var.config_path}-scheduler"
+  name                 = "${local.names.iam_prefix}scheduler"
   description          = "Schedules of the deployment pipeline ${var.config_path}"
   permissions_boundary = var.permissions_boundary
 

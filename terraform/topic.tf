@@ -3,9 +3,10 @@
 
 locals {
   # As text, because the queue's policy must name the topics before they can be subscribed.
-  topic_arn = "arn:${local.account.partition}:sns:${local.arn_suffix}:${var.config_path}"
+  topic_arn        = "arn:${local.account.partition}:sns:${local.arn_suffix}:${var.config_path}"
+  topic_arn_prefix = "arn:${local.account.partition}:sns:${local.arn_suffix}:${local.names.prefix}"
   own_topic_arns = {
-    for name, project in var.projects : name => "${local.topic_arn}-${name}" if project.own_topic
+    for name, project in var.projects : name => "${local.topic_arn_prefix}${name}" if project.own_topic
   }
 
   # Where CI publishes for a project; the launcher takes the project's name from its own topic, and none else there.
@@ -27,7 +28,7 @@ module "own_topic" {
   source   = "./modules/topic"
   for_each = { for name, project in var.projects : name => project if project.own_topic }
 
-  name                  = "${var.config_path}-${each.key}"
+  name                  = "${local.names.prefix}${each.key}"
   account               = local.account
   queue_arn             = aws_sqs_queue.triggers.arn
   dead_letter_queue_arn = aws_sqs_queue.dead_letters.arn

@@ -5,13 +5,13 @@ variable "config_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$", var.config_path)) && length(var.config_path) <= 32
-    error_message = "Must be at most 32 of A-Z a-z 0-9, in words joined by a single _ or - (what SSM, IAM and ECR all take)."
+    condition     = can(regex("^[a-z0-9]+([_-][a-z0-9]+)*$", var.config_path)) && length(var.config_path) <= 32
+    error_message = "Must be at most 32 of a-z 0-9, in words joined by a single _ or -: what SSM, IAM and ECR all take and do not mix up with another pipeline's name. Capitals are one with small letters to IAM and ECR, and two hyphens end a pipeline's name."
   }
 
   validation {
-    condition     = !can(regex("^(?i)(aws|ssm)", var.config_path))
-    error_message = "Must not start with aws or ssm in any case: SSM reserves such parameter names."
+    condition     = !can(regex("^(aws|ssm)", var.config_path))
+    error_message = "Must not start with aws or ssm: SSM reserves such parameter names."
   }
 
   validation {
@@ -113,7 +113,7 @@ variable "projects" {
 
   validation {
     condition = var.own_topics_by_prefix || length(join("','", [
-      for name, project in var.projects : "${local.topic_arn}-${name}" if project.own_topic
+      for name, project in var.projects : "${local.topic_arn_prefix}${name}" if project.own_topic
     ])) <= 7600
     error_message = "The queue's policy can name only about a hundred topics (SQS takes 8192 bytes), and there are more projects with own_topic. See own_topics_by_prefix, and what it costs."
   }
@@ -192,7 +192,7 @@ variable "shared_topic" {
 }
 
 variable "own_topics_by_prefix" {
-  description = "Let the queue take triggers from every topic of this account and region whose name starts with config_path and a hyphen, for more projects with own_topic than its policy can name one by one. The cost: whoever may create such a topic, subscribe and publish to it can trigger the project of that name."
+  description = "Let the queue take triggers from every topic of this account and region whose name starts with config_path and two hyphens, for more projects with own_topic than its policy can name one by one. The cost: whoever may create such a topic, subscribe and publish to it can trigger the project of that name."
   type        = bool
   default     = false
   nullable    = false

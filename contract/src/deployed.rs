@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        for build in [None, Some("iwomp-in-aws-demo:1".to_owned())] {
+        for build in [None, Some("iwomp-in-aws--demo:1".to_owned())] {
             let record = Deployed {
                 commit: CommitId::parse(&"a".repeat(40)).unwrap(),
                 time: "2026-11-23T06:00:00Z".to_owned(),

@@ -98,7 +98,8 @@ name! {
 }
 name! {
     /// The one path segment under which SSM parameters live, and the prefix of every name that iwomp gives in an account:
-    /// `[A-Za-z0-9][A-Za-z0-9_-]{0,31}`, not starting with `aws` or `ssm`, which SSM reserves, nor ending like our own trees.
+    /// at most 32 of a-z 0-9 in words joined by a single `_` or `-`, not starting with `aws` or `ssm`, which SSM reserves, nor
+    /// ending like our own trees. No capitals: to IAM and ECR they are small letters, and two pipelines would be one.
     ConfigPath, "config path", check_config_path
 }
 
@@ -120,11 +121,11 @@ fn check_project(text: &str) -> Result<(), &'static str> {
 }
 
 fn check_config_path(text: &str) -> Result<(), &'static str> {
-    if !word(text, MAX_CONFIG_PATH_BYTES) {
-        return Err("must be 1 to 32 of A-Z a-z 0-9 _ - and start with a letter or digit");
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if text.len() > MAX_CONFIG_PATH_BYTES || !text.split(['_', '-']).all(is_word) {
+        return Err("must be 1 to 32 of a-z 0-9, in words joined by a single _ or -");
     }
-    let start = text.get(..3).unwrap_or_default().to_ascii_lowercase();
-    if start == "aws" || start == "ssm" {
+    if text.starts_with("aws") || text.starts_with("ssm") {
         return Err("must not start with aws or ssm, which SSM reserves");
     }
     if ["-credentials", "-deployed", "-paused", "-reported"].into_iter().any(|tree| text.ends_with(tree)) {
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_config_path_is_one_segment_that_ssm_does_not_reserve() {
-        for good in ["iwomp-in-aws", "x", "team_A"] {
+        for good in ["iwomp-in-aws", "x", "team_a"] {
             assert!(ConfigPath::parse(good).is_ok(), "{good}");
         }
         for bad in [
@@ -202,7 +203,11 @@ mod tests {
             "a/b",
             "/a",
             "awsome",
-            "AWS-x",
+            "Team",
+            "x--y",
+            "x-_y",
+            "x-",
+            "-x",
             "ssm",
             "a:b",
             "x-credentials",

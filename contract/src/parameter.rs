@@ -2,6 +2,10 @@
 
 use crate::{Branch, ConfigPath, ProjectName};
 
+/// Ends the config path in every name but a parameter's. No config path has it or a part of it at its end, so the names of one
+/// pipeline are never those of another; Terraform has the same in names.tf.
+pub const SEPARATOR: &str = "--";
+
 /// The register entry of a project: `/<config path>/<project>`.
 #[must_use]
 pub fn register(config_path: &ConfigPath, project: &ProjectName) -> String {
@@ -39,10 +43,17 @@ pub fn reported(config_path: &ConfigPath, project: &ProjectName) -> String {
     format!("/{config_path}-reported/{project}")
 }
 
-/// The CodeBuild project of a registered project: `<config path>-<project>`.
+/// The CodeBuild project of a registered project: `<config path>--<project>`.
 #[must_use]
 pub fn build_project(config_path: &ConfigPath, project: &ProjectName) -> String {
-    format!("{config_path}-{project}")
+    format!("{config_path}{SEPARATOR}{project}")
+}
+
+/// The registered project of a CodeBuild project: [`build_project`] backwards. `None`: it is not the pipeline's.
+#[must_use]
+pub fn project_of_build(config_path: &ConfigPath, build_project: &str) -> Option<ProjectName> {
+    let name = build_project.strip_prefix(config_path.as_str())?.strip_prefix(SEPARATOR)?;
+    ProjectName::parse(name).ok()
 }
 
 #[cfg(test)]

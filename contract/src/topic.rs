@@ -2,13 +2,14 @@
 //! topic is as much of a sender as a trigger has.
 
 use crate::ProjectName;
+use crate::parameter::SEPARATOR;
 
 /// A topic of the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Topic {
     /// The topic of the original article, on which any project may be named: `<config path>`.
     Shared,
-    /// The topic of this project and no other: `<config path>-<project>`.
+    /// The topic of this project and no other: `<config path>--<project>`.
     Of(ProjectName),
 }
 
@@ -18,7 +19,7 @@ impl Topic {
     pub fn of_arn(arn: &str, shared: &str) -> Option<Self> {
         match arn.strip_prefix(shared)? {
             "" => Some(Self::Shared),
-            rest => ProjectName::parse(rest.strip_prefix('-')?).ok().map(Self::Of),
+            rest => ProjectName::parse(rest.strip_prefix(SEPARATOR)?).ok().map(Self::Of),
         }
     }
 }
@@ -32,15 +33,16 @@ mod tests {
         const SHARED: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws";
         assert_eq!(Topic::of_arn(SHARED, SHARED), Some(Topic::Shared));
         let demo = ProjectName::parse("demo").unwrap();
-        assert_eq!(Topic::of_arn(&format!("{SHARED}-demo"), SHARED), Some(Topic::Of(demo)));
+        assert_eq!(Topic::of_arn(&format!("{SHARED}--demo"), SHARED), Some(Topic::Of(demo)));
         for arn in [
             "",
             "arn:aws:sns:eu-central-1:123456789012:other",
             "arn:aws:sns:eu-west-1:123456789012:iwomp-in-aws",
-            "arn:aws:sns:eu-central-1:999999999999:iwomp-in-aws-demo",
-            &format!("{SHARED}-"),
+            "arn:aws:sns:eu-central-1:999999999999:iwomp-in-aws--demo",
+            &format!("{SHARED}--"),
+            &format!("{SHARED}-demo"), // the shared topic of the pipeline iwomp-in-aws-demo
             &format!("{SHARED}demo"),
-            &format!("{SHARED}-demo.fifo"),
+            &format!("{SHARED}--demo.fifo"),
             &format!("{SHARED}:demo"),
             &format!("x{SHARED}"),
         ] {

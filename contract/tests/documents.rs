@@ -207,8 +207,42 @@ fn the_names_in_aws_are_these() {
     assert_eq!(parameter::credentials(&path, &project), "/iwomp-in-aws-credentials/demo");
     let branch = Branch::parse("release/1").unwrap();
     assert_eq!(parameter::deployed(&path, &project, &branch), "/iwomp-in-aws-deployed/demo/release/1");
-    assert_eq!(parameter::build_project(&path, &project), "iwomp-in-aws-demo");
+    assert_eq!(parameter::build_project(&path, &project), "iwomp-in-aws--demo");
     assert!(ConfigPath::parse(&"x".repeat(32)).is_ok() && ConfigPath::parse(&"x".repeat(33)).is_err());
+}
+
+#[test]
+fn two_pipelines_have_no_name_in_common_whatever_they_are_called() {
+    let paths = ["a", "a-b", "a_b", "a-b-c", "a-b_c", "a-launcher", "a-reports", "b", "ab"];
+    let projects = ["b", "c", "b-c", "b--c", "b-", "-b", "b--", "B", "launcher", "b-c--", "c--b-"];
+    let paths = paths.map(|path| ConfigPath::parse(path).unwrap());
+    for (one, other) in paths.iter().flat_map(|one| paths.iter().map(move |other| (one, other))) {
+        for project in projects.into_iter().filter_map(|project| ProjectName::parse(project).ok()) {
+            let name = parameter::build_project(one, &project);
+            let expected = (one == other).then(|| project.clone());
+            assert_eq!(parameter::project_of_build(other, &name), expected, "{name} as one of {other}'s");
+            // What a policy of the other pipeline reaches, and what its shared topic is called.
+            assert_eq!(name.starts_with(&format!("{other}{}", parameter::SEPARATOR)), one == other, "{name} {other}");
+            assert_ne!(name, other.as_str());
+        }
+    }
+}
+
+#[test]
+fn a_config_path_cannot_hold_the_end_of_one() {
+    for bad in ["a--b", "a-", "a--", "-a", "a-_b", "a_", "A", "a-B"] {
+        assert!(ConfigPath::parse(bad).is_err(), "{bad}");
+    }
+}
+
+/// Terraform makes the names, the programs go by them.
+#[test]
+fn terraform_ends_the_config_path_as_the_programs_do() {
+    let terraform = include_str!("../../terraform/names.tf");
+    let line = format!("prefix = \"${{var.config_path}}{}\"", parameter::SEPARATOR);
+    assert!(terraform.lines().any(|text| text.trim() == line), "names.tf has no line {line}");
+    let variables = include_str!("../../terraform/variables.tf");
+    assert!(variables.contains("^[a-z0-9]+([_-][a-z0-9]+)*$"), "the grammar of config_path in variables.tf is another");
 }
 
 #[test]

@@ -167,7 +167,7 @@ EXACT = {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": SUBJECT}
 
 def with_oidc(snapshot: Snapshot, condition: dict[str, Any]) -> Snapshot:
     """The pipeline with one more publisher, a role for a CI's tokens."""
-    arn = f"{snapshot.roles}/{snapshot.config_path}-shop.publisher"
+    arn = f"{snapshot.roles}/{snapshot.iam_prefix}shop.publisher"
     provider = f"arn:aws:iam::{snapshot.account}:oidc-provider/{GITHUB}"
     topic = snapshot.topics[0]
     trust = {

@@ -22,7 +22,7 @@ from pipeline_under_test import (
 )
 
 from iwomp_local import commands
-from iwomp_local.emulator import ACCOUNT, REGION
+from iwomp_local.emulator import REGION
 from iwomp_local.pipeline import variable
 from iwomp_local.waiting import wait_for
 
@@ -329,8 +329,8 @@ def test_a_project_reaches_neither_anothers_entry_nor_credentials_nor_build(pipe
         f"aws ssm get-parameter --name /{cp}/token",
         f"aws ssm put-parameter --overwrite --type String --value x --name /{cp}/nosy",
         f"aws ssm put-parameter --overwrite --type String --value x --name /{cp}-deployed/token/main",
-        f"aws codebuild start-build --project-name {cp}-token",
-        f"aws sts assume-role --role-session-name x --role-arn arn:aws:iam::{ACCOUNT}:role/{cp}-token",
+        f"aws codebuild start-build --project-name {cp}--token",
+        f"aws sts assume-role --role-session-name x --role-arn {pipeline.stack.pipeline.project('token')['role_arn']}",
     ]
     tries = "".join(f"if {call} >/dev/null 2>&1; then echo 'reached: {call}'; fi\n" for call in calls)
     pipeline.repository("nosy").commit("look around", {"deploy.sh": f"#!/bin/sh\n{tries}echo looked\n"})

@@ -35,7 +35,7 @@ run "everything_that_somebody_must_know_has_its_alarm" {
   assert {
     condition = alltrue([
       for name, alarm in aws_cloudwatch_metric_alarm.this : alltrue([
-        alarm.alarm_name == "iwomp-in-aws-${name}",
+        alarm.alarm_name == "iwomp-in-aws--${name}",
         alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:on-call"]),
         alarm.ok_actions == toset(["arn:aws:sns:eu-central-1:123456789012:on-call"]),
       ])
@@ -83,7 +83,7 @@ run "one_dead_letter_rings" {
   assert {
     condition = alltrue([
       aws_cloudwatch_metric_alarm.this["dead-letters"].metric_name == "ApproximateNumberOfMessagesVisible",
-      aws_cloudwatch_metric_alarm.this["dead-letters"].dimensions == tomap({ QueueName = "iwomp-in-aws-triggers-dead" }),
+      aws_cloudwatch_metric_alarm.this["dead-letters"].dimensions == tomap({ QueueName = "iwomp-in-aws--triggers-dead" }),
       aws_cloudwatch_metric_alarm.this["dead-letters"].threshold == 0,
       aws_cloudwatch_metric_alarm.this["dead-letters"].comparison_operator == "GreaterThanThreshold",
     ])

@@ -53,16 +53,3 @@ run "a_digest_is_taken_as_one" {
     error_message = "A digest must be joined with @: ${output.worker_image}"
   }
 }
-
-run "a_config_path_in_capitals_still_has_a_repository" {
-  command = plan
-
-  variables {
-    config_path = "Deployments_EU"
-  }
-
-  assert {
-    condition     = aws_ecr_repository.this.name == "deployments_eu"
-    error_message = "ECR takes lower case only."
-  }
-}

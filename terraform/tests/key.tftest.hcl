@@ -59,7 +59,7 @@ run "only_builds_decrypt_and_only_parameters_of_this_pipeline" {
         Action    = "kms:Decrypt"
         Resource  = "*"
         Condition = {
-          ArnLike      = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/iwomp-in-aws-*" }
+          ArnLike      = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--*" }
           StringEquals = { "kms:ViaService" = "ssm.eu-central-1.amazonaws.com" }
           StringLike = {
             "kms:EncryptionContext:PARAMETER_ARN" = [

@@ -6,6 +6,7 @@ mock_provider "aws" {
 variables {
   account             = { id = "123456789012", partition = "aws", region = "eu-central-1" }
   config_path         = "iwomp-in-aws"
+  names               = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
   topic_arn           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
   retry_seconds       = 120
   max_wait_seconds    = 43200
@@ -15,10 +16,10 @@ variables {
   maximum_concurrency = 2
   log_retention_days  = 30
 
-  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
-  queue_url             = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers"
-  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
-  dead_letter_queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers-dead"
+  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
+  queue_url             = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
+  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"
+  dead_letter_queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
 
   permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
 }
@@ -36,11 +37,11 @@ run "the_role_has_these_rights_and_no_others" {
       statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([try(statement.Resource, [])])]
       } == {
       ReadRegister            = ["Allow", ["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-paused/*"]]
-      StartBuildsAsRegistered = ["Allow", ["codebuild:StartBuild"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
-      LookForEarlierBuilds    = ["Allow", ["codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
-      TakeTriggers            = ["Allow", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"]]
+      StartBuildsAsRegistered = ["Allow", ["codebuild:StartBuild"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--*"]]
+      LookForEarlierBuilds    = ["Allow", ["codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--*"]]
+      TakeTriggers            = ["Allow", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"]]
       TakeFromNoOtherQueue    = ["Deny", ["sqs:*"], []]
-      LayAside                = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"]]
+      LayAside                = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"]]
       WriteLog                = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
     }
     error_message = "The launcher must read the register and what is paused, start and list builds, take triggers, lay them aside and write its log; nothing else."
@@ -59,8 +60,8 @@ run "the_launcher_takes_from_no_other_queue_whatever_its_policy_says" {
       for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
       statement.NotResource if statement.Sid == "TakeFromNoOtherQueue" && statement.Effect == "Deny" && !can(statement.Condition)
       ]) == [
-      "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers",
-      "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead",
+      "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers",
+      "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead",
     ]
     error_message = "A queue's own policy lets in whom it names: only a denial keeps the launcher off it."
   }
@@ -162,9 +163,9 @@ run "the_function_is_native_and_short" {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
       CONFIGPATH         = "iwomp-in-aws"
       TOPICARN           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
-      QUEUEARN           = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
-      QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers"
-      DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers-dead"
+      QUEUEARN           = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
+      QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
+      DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
       RETRYSECONDS       = "120"
       MAXWAITSECONDS     = "43200"
       BUILDSPERHOUR      = "30"
@@ -173,7 +174,7 @@ run "the_function_is_native_and_short" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/iwomp-in-aws-launcher" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    condition     = aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/iwomp-in-aws--launcher" && aws_cloudwatch_log_group.this.retention_in_days == 30
     error_message = "The log must go to the group that has a retention."
   }
 }

@@ -6,15 +6,16 @@ mock_provider "aws" {
 variables {
   account              = { id = "123456789012", partition = "aws", region = "eu-central-1" }
   config_path          = "iwomp-in-aws"
+  names                = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
   zip                  = "versions.tf" # any file: nothing is uploaded
   architecture         = "arm64"
   log_retention_days   = 30
   register_keeper_arns = ["arn:aws:iam::123456789012:user/ops", "arn:aws:iam::123456789012:role/terraform"]
 
-  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
-  queue_url             = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers"
-  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
-  dead_letter_queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers-dead"
+  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
+  queue_url             = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
+  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"
+  dead_letter_queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
 
   permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
 }
@@ -31,7 +32,7 @@ run "the_notifier_looks_and_reports_and_does_nothing_else" {
       for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
       statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([statement.Resource])]
       } == {
-      LookAtBuilds = ["Allow", ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
+      LookAtBuilds = ["Allow", ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--*"]]
       ListRegister = ["Allow", ["ssm:GetParametersByPath"], [
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws",
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/",
@@ -39,10 +40,10 @@ run "the_notifier_looks_and_reports_and_does_nothing_else" {
       LookAtWhatIsLive        = ["Allow", ["ssm:GetParameterHistory"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*"]]
       RememberWhatWasReported = ["Allow", ["ssm:GetParameter", "ssm:PutParameter"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-reported/*"]]
       CountWhatWaits = ["Allow", ["sqs:GetQueueAttributes"], [
-        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers",
-        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead",
+        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers",
+        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead",
       ]]
-      Report   = ["Allow", ["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-reports"]]
+      Report   = ["Allow", ["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"]]
       WriteLog = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
     }
     error_message = "The notifier must read builds, names and history, write its marks, report and log; nothing else."
@@ -91,16 +92,16 @@ run "the_notifier_is_native_and_has_time_for_a_sweep" {
   assert {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
       CONFIGPATH         = "iwomp-in-aws"
-      REPORTSTOPICARN    = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-reports"
-      QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers"
-      DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws-triggers-dead"
+      REPORTSTOPICARN    = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"
+      QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
+      DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
       REGISTERKEEPERS    = "arn:aws:iam::123456789012:role/terraform,arn:aws:iam::123456789012:user/ops"
     })
     error_message = "The notifier reads these variables and nothing else."
   }
 
   assert {
-    condition     = aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/iwomp-in-aws-notifier" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    condition     = aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/iwomp-in-aws--notifier" && aws_cloudwatch_log_group.this.retention_in_days == 30
     error_message = "The log must go to the group that has a retention."
   }
 }
@@ -118,7 +119,7 @@ run "every_end_of_the_pipelines_builds_wakes_it" {
       detail-type = ["CodeBuild Build State Change"]
       detail = {
         build-status = ["FAILED", "FAULT", "STOPPED", "SUCCEEDED", "TIMED_OUT"]
-        project-name = [{ prefix = "iwomp-in-aws-" }]
+        project-name = [{ prefix = "iwomp-in-aws--" }]
       }
     }
     error_message = "Not the events of the design."
@@ -161,8 +162,8 @@ run "only_these_two_rules_may_call_the_function" {
     condition = {
       for name, permission in aws_lambda_permission.events : name => [permission.action, permission.principal, permission.source_arn]
       } == {
-      build-ended      = ["lambda:InvokeFunction", "events.amazonaws.com", "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws-build-ended"]
-      register-changed = ["lambda:InvokeFunction", "events.amazonaws.com", "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws-register-changed"]
+      build-ended      = ["lambda:InvokeFunction", "events.amazonaws.com", "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws--build-ended"]
+      register-changed = ["lambda:InvokeFunction", "events.amazonaws.com", "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws--register-changed"]
     }
     error_message = "Another rule could call the notifier."
   }
@@ -182,15 +183,15 @@ run "nobody_else_can_make_a_report" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "sns:Publish"
-        Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-reports"
-        Condition = { ArnNotEquals = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/iwomp-in-aws-notifier" } }
+        Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"
+        Condition = { ArnNotEquals = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--notifier" } }
       },
       {
         Sid       = "NobodyFromOutside"
         Effect    = "Deny"
         Principal = "*"
         Action    = "sns:Subscribe"
-        Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-reports"
+        Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"
         Condition = { StringNotEquals = { "aws:PrincipalAccount" = ["123456789012"] } }
       },
     ]
@@ -198,7 +199,7 @@ run "nobody_else_can_make_a_report" {
   }
 
   assert {
-    condition     = aws_sns_topic.reports.name == "iwomp-in-aws-reports" && aws_iam_role.this.name == "iwomp-in-aws-notifier"
+    condition     = aws_sns_topic.reports.name == "iwomp-in-aws--reports" && aws_iam_role.this.name == "iwomp-in-aws--eu-central-1--notifier"
     error_message = "The policy names topic and role by text; these must be their names."
   }
 }

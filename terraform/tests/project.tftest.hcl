@@ -7,6 +7,7 @@ variables {
   name           = "shop"
   account        = { id = "123456789012", partition = "aws", region = "eu-central-1" }
   config_path    = "iwomp-in-aws"
+  names          = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
   git_url        = "https://git.example/shop.git"
   command        = "deploy.sh"
   image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
@@ -336,7 +337,7 @@ run "only_builds_of_this_project_take_the_role" {
       Principal = { Service = "codebuild.amazonaws.com" }
       Action    = "sts:AssumeRole"
       Condition = {
-        ArnEquals    = { "aws:SourceArn" = "arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-shop" }
+        ArnEquals    = { "aws:SourceArn" = "arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--shop" }
         StringEquals = { "aws:SourceAccount" = "123456789012" }
       }
     }]
@@ -363,7 +364,7 @@ run "the_worker_has_these_rights_and_no_others" {
       ]]
       KeepWhatIsLive  = ["Allow", ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/shop/*"]]
       DecryptOwnEntry = ["Allow", ["kms:Decrypt"], ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
-      WriteLog        = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:/aws/codebuild/iwomp-in-aws-shop:*"]]
+      WriteLog        = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:/aws/codebuild/iwomp-in-aws--shop:*"]]
       PullImage       = ["Allow", ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
       LogInToRegistry = ["Allow", ["ecr:GetAuthorizationToken"], ["*"]]
     }
@@ -398,22 +399,22 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
       for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement :
       statement.Sid => [statement.Effect, flatten([statement.Resource])]
       } == {
-      LeaveBuildsAlone = ["Deny", ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws-*"]]
-      LeaveRolesAlone  = ["Deny", ["arn:aws:iam::123456789012:role/iwomp-in-aws-*", "arn:aws:iam::123456789012:user/iwomp-in-aws-*"]]
+      LeaveBuildsAlone = ["Deny", ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--*"]]
+      LeaveRolesAlone  = ["Deny", ["arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--*", "arn:aws:iam::123456789012:user/iwomp-in-aws--eu-central-1--*"]]
       LeaveTriggersAlone = ["Deny", [
         "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
-        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-*",
-        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers*",
-        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws-launcher*",
-        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws-notifier*",
+        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--*",
+        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers*",
+        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws--launcher*",
+        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws--notifier*",
         "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/iwomp-in-aws",
         "arn:aws:scheduler:eu-central-1:123456789012:schedule/iwomp-in-aws/*",
-        "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws-*",
+        "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws--*",
       ]]
       LeaveWatchAlone = ["Deny", [
-        "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:iwomp-in-aws-*",
-        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws-launcher*",
-        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws-notifier*",
+        "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:iwomp-in-aws--*",
+        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws--launcher*",
+        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws--notifier*",
       ]]
       LeaveRegisterAlone = ["Deny", [
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*",
@@ -532,7 +533,7 @@ run "a_short_name_is_the_roles_name" {
   }
 
   assert {
-    condition     = aws_iam_role.this.name == "iwomp-in-aws-shop"
+    condition     = aws_iam_role.this.name == "iwomp-in-aws--eu-central-1--shop"
     error_message = "Not the name of the documentation: ${aws_iam_role.this.name}"
   }
 }
@@ -550,8 +551,8 @@ run "a_long_name_is_cut_and_hashed" {
 
   assert {
     condition = aws_iam_role.this.name == join("-", [
-      "iwomp-in-aws-a-project-with-a-name-as-long-as-the-gramm",
-      substr(sha256("iwomp-in-aws-a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"), 0, 8),
+      "iwomp-in-aws--eu-central-1--a-project-with-a-name-as-lo",
+      substr(sha256("iwomp-in-aws--eu-central-1--a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"), 0, 8),
     ])
     error_message = "Two names that differ in the end only must have two roles: ${aws_iam_role.this.name}"
   }
@@ -562,7 +563,7 @@ run "a_long_name_is_cut_and_hashed" {
   }
 
   assert {
-    condition     = aws_codebuild_project.this.name == "iwomp-in-aws-a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
+    condition     = aws_codebuild_project.this.name == "iwomp-in-aws--a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
     error_message = "The build's name is the launcher's to derive, and is not cut."
   }
 }
@@ -577,6 +578,7 @@ run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
   variables {
     account         = { id = "123456789012", partition = "aws-us-gov", region = "us-gov-west-1" }
     config_path     = "a-pipeline-with-a-32-letter-name"
+    names           = { prefix = "a-pipeline-with-a-32-letter-name--", iam_prefix = "a-pipeline-with-a-32-letter-name--us-gov-west-1--" }
     name            = "a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
     deploy_role_arn = "arn:aws-us-gov:iam::210987654321:role/a-deploy-role-with-a-name-of-64-letters-which-is-as-long-as-it-gets"
   }

@@ -6,7 +6,7 @@ mock_provider "aws" {
 }
 
 variables {
-  topic_arn            = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop"
+  topic_arn            = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop"
   permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
 }
 
@@ -235,14 +235,14 @@ run "its_only_right_is_to_publish_on_the_topic" {
       Sid      = "AskForDeployments"
       Effect   = "Allow"
       Action   = "sns:Publish"
-      Resource = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop"
+      Resource = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop"
     }]
     error_message = "sns:Publish on the one topic, and nothing else."
   }
 
   assert {
     condition = alltrue([
-      aws_iam_role.this[0].name == "iwomp-in-aws-shop.publisher",
+      aws_iam_role.this[0].name == "iwomp-in-aws--eu-central-1--shop.publisher",
       aws_iam_role.this[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary",
       aws_iam_role.this[0].max_session_duration == 3600,
       length(aws_iam_user.this) + length(aws_iam_user_policy.publish) == 0,
@@ -257,8 +257,8 @@ run "its_only_right_is_to_publish_on_the_topic" {
 
   assert {
     condition = alltrue([
-      strcontains(output.setup, "role-to-assume: arn:aws:iam::123456789012:role/iwomp-in-aws-shop.publisher"),
-      strcontains(output.setup, "--region eu-central-1 --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop "),
+      strcontains(output.setup, "role-to-assume: arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--shop.publisher"),
+      strcontains(output.setup, "--region eu-central-1 --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop "),
       strcontains(output.setup, "\"$(printf '{\"branch\":\"%s\",\"commit\":\"%s\"}' \"$BRANCH\" \"$COMMIT\")\""),
       # A branch's name reaches the script as a variable; in its text it could be a command.
       !strcontains(one(regex("run: >-\n(.*)", output.setup)), "github."),
@@ -306,7 +306,7 @@ run "a_ci_without_tokens_gets_a_user_and_no_key" {
 
   assert {
     condition = alltrue([
-      aws_iam_user.this[0].name == "iwomp-in-aws-shop.publisher",
+      aws_iam_user.this[0].name == "iwomp-in-aws--eu-central-1--shop.publisher",
       aws_iam_user.this[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary",
       length(aws_iam_role.this) + length(aws_iam_role_policy.publish) + length(aws_iam_openid_connect_provider.this) == 0,
     ])
@@ -318,13 +318,13 @@ run "a_ci_without_tokens_gets_a_user_and_no_key" {
       Sid      = "AskForDeployments"
       Effect   = "Allow"
       Action   = "sns:Publish"
-      Resource = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop"
+      Resource = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop"
     }]
     error_message = "sns:Publish on the one topic, and nothing else."
   }
 
   assert {
-    condition     = strcontains(output.setup, "aws iam create-access-key --user-name iwomp-in-aws-shop.publisher")
+    condition     = strcontains(output.setup, "aws iam create-access-key --user-name iwomp-in-aws--eu-central-1--shop.publisher")
     error_message = "How to make the key must be told, for Terraform makes none."
   }
 }
@@ -338,11 +338,11 @@ run "a_long_name_is_cut_and_hashed" {
 
   variables {
     ci        = "user"
-    topic_arn = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
+    topic_arn = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
   }
 
   assert {
-    condition     = length(aws_iam_user.this[0].name) == 64 && endswith(aws_iam_user.this[0].name, substr(sha256("iwomp-in-aws-a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01.publisher"), 0, 8))
+    condition     = length(aws_iam_user.this[0].name) == 64 && endswith(aws_iam_user.this[0].name, substr(sha256("iwomp-in-aws--eu-central-1--a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01.publisher"), 0, 8))
     error_message = "IAM takes 64 characters, and two long names must not become one: ${aws_iam_user.this[0].name}"
   }
 }
@@ -358,7 +358,7 @@ run "a_topic_is_one" {
 
   variables {
     ci        = "user"
-    topic_arn = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-*"
+    topic_arn = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--*"
   }
 
   expect_failures = [var.topic_arn]

@@ -12,13 +12,13 @@ variables {
 override_resource {
   target          = aws_sqs_queue.triggers
   override_during = plan
-  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers" }
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers" }
 }
 
 override_resource {
   target          = aws_sqs_queue.dead_letters
   override_during = plan
-  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead" }
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead" }
 }
 
 run "only_the_topic_may_send_to_either_queue" {
@@ -38,13 +38,13 @@ run "only_the_topic_may_send_to_either_queue" {
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
       Action    = "sqs:SendMessage"
-      Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
+      Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
       Condition = {
         ArnEquals = {
           "aws:SourceArn" = [
             "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
-            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop",
-            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--site",
           ]
         }
       }
@@ -58,13 +58,13 @@ run "only_the_topic_may_send_to_either_queue" {
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
       Action    = "sqs:SendMessage"
-      Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
+      Resource  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"
       Condition = {
         ArnEquals = {
           "aws:SourceArn" = [
             "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
-            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop",
-            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop",
+            "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--site",
           ]
         }
       }
@@ -86,7 +86,7 @@ run "by_prefix_the_shared_topic_is_still_not_taken_while_it_is_off" {
     condition = [
       for policy in [aws_sqs_queue.triggers.policy, aws_sqs_queue.dead_letters.policy] :
       one(jsondecode(policy).Statement).Condition
-    ] == [for queue in range(2) : { ArnLike = { "aws:SourceArn" = ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-*"] } }]
+    ] == [for queue in range(2) : { ArnLike = { "aws:SourceArn" = ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--*"] } }]
     error_message = "Whoever could create the shared topic's namesake could trigger every project."
   }
 }
@@ -106,7 +106,7 @@ run "a_message_on_which_the_launcher_dies_becomes_a_dead_letter" {
 
   assert {
     condition = jsondecode(aws_sqs_queue.triggers.redrive_policy) == {
-      deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
+      deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"
       maxReceiveCount     = 127 # seven tries at 15 seconds or more, and those to spare
     }
     error_message = "SQS must not give a trigger up before the launcher does: ${aws_sqs_queue.triggers.redrive_policy}"
@@ -115,7 +115,7 @@ run "a_message_on_which_the_launcher_dies_becomes_a_dead_letter" {
   assert {
     condition = jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy) == {
       redrivePermission = "byQueue"
-      sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"]
+      sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"]
     }
     error_message = "No other queue may use the dead-letter queue."
   }

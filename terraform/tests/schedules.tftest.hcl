@@ -38,8 +38,8 @@ run "each_whole_branch_of_a_project_with_a_schedule_gets_the_trigger_that_ci_wou
       for key, schedule in aws_scheduler_schedule.project :
       key => [schedule.schedule_expression, schedule.target[0].arn, schedule.target[0].input]
       } == {
-      "shop/main"      = ["rate(6 hours)", "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop", "{\"branch\":\"main\"}"]
-      "shop/release/1" = ["rate(6 hours)", "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop", "{\"branch\":\"release/1\"}"]
+      "shop/main"      = ["rate(6 hours)", "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop", "{\"branch\":\"main\"}"]
+      "shop/release/1" = ["rate(6 hours)", "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop", "{\"branch\":\"release/1\"}"]
       "site/main"      = ["cron(0 3 * * ? *)", "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws", "{\"branch\":\"main\",\"project\":\"site\"}"]
     }
     error_message = "Each whole branch must be asked for on its project's topic."
@@ -102,7 +102,7 @@ run "the_schedulers_role_reaches_the_notifier_and_the_scheduled_projects_topics"
       Sweep = ["Allow", ["lambda:InvokeFunction"], ["arn:aws:lambda:eu-central-1:123456789012:function:some-function"]]
       AskForScheduledDeployments = ["Allow", ["sns:Publish"], [
         "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
-        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop",
+        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop",
       ]]
     }
     error_message = "Of topics only those of scheduled projects: ${aws_iam_role_policy.scheduler.policy}"

@@ -11,10 +11,10 @@ variables {
   image_tag    = "test"
 
   # Of modules/topic, here a project's own.
-  name                  = "iwomp-in-aws-shop"
+  name                  = "iwomp-in-aws--shop"
   account               = { id = "123456789012", partition = "aws", region = "eu-central-1" }
-  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
-  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
+  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
+  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"
 }
 
 run "the_topic_has_a_policy_of_its_own_that_grants_nothing" {
@@ -48,7 +48,7 @@ run "other_accounts_are_kept_out" {
       Effect    = "Deny"
       Principal = "*"
       Action    = ["sns:Publish", "sns:Subscribe"]
-      Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop"
+      Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop"
       Condition = { StringNotEquals = { "aws:PrincipalAccount" = ["123456789012"] } }
     }]
     error_message = "Only principals of this account may come near the topic."
@@ -72,7 +72,7 @@ run "a_named_publisher_of_another_account_may_publish_and_nothing_else" {
       Effect    = "Allow"
       Principal = { AWS = ["arn:aws:iam::210987654321:role/ci"] }
       Action    = ["sns:Publish"]
-      Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop"
+      Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop"
     }
     error_message = "The named publisher must be allowed sns:Publish on the topic."
   }
@@ -98,12 +98,12 @@ run "the_queue_gets_the_envelope" {
   }
 
   assert {
-    condition     = aws_sns_topic_subscription.triggers.endpoint == "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers"
+    condition     = aws_sns_topic_subscription.triggers.endpoint == "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
     error_message = "Triggers must go to the queue."
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_subscription.triggers.redrive_policy).deadLetterTargetArn == "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"
+    condition     = jsondecode(aws_sns_topic_subscription.triggers.redrive_policy).deadLetterTargetArn == "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"
     error_message = "What SNS cannot deliver must become a dead letter."
   }
 }
@@ -152,7 +152,7 @@ run "shared_topic_and_own_topics_stand_side_by_side" {
   assert {
     condition = { for name, project in output.projects : name => project.topic_arn } == {
       shop = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
-      site = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site"
+      site = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--site"
     }
     error_message = "Each project must be told where to publish."
   }
@@ -164,15 +164,15 @@ run "shared_topic_and_own_topics_stand_side_by_side" {
 
   # A prefix leaves a place for the branch's name, and its own topic names the project.
   assert {
-    condition     = output.publish_command.site == "aws sns publish --region eu-central-1 --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site --message '{\"branch\":\"release/NAME\",\"commit\":\"COMMIT\"}'"
+    condition     = output.publish_command.site == "aws sns publish --region eu-central-1 --topic-arn arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--site --message '{\"branch\":\"release/NAME\",\"commit\":\"COMMIT\"}'"
     error_message = "Not ready to paste: ${output.publish_command.site}"
   }
 
   assert {
     condition = alltrue([
       keys(output.publishers) == ["site"],
-      output.publishers.site.topic_arn == "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-site",
-      strcontains(output.publishers.site.setup, "arn:aws:iam::123456789012:role/iwomp-in-aws-site.publisher"),
+      output.publishers.site.topic_arn == "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--site",
+      strcontains(output.publishers.site.setup, "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--site.publisher"),
       strcontains(output.publishers.site.setup, "aud: https://git.corp.example"),
     ])
     error_message = "CI must be told its role and the project's topic."
@@ -193,7 +193,7 @@ run "the_shared_topic_can_be_off" {
   }
 
   assert {
-    condition     = one(one(jsondecode(aws_sqs_queue.triggers.policy).Statement).Condition.ArnEquals["aws:SourceArn"]) == "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-shop"
+    condition     = one(one(jsondecode(aws_sqs_queue.triggers.policy).Statement).Condition.ArnEquals["aws:SourceArn"]) == "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--shop"
     error_message = "Nothing must reach the queue under the name of the topic that is not there."
   }
 

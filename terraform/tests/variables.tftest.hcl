@@ -31,6 +31,26 @@ run "a_config_path_has_single_separators_only" {
   expect_failures = [var.config_path]
 }
 
+run "a_config_path_ends_in_no_separator" {
+  command = plan
+
+  variables {
+    config_path = "a-"
+  }
+
+  expect_failures = [var.config_path]
+}
+
+run "a_config_path_has_no_capitals_that_iam_would_take_for_small_letters" {
+  command = plan
+
+  variables {
+    config_path = "Team"
+  }
+
+  expect_failures = [var.config_path]
+}
+
 run "a_config_path_is_at_most_32_long" {
   command = plan
 
@@ -85,7 +105,7 @@ run "a_config_path_does_not_take_ssms_reserved_names" {
   command = plan
 
   variables {
-    config_path = "AWS-deployments"
+    config_path = "aws-deployments"
   }
 
   expect_failures = [var.config_path]

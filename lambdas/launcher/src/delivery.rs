@@ -104,7 +104,7 @@ mod tests {
     fn the_topic_says_which_project_is_meant() {
         let own = |message: &str| {
             let mut record = record(message, 1);
-            record.body = record.body.map(|body| body.replace(TOPIC_ARN, &format!("{TOPIC_ARN}-demo")));
+            record.body = record.body.map(|body| body.replace(TOPIC_ARN, &format!("{TOPIC_ARN}--demo")));
             Delivery::open(&record, QUEUE_ARN, TOPIC_ARN).unwrap().trigger()
         };
         assert_eq!(own(r#"{"branch":"main"}"#).unwrap().project.as_str(), "demo");
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_message_of_another_queue_is_refused_whatever_its_envelope_says() {
         let mut record = record("hello", 1);
-        for queue in [Some(""), Some("arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers-dead"), None] {
+        for queue in [Some(""), Some("arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"), None] {
             record.event_source_arn = queue.map(str::to_owned);
             let stop = Delivery::open(&record, QUEUE_ARN, TOPIC_ARN).unwrap_err();
             assert!(matches!(stop, Stop::Refused { class: "foreign_queue", .. }), "{queue:?}");

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_is_answered_leaves_and_what_is_not_waits() {
-        let build = || "iwomp-in-aws-demo:1".to_owned();
+        let build = || "iwomp-in-aws--demo:1".to_owned();
         for (stop, expected) in [
             (Stop::refused("too_long", ""), Fate::Leave),
             (Stop::Covered { build: build() }, Fate::Leave),

@@ -165,7 +165,7 @@ mod tests {
         assert_eq!((&json["branch"], &json["trigger"]), (&json!("main"), &json!(TRIGGER_ID)));
         assert_eq!(
             (&json["log_group"], &json["log_stream"]),
-            (&json!("/aws/codebuild/iwomp-in-aws-demo"), &json!("7"))
+            (&json!("/aws/codebuild/iwomp-in-aws--demo"), &json!("7"))
         );
         assert_eq!((&json["ended"], &json["build_number"]), (&json!("2026-11-23T06:07:00Z"), &json!(7)));
     }

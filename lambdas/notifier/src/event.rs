@@ -1,7 +1,7 @@
 //! What the notifier is called with: by EventBridge, or by its scheduler. No more is taken from an event than where to look;
 //! only of a change to the register it is all that there is.
 
-use contract::{ConfigPath, ProjectName};
+use contract::{ConfigPath, ProjectName, parameter};
 use serde_json::Value;
 
 use crate::register::Change;
@@ -28,7 +28,8 @@ impl Event {
         let text = |pointer| input.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         match (text("/source"), text("/detail-type")) {
             ("aws.codebuild", "CodeBuild Build State Change") => {
-                project(text("/detail/project-name"), config_path).map_or(Self::Foreign, Self::BuildEnded)
+                parameter::project_of_build(config_path, text("/detail/project-name"))
+                    .map_or(Self::Foreign, Self::BuildEnded)
             }
             ("aws.ssm", "AWS API Call via CloudTrail") => {
                 Change::read(&input["detail"], config_path).map_or(Self::Harmless, Self::RegisterChanged)
@@ -36,12 +37,6 @@ impl Event {
             _ => Self::Foreign,
         }
     }
-}
-
-/// The registered project of a CodeBuild project, by [`contract::parameter::build_project`] backwards.
-fn project(build_project: &str, config_path: &ConfigPath) -> Option<ProjectName> {
-    let name = build_project.strip_prefix(config_path.as_str())?.strip_prefix('-')?;
-    ProjectName::parse(name).ok()
 }
 
 #[cfg(test)]
@@ -57,15 +52,15 @@ mod tests {
     #[test]
     fn a_state_change_of_codebuild_names_a_project_and_nothing_else() {
         let demo = ProjectName::parse("demo").unwrap();
-        assert_eq!(read(&build_ended("iwomp-in-aws-demo")), Event::BuildEnded(demo));
+        assert_eq!(read(&build_ended("iwomp-in-aws--demo")), Event::BuildEnded(demo));
     }
 
     #[test]
     fn a_build_project_that_is_not_the_pipelines_is_foreign() {
-        for name in ["", "demo", "iwomp-in-aws", "iwomp-in-aws-", "iwomp-in-awsdemo", "x-iwomp-in-aws-demo"] {
+        for name in ["", "demo", "iwomp-in-aws", "iwomp-in-aws--", "iwomp-in-aws-demo", "x-iwomp-in-aws--demo"] {
             assert_eq!(read(&build_ended(name)), Event::Foreign, "{name}");
         }
-        for name in ["iwomp-in-aws-_default", "iwomp-in-aws-a:b", "iwomp-in-aws-a/b", "iwomp-in-aws-demo\n"] {
+        for name in ["iwomp-in-aws--_default", "iwomp-in-aws--a:b", "iwomp-in-aws--a/b", "iwomp-in-aws--demo\n"] {
             assert_eq!(read(&build_ended(name)), Event::Foreign, "{name:?}");
         }
     }

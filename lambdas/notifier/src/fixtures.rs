@@ -29,8 +29,8 @@ use crate::notifier::Notifier;
 
 pub const KEEPER: &str = "arn:aws:iam::123456789012:role/terraform";
 pub const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/terraform/apply";
-pub const REPORTS: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws-reports";
-pub const BUILD: &str = "iwomp-in-aws-demo:7";
+pub const REPORTS: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports";
+pub const BUILD: &str = "iwomp-in-aws--demo:7";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 pub const TRIGGER_ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
 /// The build with the number n ended n minutes later.
@@ -86,7 +86,7 @@ pub fn build_ended(build_project: &str) -> Value {
                 "timeout-in-minutes": 60.0,
                 "build-complete": true,
                 "build-number": 99.0,
-                "initiator": "iwomp-in-aws-launcher/iwomp-in-aws-launcher",
+                "initiator": "iwomp-in-aws--eu-central-1--launcher/iwomp-in-aws--launcher",
                 "build-start-time": "Nov 23, 2026 6:06:10 AM",
                 "source": {"type": "NO_SOURCE"},
                 "logs": {
@@ -197,19 +197,19 @@ fn new_build(build_project: &str, number: i64, status: StatusType, variables: &[
 }
 
 pub fn build(number: i64, status: StatusType) -> Build {
-    new_build("iwomp-in-aws-demo", number, status, ASKED, "")
+    new_build("iwomp-in-aws--demo", number, status, ASKED, "")
 }
 
 pub fn build_of(project: &str, number: i64, status: StatusType) -> Build {
-    new_build(&format!("iwomp-in-aws-{project}"), number, status, ASKED, "")
+    new_build(&format!("iwomp-in-aws--{project}"), number, status, ASKED, "")
 }
 
 pub fn failed_with(status: StatusType, message: &str) -> Build {
-    new_build("iwomp-in-aws-demo", 7, status, ASKED, message)
+    new_build("iwomp-in-aws--demo", 7, status, ASKED, message)
 }
 
 pub fn with_variables(variables: &[(&str, &str)]) -> Build {
-    new_build("iwomp-in-aws-demo", 7, StatusType::Failed, variables, "")
+    new_build("iwomp-in-aws--demo", 7, StatusType::Failed, variables, "")
 }
 
 /// What the worker of a build wrote of what is live.
@@ -223,7 +223,7 @@ pub fn record(build: &str) -> Deployed {
 }
 
 pub fn mark(number: i64) -> String {
-    format!(r#"{{"build_number":{number},"build":"iwomp-in-aws-demo:{number}","time":"2026-11-23T06:00:30Z"}}"#)
+    format!(r#"{{"build_number":{number},"build":"iwomp-in-aws--demo:{number}","time":"2026-11-23T06:00:30Z"}}"#)
 }
 
 /// An AWS in which nothing has happened, unless said.
@@ -296,7 +296,7 @@ impl Aws {
         let not_found = mock!(Client::list_builds_for_project)
             .match_requests(move |input| {
                 let project = input.project_name().unwrap_or_default();
-                missing.iter().any(|missing| project == format!("iwomp-in-aws-{missing}"))
+                missing.iter().any(|missing| project == format!("iwomp-in-aws--{missing}"))
             })
             .then_error(|| {
                 let cause = ResourceNotFoundException::builder().message("cannot be found").build();

@@ -65,15 +65,15 @@ mod tests {
         let aws = Aws {
             builds: vec![build(6, StatusType::Succeeded), failed_with(StatusType::Failed, "exit status 1")],
             marks: vec![("demo", mark(5))],
-            live: vec![record("iwomp-in-aws-demo:6").to_json()],
+            live: vec![record("iwomp-in-aws--demo:6").to_json()],
             ..Aws::default()
         };
         let (notifier, done) = aws.notifier();
-        notifier.handle(&build_ended("iwomp-in-aws-demo")).await.unwrap();
+        notifier.handle(&build_ended("iwomp-in-aws--demo")).await.unwrap();
         let done = done.lock().unwrap();
         assert_eq!(done.subjects(), ["iwomp: demo main deployed", "iwomp: demo main failed"]);
         let (_, deployed) = &done.published[0];
-        assert_eq!((&deployed["commit"], &deployed["build"]), (&json!(COMMIT), &json!("iwomp-in-aws-demo:6")));
+        assert_eq!((&deployed["commit"], &deployed["build"]), (&json!(COMMIT), &json!("iwomp-in-aws--demo:6")));
         assert!(!format!("{done:?}").contains("lie-"), "{done:?}");
         assert_eq!(done.marked(), [("/iwomp-in-aws-reported/demo", 7)]);
     }
@@ -82,10 +82,12 @@ mod tests {
     async fn a_project_without_builds_is_no_error() {
         let aws = Aws { missing: vec!["demo"], ..Aws::default() };
         let (notifier, done) = aws.notifier();
-        notifier.handle(&build_ended("iwomp-in-aws-demo")).await.unwrap();
+        notifier.handle(&build_ended("iwomp-in-aws--demo")).await.unwrap();
         let line = notifier.no_build_project(&ProjectName::parse("demo").unwrap());
         let reason = line["reason"].as_str().unwrap();
-        assert!(reason.starts_with("/iwomp-in-aws/demo is registered, but CodeBuild has no project iwomp-in-aws-demo"));
+        assert!(
+            reason.starts_with("/iwomp-in-aws/demo is registered, but CodeBuild has no project iwomp-in-aws--demo")
+        );
         assert!(done.lock().unwrap().published.is_empty());
     }
 
@@ -134,7 +136,7 @@ mod tests {
         };
         let (mut notifier, done) = aws.notifier();
         notifier.environment.register_keepers.clear();
-        notifier.handle(&build_ended("iwomp-in-aws-demo")).await.unwrap();
+        notifier.handle(&build_ended("iwomp-in-aws--demo")).await.unwrap();
         let mut event = put_parameter("/iwomp-in-aws/demo");
         event["detail"]["userIdentity"]["arn"] = json!(evil);
         notifier.handle(&event).await.unwrap();
@@ -144,7 +146,7 @@ mod tests {
             assert!(is_harmless(&json!(subject)) && is_harmless(message), "{subject:?} {message:?}");
         }
         let forbidden = Aws { forbidden: Some("demo"), ..Aws::default() };
-        let error = forbidden.notifier().0.handle(&build_ended("iwomp-in-aws-demo")).await.unwrap_err();
+        let error = forbidden.notifier().0.handle(&build_ended("iwomp-in-aws--demo")).await.unwrap_err();
         assert!(error.contains("AccessDeniedException: not allowed\\u{1b}[31m"), "{error}");
     }
 }

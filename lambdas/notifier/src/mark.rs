@@ -38,10 +38,13 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_as_it_was_written() {
-        let mark =
-            Mark { build_number: 7, build: "iwomp-in-aws-demo:7".to_owned(), time: DateTime::from_secs(1_795_413_600) };
+        let mark = Mark {
+            build_number: 7,
+            build: "iwomp-in-aws--demo:7".to_owned(),
+            time: DateTime::from_secs(1_795_413_600),
+        };
         let json = mark.to_json().unwrap();
-        let expected = json!({"build_number": 7, "build": "iwomp-in-aws-demo:7", "time": "2026-11-23T06:00:00Z"});
+        let expected = json!({"build_number": 7, "build": "iwomp-in-aws--demo:7", "time": "2026-11-23T06:00:00Z"});
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), expected);
         assert_eq!(Mark::parse(&json).unwrap(), mark);
     }

@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn a_build_that_was_live_once_is_found_in_the_history() {
         let mut live = vec![record(BUILD).to_json(), "by hand".to_owned()];
-        live.extend((8..107).map(|number| record(&format!("iwomp-in-aws-demo:{number}")).to_json()));
+        live.extend((8..107).map(|number| record(&format!("iwomp-in-aws--demo:{number}")).to_json()));
         assert_eq!(deployed(live.clone(), "main").await, Some(record(BUILD)));
         live.rotate_left(1);
         assert_eq!(deployed(live.clone(), "main").await, Some(record(BUILD)), "on the last page");

@@ -129,7 +129,7 @@ mod tests {
         let done = done.lock().unwrap();
         assert_eq!((settled.unwrap(), told(&done)), (Settled::All(3), vec![5, 6, 7]));
         assert_eq!(done.marked(), [(MARK, 7)]);
-        assert_eq!(Mark::parse(&done.marks[0].1).unwrap().build, "iwomp-in-aws-demo:7");
+        assert_eq!(Mark::parse(&done.marks[0].1).unwrap().build, "iwomp-in-aws--demo:7");
     }
 
     #[tokio::test]
@@ -190,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn builds_of_another_pipeline_are_not_told() {
-        let builds = vec![with_variables(&[("CONFIGPATH", "iwomp-in-aws-demo"), ("GITBRANCH", "main")])];
+        let builds = vec![with_variables(&[("CONFIGPATH", "iwomp-in-aws--demo"), ("GITBRANCH", "main")])];
         let (settled, done) = settle(demo(builds, 4)).await;
         assert_eq!(settled.unwrap(), Settled::All(0));
         assert!(done.lock().unwrap().published.is_empty() && done.lock().unwrap().marks.is_empty());

@@ -53,7 +53,7 @@ def attempts(snapshot: Snapshot, own_topics: tuple[str, ...]) -> Iterator[Attemp
     """What a thief of the CI's key would try."""
     for project in snapshot.projects:
         yield from on_parameters(snapshot, project)
-        yield from on_builds(f"{snapshot.config_path}-{project}")
+        yield from on_builds(f"{snapshot.config_path}--{project}")
     for topic in snapshot.topics:
         yield from on_topic(snapshot, topic)
         if topic not in own_topics:
@@ -157,7 +157,7 @@ def on_events(snapshot: Snapshot) -> Iterator[Attempt]:
     event = {"Source": NOT_THERE, "DetailType": "x", "Detail": "{}"}
     # Harmless to the pipeline; but who knows which rules the account has?
     yield change("say something as an event", "events", "put_events", Entries=[event])
-    for name in (f"{snapshot.config_path}-build-ended", f"{snapshot.config_path}-register-changed"):
+    for name in (f"{snapshot.config_path}--build-ended", f"{snapshot.config_path}--register-changed"):
         yield safe(f"read rule {name}", "events", "describe_rule", Name=name)
         yield change(f"disable rule {name}", "events", "disable_rule", Name=name)
         yield change(f"end rule {name}", "events", "remove_targets", Rule=name, Ids=["notifier"])
@@ -175,10 +175,10 @@ def on_key_and_images(snapshot: Snapshot) -> Iterator[Attempt]:
 
 def on_the_account(snapshot: Snapshot) -> Iterator[Attempt]:
     cp = snapshot.config_path
-    entry, other = f"/{cp}/{NOT_THERE}", snapshot.arn("sns", f"{cp}-{NOT_THERE}")
+    entry, other = f"/{cp}/{NOT_THERE}", snapshot.arn("sns", f"{cp}--{NOT_THERE}")
     yield change("register a project", "ssm", "put_parameter", Name=entry, Value="{}", Type="String")
     yield safe("list the register", "ssm", "get_parameters_by_path", Path=f"/{cp}", Recursive=True)
-    yield change("make a topic", "sns", "create_topic", Name=f"{cp}-{NOT_THERE}")
+    yield change("make a topic", "sns", "create_topic", Name=f"{cp}--{NOT_THERE}")
     yield safe("publish on a topic that is not there", "sns", "publish", TopicArn=other, Message="x")
     yield safe("read the settings of text messages", "sns", "get_sms_attributes")
     yield safe("list roles", "iam", "list_roles")

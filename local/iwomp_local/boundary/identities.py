@@ -25,11 +25,11 @@ class Identity:
         return self.arn.rpartition("/")[2]
 
 
-def roles_of(iam: Any, cp: str, named: list[str]) -> Iterator[Identity]:
+def roles_of(iam: Any, prefix: str, named: list[str]) -> Iterator[Identity]:
     """The roles that are named, and every other one with the pipeline's prefix."""
     for page in pages(iam, "list_roles"):
         for role in page["Roles"]:
-            if role["Arn"] in named or is_ours(role["RoleName"], cp):
+            if role["Arn"] in named or role["RoleName"].startswith(prefix):
                 yield role_of(iam, role["RoleName"])
 
 
@@ -53,10 +53,10 @@ def role_of(iam: Any, name: str) -> Identity:
     )
 
 
-def users_of(iam: Any, cp: str, named: list[str]) -> Iterator[Identity]:
+def users_of(iam: Any, prefix: str, named: list[str]) -> Iterator[Identity]:
     for page in pages(iam, "list_users"):
         for user in page["Users"]:
-            if user["Arn"] in named or is_ours(user["UserName"], cp):
+            if user["Arn"] in named or user["UserName"].startswith(prefix):
                 yield user_of(iam, user)
 
 
@@ -82,10 +82,6 @@ def user_of(iam: Any, user: dict[str, Any]) -> Identity:
         managed += [policy["PolicyArn"] for policy in attached]
     policies.update({arn: managed_policy(iam, arn) for arn in managed})
     return Identity(full["Arn"], policies, boundary_of(iam, full))
-
-
-def is_ours(name: str, cp: str) -> bool:
-    return name.startswith((f"{cp}-", f"{cp}."))
 
 
 def managed_policy(iam: Any, arn: str) -> Document:

@@ -64,26 +64,36 @@ class Snapshot:
     def roles(self) -> str:
         return f"arn:{self.partition}:iam::{self.account}:role"
 
+    @property
+    def iam_prefix(self) -> str:
+        """What the names of the pipeline's roles and users begin with: IAM is the whole account's."""
+        return iam_prefix(self.config_path, self.region)
+
+
+def iam_prefix(config_path: str, region: str) -> str:
+    return f"{config_path}--{region}--"
+
 
 def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Snapshot:
     """Reads everything back. `extra_publishers` are CI identities that were made by hand, with their topics."""
     outputs, client = pipeline.outputs, pipeline.client
     cp = pipeline.config_path
     _, partition, _, region, account, _ = outputs["kms_key_arn"].split(":")
-    iam = client("iam")
+    iam, prefix = client("iam"), iam_prefix(cp, region)
     arns = {name: project["role_arn"] for name, project in outputs["projects"].items()}
     function = function_called(client, outputs["launcher_function_name"])
     notifier = function_called(client, outputs["notifier_function_name"])
     schedules = list(schedules_of(client, cp))
     # One role for all schedules; a second one is nobody's that is known here, and held to the least.
     scheduler = next(schedule["Target"]["RoleArn"] for schedule in schedules)
-    topics = list(topics_of(client, {cp, *(f"{cp}-{name}" for name in arns)}))
+    topics = list(topics_of(client, {cp, *(f"{cp}--{name}" for name in arns)}))
     reports = outputs["reports_topic_arn"]
     ours = [*arns.values(), function["Role"], notifier["Role"], scheduler]
     made = {entry["identity_arn"]: (entry["topic_arn"],) for entry in outputs.get("publishers", {}).values()}
     named = {**made, **extra_publishers}
     identities = {
-        identity.arn: identity for identity in (*roles_of(iam, cp, [*ours, *named]), *users_of(iam, cp, list(named)))
+        identity.arn: identity
+        for identity in (*roles_of(iam, prefix, [*ours, *named]), *users_of(iam, prefix, list(named)))
     }
     queues = [queue_arn(client, outputs[name]) for name in ("queue_url", "dead_letter_queue_url")]
     repository = f"arn:{partition}:ecr:{region}:{account}:repository/{cp.lower()}"

@@ -59,6 +59,7 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
     return {
         "cp": (snapshot.config_path,),
         "account": (snapshot.account,),
+        "region": (snapshot.region,),
         "parameters": (arn("ssm", "parameter"),),
         "builds": (arn("codebuild", "project"),),
         "logs": (arn("logs", "log-group"),),
@@ -149,11 +150,11 @@ def virtual(snapshot: Snapshot, kind: str) -> Subject:
             f"{prefix}{snapshot.account}:role/x-administrator", Kind.IDENTITY, snapshot.account, everything
         ),
         "insider": Principal(
-            f"{prefix}{snapshot.account}:role/{snapshot.config_path}-x", Kind.IDENTITY, snapshot.account, everything
+            f"{prefix}{snapshot.account}:role/{snapshot.iam_prefix}x", Kind.IDENTITY, snapshot.account, everything
         ),
         "nobody": Principal(f"{prefix}{snapshot.account}:user/x-nobody", Kind.IDENTITY, snapshot.account),
         "stranger": Principal(
-            f"{prefix}{FOREIGN_ACCOUNT}:role/{snapshot.config_path}-x", Kind.IDENTITY, FOREIGN_ACCOUNT, everything
+            f"{prefix}{FOREIGN_ACCOUNT}:role/{snapshot.iam_prefix}x", Kind.IDENTITY, FOREIGN_ACCOUNT, everything
         ),
         "anonymous": Principal("*", Kind.ANONYMOUS),
     }[kind]
@@ -181,7 +182,7 @@ def lookalikes(snapshot: Snapshot) -> list[str]:
         if has_wildcard(pattern)
         for text in ("", "x")
     }
-    return sorted(arn for arn in found if not arn.startswith(f"{snapshot.roles}/{snapshot.config_path}-"))
+    return sorted(arn for arn in found if not arn.startswith(f"{snapshot.roles}/{snapshot.iam_prefix}"))
 
 
 def lookalike_subject(snapshot: Snapshot, arn: str) -> Subject:

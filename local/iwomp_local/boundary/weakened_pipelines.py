@@ -80,7 +80,7 @@ def another_projects_things(snapshot: Snapshot) -> Iterator[tuple[str, Place, Do
         Place("trust", role),
     ):
         text = json.dumps(place.of(snapshot))
-        for own in (f"{cp}/{one}", f"{cp}-{one}", f"{cp}-credentials/{one}", f"{cp}-deployed/{one}"):
+        for own in (f"{cp}/{one}", f"{cp}--{one}", f"{cp}-credentials/{one}", f"{cp}-deployed/{one}"):
             if own in text and not is_deploy(place.name):
                 theirs = text.replace(own, own.removesuffix(one) + other)
                 yield f"{place} / {own}", place, json.loads(theirs)
@@ -111,7 +111,7 @@ def topic_denies_nobody_from_outside(snapshot: Snapshot) -> Iterator[tuple[str, 
 def publisher_of_another_topic(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     for arn in snapshot.publishers:
         place = Place("identity", arn, "added")
-        topic = snapshot.arn("sns", f"{snapshot.config_path}-another")
+        topic = snapshot.arn("sns", f"{snapshot.config_path}--another")
         statement = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
         yield arn, place, {"Statement": statement}
 
@@ -170,10 +170,10 @@ def notifier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, D
     for action, resource in (
         ("kms:Decrypt", snapshot.key),
         ("kms:GenerateDataKey", snapshot.key),
-        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}-*")),
-        ("codebuild:StopBuild", arn("codebuild", f"project/{cp}-*")),
-        ("codebuild:BatchGetProjects", arn("codebuild", f"project/{cp}-*")),
-        ("sns:Publish", arn("sns", f"{cp}-*")),
+        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}--*")),
+        ("codebuild:StopBuild", arn("codebuild", f"project/{cp}--*")),
+        ("codebuild:BatchGetProjects", arn("codebuild", f"project/{cp}--*")),
+        ("sns:Publish", arn("sns", f"{cp}--*")),
         *(("sns:Publish", topic) for topic in snapshot.topics[:2]),
         ("sns:Subscribe", snapshot.reports),
         ("ssm:GetParameter", f"{parameters}/{cp}/*"),
@@ -187,7 +187,7 @@ def notifier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, D
         ("sqs:ReceiveMessage", snapshot.queues[0]),
         ("sqs:SendMessage", snapshot.queues[1]),
         ("scheduler:UpdateSchedule", arn("scheduler", f"schedule/{cp}/*")),
-        ("events:PutTargets", arn("events", f"rule/{cp}-*")),
+        ("events:PutTargets", arn("events", f"rule/{cp}--*")),
     ):
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         place = Place("identity", snapshot.notifier, "added")
@@ -199,12 +199,12 @@ def scheduler_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, 
     """It publishes where there is a schedule, and calls the notifier. The reports' topic keeps it off by itself."""
     cp, arn = snapshot.config_path, snapshot.arn
     for action, resource in (
-        ("sns:Publish", arn("sns", f"{cp}-*")),
+        ("sns:Publish", arn("sns", f"{cp}--*")),
         ("sns:Publish", f"{arn('sns', cp)}*"),
-        ("sns:Publish", arn("sns", f"{cp}-not-scheduled")),
+        ("sns:Publish", arn("sns", f"{cp}--not-scheduled")),
         ("lambda:InvokeFunction", snapshot.function),
-        ("lambda:InvokeFunction", arn("lambda", f"function:{cp}-*")),
-        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}-*")),
+        ("lambda:InvokeFunction", arn("lambda", f"function:{cp}--*")),
+        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}--*")),
         ("sqs:SendMessage", snapshot.queues[0]),
         ("iam:PassRole", snapshot.scheduler),
     ):
@@ -233,6 +233,6 @@ def scheduler_of_others(snapshot: Snapshot) -> Iterator[tuple[str, Place, Docume
 @of_pipeline
 def unknown_role_of_the_pipeline(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     """A role with the pipeline's prefix that nothing is stated of may do nothing."""
-    arn = f"{snapshot.roles}/{snapshot.config_path}-x"
+    arn = f"{snapshot.roles}/{snapshot.iam_prefix}x"
     grant: Document = {"Statement": {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}}
     yield arn, Place("identity", arn, "x"), grant

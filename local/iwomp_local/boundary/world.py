@@ -65,19 +65,19 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     found += [arn("ssm", f"parameter/{cp}/_default"), arn("kms", f"alias/{cp}")]
     found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in ("", "/", "-credentials", "-deployed")]
     found += [
-        arn("logs", f"log-group:/aws/lambda/{cp}-{name}{stream}")
+        arn("logs", f"log-group:/aws/lambda/{cp}--{name}{stream}")
         for name in ("launcher", "notifier")
         for stream in STREAMS
     ]
     found += [arn("scheduler", f"schedule-group/{cp}"), *snapshot.schedules]
-    found += [arn("cloudwatch", f"alarm:{cp}-dead-letters")]
-    found += [arn("events", f"rule/{cp}-{name}") for name in ("build-ended", "register-changed")]
+    found += [arn("cloudwatch", f"alarm:{cp}--dead-letters")]
+    found += [arn("events", f"rule/{cp}--{name}") for name in ("build-ended", "register-changed")]
     for name in snapshot.projects:
         trees = ("", "-credentials", "-paused", "-reported")
         found += [arn("ssm", f"parameter/{cp}{tree}/{name}") for tree in trees]
         found += [arn("ssm", f"parameter/{cp}-deployed/{name}/{branch}") for branch in ("main", "release/1")]
-        found += [arn("codebuild", f"project/{cp}-{name}"), arn("codebuild", f"build/{cp}-{name}:x")]
-        found += [arn("logs", f"log-group:/aws/codebuild/{cp}-{name}{stream}") for stream in STREAMS]
+        found += [arn("codebuild", f"project/{cp}--{name}"), arn("codebuild", f"build/{cp}--{name}:x")]
+        found += [arn("logs", f"log-group:/aws/codebuild/{cp}--{name}{stream}") for stream in STREAMS]
     return by_service(found)
 
 

@@ -1,7 +1,7 @@
 # The privilege filter between a message that anyone may have written and a build that holds a deploy role.
 
 locals {
-  name = "${var.config_path}-launcher"
+  name = "${var.names.prefix}launcher"
 }
 
 # Before the function: Lambda would make the group itself on the first line, for ever and outside of Terraform.

@@ -3,7 +3,7 @@
 # but the two queues.
 
 resource "aws_iam_role" "this" {
-  name                 = local.name
+  name                 = "${var.names.iam_prefix}launcher"
   description          = "Launcher of the deployment pipeline ${var.config_path}"
   permissions_boundary = var.permissions_boundary
 
@@ -32,7 +32,7 @@ locals {
 
   # By prefix, not one by one: the ARNs of some hundred projects exceed what a role policy may hold. What bears the prefix
   # and is not registered is refused for want of a register entry.
-  build_projects = "arn:${var.account.partition}:codebuild:${local.arn_suffix}:project/${var.config_path}-*"
+  build_projects = "arn:${var.account.partition}:codebuild:${local.arn_suffix}:project/${var.names.prefix}*"
 
   # The variables of a build that the launcher may set: a closed list.
   build_variables = ["PROJECTNAME", "GITBRANCH", "GITCOMMIT", "TRIGGERID"]

@@ -10,8 +10,14 @@ variable "config_path" {
   nullable    = false
 }
 
+variable "names" {
+  description = "What the names of this pipeline begin with, in its region, and of roles, which are the whole account's."
+  type        = object({ prefix = string, iam_prefix = string })
+  nullable    = false
+}
+
 variable "topic_arn" {
-  description = "ARN that the shared topic has or would have; the launcher takes envelopes of it and of projects' own topics, whose ARNs start with it and a hyphen."
+  description = "ARN that the shared topic has or would have; the launcher takes envelopes of it and of projects' own topics, whose ARNs start with it and two hyphens."
   type        = string
   nullable    = false
 }

@@ -4,7 +4,7 @@
 resource "aws_cloudwatch_event_rule" "this" {
   for_each = local.rules
 
-  name          = "${var.config_path}-${each.key}"
+  name          = "${var.names.prefix}${each.key}"
   description   = each.value.description
   event_pattern = jsonencode(each.value.pattern)
 }
@@ -33,7 +33,7 @@ resource "aws_lambda_permission" "events" {
   function_name = aws_lambda_function.this.function_name
   principal     = "events.amazonaws.com"
   # Without it any rule of any account could call the function.
-  source_arn = "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.config_path}-${each.key}"
+  source_arn = "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.names.prefix}${each.key}"
 }
 
 locals {
@@ -45,7 +45,7 @@ locals {
         detail-type = ["CodeBuild Build State Change"]
         detail = {
           build-status = ["FAILED", "FAULT", "STOPPED", "SUCCEEDED", "TIMED_OUT"]
-          project-name = [{ prefix = "${var.config_path}-" }]
+          project-name = [{ prefix = var.names.prefix }]
         }
       }
     }

@@ -7,12 +7,12 @@
 #   reports.tf       where it says what it has to say
 
 locals {
-  name       = "${var.config_path}-notifier"
+  name       = "${var.names.prefix}notifier"
   arn_prefix = "arn:${var.account.partition}"
   arn_suffix = "${var.account.region}:${var.account.id}"
 
   # As text, because the reports' topic names the role and the role the topic.
-  role_arn = "${local.arn_prefix}:iam::${var.account.id}:role/${local.name}"
+  role_arn = "${local.arn_prefix}:iam::${var.account.id}:role/${var.names.iam_prefix}notifier"
 }
 
 # Before the function: Lambda would make the group itself on the first line, for ever and outside of Terraform.

@@ -2,7 +2,7 @@
 
 resource "aws_sns_topic" "reports" {
   #checkov:skip=CKV_AWS_26:With a key of ours the notifier, which is to have no right on any key, would need two. A report holds no secret.
-  name         = "${var.config_path}-reports"
+  name         = "${var.names.prefix}reports"
   display_name = "iwomp deployments"
 }
 
@@ -36,5 +36,5 @@ resource "aws_sns_topic_policy" "reports" {
 }
 
 locals {
-  topic_arn = "${local.arn_prefix}:sns:${local.arn_suffix}:${var.config_path}-reports"
+  topic_arn = "${local.arn_prefix}:sns:${local.arn_suffix}:${var.names.prefix}reports"
 }

@@ -2,7 +2,7 @@
 # on the reports' topic. No KMS: of the register it wants the names, and of encrypted entries it can see no more.
 
 resource "aws_iam_role" "this" {
-  name                 = local.name
+  name                 = "${var.names.iam_prefix}notifier"
   description          = "Notifier of the deployment pipeline ${var.config_path}"
   permissions_boundary = var.permissions_boundary
 
@@ -34,7 +34,7 @@ locals {
       Sid      = "LookAtBuilds"
       Effect   = "Allow"
       Action   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
-      Resource = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${var.config_path}-*"
+      Resource = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${var.names.prefix}*"
     },
     {
       # Which projects there are. The action's resource is the path, with or without the slash at its end, as it is asked for.

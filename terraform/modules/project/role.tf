@@ -113,23 +113,23 @@ locals {
     var.image,
   )
 
-  pipeline_builds = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${var.config_path}-*"
-  pipeline_roles  = "${local.arn_prefix}:iam::${var.account.id}:role/${var.config_path}-*"
-  pipeline_users  = "${local.arn_prefix}:iam::${var.account.id}:user/${var.config_path}-*"
+  pipeline_builds = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${var.names.prefix}*"
+  pipeline_roles  = "${local.arn_prefix}:iam::${var.account.id}:role/${var.names.iam_prefix}*"
+  pipeline_users  = "${local.arn_prefix}:iam::${var.account.id}:user/${var.names.iam_prefix}*"
   pipeline_triggers = [
     "${local.arn_prefix}:sns:${local.arn_suffix}:${var.config_path}",
-    "${local.arn_prefix}:sns:${local.arn_suffix}:${var.config_path}-*",
-    "${local.arn_prefix}:sqs:${local.arn_suffix}:${var.config_path}-triggers*",
-    "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.config_path}-launcher*",
-    "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.config_path}-notifier*",
+    "${local.arn_prefix}:sns:${local.arn_suffix}:${var.names.prefix}*",
+    "${local.arn_prefix}:sqs:${local.arn_suffix}:${var.names.prefix}triggers*",
+    "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.names.prefix}launcher*",
+    "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.names.prefix}notifier*",
     "${local.arn_prefix}:scheduler:${local.arn_suffix}:schedule-group/${var.config_path}",
     "${local.arn_prefix}:scheduler:${local.arn_suffix}:schedule/${var.config_path}/*",
-    "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.config_path}-*",
+    "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.names.prefix}*",
   ]
   pipeline_watch = [
-    "${local.arn_prefix}:cloudwatch:${local.arn_suffix}:alarm:${var.config_path}-*",
-    "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/lambda/${var.config_path}-launcher*",
-    "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/lambda/${var.config_path}-notifier*",
+    "${local.arn_prefix}:cloudwatch:${local.arn_suffix}:alarm:${var.names.prefix}*",
+    "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/lambda/${var.names.prefix}launcher*",
+    "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/lambda/${var.names.prefix}notifier*",
   ]
   pipeline_register = "${local.parameter_arn_prefix}/${var.config_path}/*"
   pipeline_paused   = "${local.parameter_arn_prefix}/${var.config_path}-paused/*"

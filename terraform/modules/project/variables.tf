@@ -21,6 +21,12 @@ variable "config_path" {
   nullable    = false
 }
 
+variable "names" {
+  description = "What the names of this pipeline begin with, in its region, and of roles, which are the whole account's."
+  type        = object({ prefix = string, iam_prefix = string })
+  nullable    = false
+}
+
 # --- the register entry ---
 
 variable "git_url" {

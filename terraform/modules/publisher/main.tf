@@ -7,9 +7,11 @@ locals {
   topic   = split(":", var.topic_arn)
   account = { partition = local.topic[1], region = local.topic[3], id = local.topic[4] }
 
-  # A dot, which no project's name can have, keeps this name apart from those of the builds' roles. 64 is IAM's limit; the
-  # hash keeps two long names apart that differ only behind the cut.
-  full_name = "${local.topic[5]}.publisher"
+  # A topic's name with the region behind the pipeline's (names.tf of the root), because IAM knows no regions; a dot, which no
+  # project's name can have, keeps it apart from those of the builds' roles. 64 is IAM's limit; the hash keeps two long names
+  # apart that differ only behind the cut.
+  topic_words = split("--", local.topic[5])
+  full_name   = "${join("--", concat([local.topic_words[0], local.account.region], slice(local.topic_words, 1, length(local.topic_words))))}.publisher"
   name = length(local.full_name) <= 64 ? local.full_name : join("-", [
     substr(local.full_name, 0, 55),
     substr(sha256(local.full_name), 0, 8),

@@ -23,11 +23,11 @@ const PUBLISHED: &str = "2026-11-23T06:00:00.000Z";
 const PUBLISHED_SECONDS: i64 = 1_795_413_600;
 const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh"}"#;
 const TRIGGER: &str = r#"{"project":"demo","branch":"main"}"#;
-pub(crate) const QUEUE_ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers";
-const QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers";
-const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws-triggers-dead";
+pub(crate) const QUEUE_ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers";
+const QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws--triggers";
+const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws--triggers-dead";
 const BUILDS_PER_HOUR: usize = 8;
-const BUILD: &str = "iwomp-in-aws-demo:1";
+const BUILD: &str = "iwomp-in-aws--demo:1";
 
 /// A queue message as SQS hands it to Lambda, on its `tries`th delivery.
 pub(crate) fn record(message: &str, tries: u32) -> SqsMessage {
@@ -174,7 +174,7 @@ async fn a_trigger_starts_its_projects_build_with_the_four_variables_and_nothing
         let expected =
             [("PROJECTNAME", "demo"), ("GITBRANCH", "main"), ("GITCOMMIT", commit), ("TRIGGERID", TRIGGER_ID)];
         let only = StartBuildInput::builder()
-            .project_name("iwomp-in-aws-demo")
+            .project_name("iwomp-in-aws--demo")
             .idempotency_token(TRIGGER_ID)
             .set_environment_variables_override(Some(variables.to_vec()));
         values == expected && are_plain && *request == only.build().unwrap()
@@ -268,7 +268,7 @@ async fn an_error_of_aws_keeps_the_trigger_and_names_its_cause() {
     let report = report(&launcher, TRIGGER).await;
     assert_eq!(report.outcome, Outcome::Failed);
     let reason = report.reason.unwrap();
-    assert!(reason.contains("starting iwomp-in-aws-demo") && reason.contains("Project cannot be found"), "{reason}");
+    assert!(reason.contains("starting iwomp-in-aws--demo") && reason.contains("Project cannot be found"), "{reason}");
 }
 
 #[tokio::test]
@@ -406,14 +406,14 @@ async fn an_account_without_a_build_to_spare_keeps_no_other_project_from_asking(
         ("/iwomp-in-aws/other", ParameterType::String, ENTRY),
     ]);
     let full = mock!(aws_sdk_codebuild::Client::start_build)
-        .match_requests(|request| request.project_name() == Some("iwomp-in-aws-demo"))
+        .match_requests(|request| request.project_name() == Some("iwomp-in-aws--demo"))
         .then_error(|| {
             let message = "Cannot have more than 0 builds in queue for the account";
             StartBuildError::AccountLimitExceededException(
                 AccountLimitExceededException::builder().message(message).build(),
             )
         });
-    let free = build_starts(|request| request.project_name() == Some("iwomp-in-aws-other"));
+    let free = build_starts(|request| request.project_name() == Some("iwomp-in-aws--other"));
     let launcher = launcher(&[&entries], &[&no_history(), &full, &free]);
     assert_eq!(report(&launcher, TRIGGER).await.class, Some("account_limit"));
     let other = report(&launcher, r#"{"project":"other","branch":"main"}"#).await;

@@ -51,7 +51,7 @@ async fn launch(world: &Arc<World>, number: usize) -> Option<()> {
             commit.as_deref().and_then(|commit| variable("GITCOMMIT", commit)),
         ];
         let codebuild = aws_sdk_codebuild::Client::new(&config);
-        let build = codebuild.start_build().project_name(format!("{CONFIG_PATH}-{name}"));
+        let build = codebuild.start_build().project_name(format!("{CONFIG_PATH}--{name}"));
         let build = build.set_environment_variables_override(Some(variables.into_iter().flatten().collect()));
         build.send().await.ok().map(|_| ())
     };

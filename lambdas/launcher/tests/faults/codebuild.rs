@@ -37,7 +37,7 @@ pub struct Yard {
 
 impl CodeBuild {
     pub fn new(projects: &[Project], dice: &Dice, skew_milliseconds: i64, flaw: Flaw) -> Self {
-        let name = |project: &Project| format!("{CONFIG_PATH}-{}", project.name);
+        let name = |project: &Project| format!("{CONFIG_PATH}--{}", project.name);
         let skew_milliseconds = match flaw {
             Flaw::ClockAhead => FAR_AHEAD_MILLISECONDS,
             _ => dice.around_zero(skew_milliseconds),
@@ -181,5 +181,5 @@ impl CodeBuild {
 }
 
 fn id(project: usize, build: &Build, world: &World) -> String {
-    format!("{CONFIG_PATH}-{}:{}", world.projects[project].name, build.number)
+    format!("{CONFIG_PATH}--{}:{}", world.projects[project].name, build.number)
 }

@@ -19,9 +19,9 @@ pub const RETRY: Duration = Duration::from_secs(120);
 pub const MAX_WAIT: Duration = Duration::from_secs(12 * 3600);
 const MAX_RECEIVES: u32 = 12 * 3600 / (120 / 2) + 20;
 const URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/";
-pub const ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws-triggers";
-pub const NAME: &str = "iwomp-in-aws-triggers";
-pub const DEAD_LETTERS_NAME: &str = "iwomp-in-aws-dead-letters";
+pub const ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers";
+pub const NAME: &str = "iwomp-in-aws--triggers";
+pub const DEAD_LETTERS_NAME: &str = "iwomp-in-aws--dead-letters";
 /// A batch of Lambda's event source.
 const BATCH: usize = 10;
 /// From so many visible messages a batch is drawn: SQS asks some of its servers.

@@ -1,0 +1,15 @@
+# What everything of a pipeline is called: `config_path` alone, or this prefix and more.
+#
+# `config_path` has no two hyphens in a row and none at its end. So what stands before the first `--` of a name is the whole
+# config path of its pipeline: no name of one pipeline is a name of another's, and a policy's `<prefix>*` reaches no other
+# pipeline, whatever the two are called. The parameters alone are not called so, but `/<config path>/...` and
+# `/<config path>-<tree>/...`; there the slash ends the name, and no config path may end like a tree.
+#
+# contract/src/parameter.rs has the same separator; a test there compares the two.
+locals {
+  names = {
+    prefix = "${var.config_path}--"
+    # IAM knows no regions: a pipeline of the same name in another region has roles in the same account.
+    iam_prefix = "${var.config_path}--${local.account.region}--"
+  }
+}
