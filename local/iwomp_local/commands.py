@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from iwomp_local.endings import COMMIT_ID, Record
 from iwomp_local.pipeline import Pipeline, PipelineError, since, variable
 
 FOLLOW_SECONDS = 9 * 3600.0  # a build lasts 8 hours at most
@@ -21,7 +22,7 @@ GIVEN_UP_SHOWN = 5
 GIVEN_UP_SECONDS = 2 * 86400.0  # how far back the launcher's log is read for them
 REASON_LETTERS = 500
 SECRET_BYTES = 8192  # what SSM takes in its largest tier
-COMMIT_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 CREDENTIAL_FORMS = (
     {"authToken"},
     {"authToken", "basicUsername"},
@@ -45,7 +46,7 @@ def rollback(pipeline: Pipeline, project: str, branch: str, commit: str) -> None
         raise PipelineError("say what to go back to: make rollback PROJECT=demo BRANCH=main COMMIT=<full id>")
     for live in pipeline.live(project):
         if live.branch == branch:
-            print(f"live was {live.commit}, since {live.time}")
+            print(f"live was {live.commit}, since {printable(live.time)}")
     pipeline.declare_live(project, branch, commit)
     trigger(pipeline, project, branch, commit)
 
@@ -63,7 +64,7 @@ def logs(pipeline: Pipeline, project: str) -> None:
     build = builds[0]
     print(f"build {build['id']}, {build['buildStatus']}, started {since(build['startTime'])}", flush=True)
     for line in pipeline.follow(build, FOLLOW_SECONDS):
-        print(line.text, flush=True)
+        print(printable(line.text), flush=True)
 
 
 def stop(pipeline: Pipeline, project: str) -> None:
@@ -118,13 +119,13 @@ def status(pipeline: Pipeline) -> None:
         print(project)
         if (pause := paused.get(project)) is not None:
             print(f"  paused  {since(pause.since)}: {printable(pause.reason)}; make resume PROJECT={project}")
-        live = pipeline.live(project)
-        for entry in live:
-            print(f"  live    {entry.branch:<20} {entry.commit[:12]}  since {entry.time}")
+        live = pipeline.records(project)
+        for branch, record in live:
+            print(f"  live    {printable(branch):<20} {what_is_live(record)}")
         if not live:
             print("  live    nothing yet")
         for build in pipeline.builds(project, BUILDS_SHOWN):
-            for line in describe(pipeline, build):
+            for line in describe(pipeline, project, build):
                 print(f"  {line}")
     waiting = pipeline.waiting(pipeline.outputs["queue_url"])
     dead = pipeline.waiting(pipeline.outputs["dead_letter_queue_url"])
@@ -138,10 +139,12 @@ def given_up(pipeline: Pipeline) -> list[str]:
     """Why the newest dead letters died, as the launcher's log tells it: the last that was said of each."""
     last: dict[str, dict[str, Any]] = {}
     for said in pipeline.launcher_outcomes(begin=time.time() - GIVEN_UP_SECONDS):
-        if said.get("trigger"):
-            last[said["trigger"]] = last.pop(said["trigger"], {}) | said  # moves it to the end
+        if isinstance(trigger := said.get("trigger"), str):
+            last[trigger] = last.pop(trigger, {}) | said  # moves it to the end
     lines = [
-        f"{said['outcome']:<8} {said.get('project', '?')} {said.get('branch', '?')}: {said.get('reason', '')}"
+        printable(
+            f"{said['outcome']:<8} {said.get('project', '?')} {said.get('branch', '?')}: {said.get('reason', '')}"
+        )
         for said in last.values()
         if said["outcome"] in ("expired", "failed")
     ]
@@ -149,17 +152,23 @@ def given_up(pipeline: Pipeline) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """What somebody else wrote, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """What somebody else wrote, without what a terminal would obey. Colours are left out, tabs become spaces."""
+    plain = COLOUR.sub("", text.expandtabs())
+    return "".join(letter if letter.isprintable() else "?" for letter in plain)
 
 
-def describe(pipeline: Pipeline, build: dict[str, Any]) -> list[str]:
+def what_is_live(record: Record | None) -> str:
+    if record is None:
+        return 'its record cannot be read: see docs/operations.md, "A record that cannot be read"'
+    return f"{record.commit[:12]}  since {printable(record.time)}"
+
+
+def describe(pipeline: Pipeline, project: str, build: dict[str, Any]) -> list[str]:
     """A line about a build, and one about why it did not deploy."""
-    outcome = pipeline.build_outcome(build) or {}
-    word = outcome.get("outcome") or build["buildStatus"].lower().replace("_", " ")
-    what = f"{variable(build, 'GITBRANCH') or '?'} {(outcome.get('commit') or '')[:12]}".strip()
-    line = f"build   {word:<12} {what:<34} {since(build['startTime'])}"
-    return [line, f"        {outcome['reason']}"] if outcome.get("reason") else [line]
+    ending = pipeline.ending(build, project)
+    what = printable(f"{variable(build, 'GITBRANCH') or '?'} {(ending.commit or '')[:12]}").strip()
+    line = f"build   {ending.word:<12} {what:<34} {since(build['startTime'])}"
+    return [line, f"        {printable(ending.reason)}"] if ending.reason else [line]
 
 
 def secret(pipeline: Pipeline, project: str, file: Path | None) -> None:

@@ -6,6 +6,7 @@ Everything that people do with a pipeline goes through here, so that the same co
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from iwomp_local.branch import decoded, encoded
+from iwomp_local.endings import Ending, Record, judge
 from iwomp_local.waiting import NotInTime
 
 OUTCOME_LINES = 20  # how many lines from a build log's end the outcome line is looked for in
 BATCH = 10  # SQS's own
+BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/#+@(),-]{0,199}")  # what can stand, encoded, in a record's name
 
 
 class PipelineError(RuntimeError):
@@ -128,11 +131,36 @@ class Pipeline:
         return "".join(event["message"].rstrip("\n") + "\n" for event in self.log(build)[0])
 
     def build_outcome(self, build: dict[str, Any]) -> dict[str, Any] | None:
-        """The worker's outcome line of a build."""
+        """What the worker said of a build. A command can print such a line, too: it judges nothing, `ending` does."""
         lines = [outcome_of(event["message"]) for event in self.log(build)[0][-OUTCOME_LINES:]]
         return next((line for line in reversed(lines) if line is not None), None)
 
+    def ending(self, build: dict[str, Any], project: str) -> Ending:
+        """How a build ended, or that it runs."""
+        branch = variable(build, "GITBRANCH") or ""
+        deploys = build["buildStatus"] == "SUCCEEDED" and BRANCH.fullmatch(branch)
+        return judge(build, variable(build, "GITCOMMIT"), self._history(project, branch) if deploys else ())
+
+    def _history(self, project: str, branch: str) -> Iterator[Record]:
+        """All that was recorded of a branch. What is no record was not written by a worker."""
+        ssm = self.client("ssm")
+        name = f"/{self.config_path}-deployed/{project}/{encoded(branch)}"
+        try:
+            for page in ssm.get_paginator("get_parameter_history").paginate(Name=name):
+                yield from filter(None, (Record.parse(version["Value"]) for version in page["Parameters"]))
+        except ssm.exceptions.ParameterNotFound:
+            return
+
     def live(self, project: str) -> list[Live]:
+        """What is live of a project's branches, as far as it can be read."""
+        return [
+            Live(branch, record.commit, record.time, record.build)
+            for branch, record in self.records(project)
+            if record is not None
+        ]
+
+    def records(self, project: str) -> list[tuple[str, Record | None]]:
+        """Each branch with its record. A build may write what it likes there; None stands for what is no record."""
         pages = (
             self.client("ssm")
             .get_paginator("get_parameters_by_path")
@@ -140,10 +168,9 @@ class Pipeline:
         )
         prefix = f"/{self.config_path}-deployed/{project}/"
         return [
-            Live(decoded(parameter["Name"].removeprefix(prefix)), entry["commit"], entry["time"], entry.get("build"))
+            (decoded(parameter["Name"].removeprefix(prefix)), Record.parse(parameter["Value"]))
             for page in pages
             for parameter in page["Parameters"]
-            if (entry := json.loads(parameter["Value"]))
         ]
 
     def waiting(self, queue_url: str) -> int:
@@ -268,7 +295,7 @@ def outcome_of(line: str) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and isinstance(value.get("outcome"), str) else None
 

@@ -74,6 +74,6 @@ def published(stack: Stack, message: Message) -> Result:
     outcome = stack.launcher_verdict(trigger)
     if message.project is not None and outcome["outcome"] == "started":
         build, _ = stack.finished_build(message.project, trigger)
-        outcome = stack.pipeline.build_outcome(build) or {"outcome": "nothing said"}
+        outcome = {"outcome": stack.pipeline.ending(build, message.project).word}
     held = outcome["outcome"] == message.outcome and message.word in (None, outcome.get("class"))
     return Result(f"publish {message.what}", held, " ".join(filter(None, (outcome["outcome"], outcome.get("class")))))
