@@ -1,9 +1,10 @@
 //! Git credentials. The secrets in them have no `Display`, their `Debug` is blank, and they are wiped when dropped.
 
 use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
 
-use crate::DocumentError;
-use crate::document::Object;
+use crate::document::{self, Object};
+use crate::{DocumentError, GitUrl, Scheme, ssh_key};
 
 /// The keys of a credentials document.
 const KEYS: [&str; 5] = ["authToken", "basicUsername", "basicPassword", "sshPrivateKey", "knownHosts"];
@@ -29,6 +30,41 @@ impl Credentials {
         Self::take(&mut Object::read(text, &KEYS)?)?.ok_or(DocumentError::MissingKey("authToken"))
     }
 
+    /// That they can be of use for `url`, as far as that can be seen without asking its host: by their kind, and for SSH by a
+    /// key that needs no passphrase and by known hosts that have this one.
+    ///
+    /// # Errors
+    /// Names the key and the rule, never a value.
+    pub fn check(&self, url: &GitUrl) -> Result<(), DocumentError> {
+        let invalid = |key, rule| Err(DocumentError::Invalid { key, rule });
+        match (self, url.scheme()) {
+            (Self::Token { .. }, Scheme::Ssh) => invalid(
+                "authToken",
+                "is of no use for an SSH URL: store sshPrivateKey and knownHosts, or use the HTTPS URL",
+            ),
+            (Self::Basic { .. }, Scheme::Ssh) => invalid(
+                "basicPassword",
+                "is of no use for an SSH URL: store sshPrivateKey and knownHosts, or use the HTTPS URL",
+            ),
+            (Self::Ssh { .. }, Scheme::Https) => {
+                invalid("sshPrivateKey", "is of no use for an HTTPS URL: store an authToken, or use the SSH URL")
+            }
+            (Self::Ssh { private_key, known_hosts }, Scheme::Ssh) => {
+                ssh_key::check_private(private_key.expose_secret())
+                    .map_err(|rule| DocumentError::Invalid { key: "sshPrivateKey", rule })?;
+                match ssh_key::knows_host(known_hosts, url.host(), url.port()) {
+                    true => Ok(()),
+                    false => invalid(
+                        "knownHosts",
+                        "has no line for the host of gitUrl: add what `ssh-keyscan HOST` prints (-p PORT, if the URL has \
+                         one), once it was compared with what the host publishes",
+                    ),
+                }
+            }
+            (Self::Token { .. } | Self::Basic { .. }, Scheme::Https) => Ok(()),
+        }
+    }
+
     /// Takes the credentials out of `object`, if there are any.
     pub(crate) fn take(object: &mut Object) -> Result<Option<Self>, DocumentError> {
         let token = take_secret_line(object, "authToken")?;
@@ -52,6 +88,51 @@ impl Credentials {
             _ => invalid("sshPrivateKey", "and authToken or basicUsername exclude each other"),
         }
     }
+}
+
+/// Longest document that is taken: what SSM takes in its largest tier.
+pub const MAX_DOCUMENT_BYTES: usize = 8192;
+
+/// Why what somebody handed over cannot be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HandedOverError {
+    #[error("nothing was handed over")]
+    Empty,
+    #[error("this is longer than {MAX_DOCUMENT_BYTES} bytes, which is all that SSM takes")]
+    TooLong,
+    #[error(
+        "an SSH key needs the host's key beside it: hand over a JSON object with sshPrivateKey and knownHosts (from \
+         `ssh-keyscan HOST`, compared with what the host publishes)"
+    )]
+    BareKey,
+    #[error("a token is one word; anything else has to be a JSON object")]
+    Words,
+    #[error("what was handed over {0}")]
+    Document(#[from] DocumentError),
+}
+
+/// The document to store for what somebody handed over, as a file or a line: a document of one of the forms, or a bare token.
+/// Every rule that the worker will apply is applied, those that need the URL of the repository if `url` is known.
+///
+/// # Errors
+/// Says what to hand over instead; never repeats what was.
+pub fn handed_over(bytes: &[u8], url: Option<&GitUrl>) -> Result<SecretString, HandedOverError> {
+    let text = document::trimmed(document::decode(bytes)?);
+    let one_word = text.split_whitespace().nth(1).is_none();
+    let document = match text {
+        "" => return Err(HandedOverError::Empty),
+        _ if text.starts_with('{') => text.to_owned(),
+        _ if text.starts_with("-----BEGIN") || text.starts_with("ssh-") => return Err(HandedOverError::BareKey),
+        _ if one_word => serde_json::json!({ "authToken": text }).to_string(),
+        _ => return Err(HandedOverError::Words),
+    };
+    let document = SecretString::from(document);
+    if document.expose_secret().len() > MAX_DOCUMENT_BYTES {
+        return Err(HandedOverError::TooLong);
+    }
+    let credentials = Credentials::parse(document.expose_secret())?;
+    url.map_or(Ok(()), |url| credentials.check(url))?;
+    Ok(document)
 }
 
 /// The user name with which `host` takes a token as a password, where the register names none. GitLab's and Bitbucket's own
@@ -144,6 +225,66 @@ mod tests {
         ] {
             assert!(Credentials::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn credentials_that_cannot_work_for_a_url_are_told_why() {
+        const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let ssh = |key: &str, hosts: &str| serde_json::json!({"sshPrivateKey": key, "knownHosts": hosts}).to_string();
+        let check = |document: &str, url: &str| {
+            let checked = Credentials::parse(document).unwrap().check(&GitUrl::parse(url).unwrap());
+            checked.map_err(|error| error.to_string())
+        };
+        const HTTPS: &str = "https://git.example/r";
+        const SSH: &str = "ssh://git@git.example/r";
+        assert_eq!(check(&ssh(KEY, "git.example ssh-ed25519 A"), SSH), Ok(()));
+        assert_eq!(check(r#"{"authToken":"t"}"#, HTTPS), Ok(()));
+        for (document, url, says) in [
+            (r#"{"authToken":"t"}"#.to_owned(), SSH, "\"authToken\" is of no use for an SSH URL"),
+            (r#"{"basicUsername":"u","basicPassword":"p"}"#.to_owned(), SSH, "\"basicPassword\" is of no use"),
+            (ssh(KEY, "git.example ssh-ed25519 A"), HTTPS, "\"sshPrivateKey\" is of no use for an HTTPS URL"),
+            (ssh("k", "git.example ssh-ed25519 A"), SSH, "\"sshPrivateKey\" is no private key"),
+            (ssh(KEY, "other.example ssh-ed25519 A"), SSH, "\"knownHosts\" has no line for the host of gitUrl"),
+        ] {
+            let said = check(&document, url).unwrap_err();
+            assert!(said.starts_with(says), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_was_handed_over_is_stored_only_if_the_worker_will_take_it() {
+        let https = GitUrl::parse("https://git.example/r").unwrap();
+        let stored = |bytes: &[u8]| {
+            let document = handed_over(bytes, Some(&https)).map_err(|error| error.to_string());
+            document.map(|document| document.expose_secret().to_owned())
+        };
+        assert_eq!(stored(b"\xef\xbb\xbf  token\r\n").unwrap(), r#"{"authToken":"token"}"#);
+        assert_eq!(stored(b"\n{ \"authToken\": \"t\" }\n").unwrap(), r#"{ "authToken": "t" }"#);
+        for (bytes, says) in [
+            (&b""[..], "nothing was handed over"),
+            (b" \n\xef\xbb\xbf", "nothing was handed over"),
+            (b"two canary-9", "a token is one word"),
+            (b"-----BEGIN OPENSSH PRIVATE KEY-----\ncanary-9", "an SSH key needs the host's key"),
+            (b"ssh-ed25519 canary-9", "an SSH key needs the host's key"),
+            (b"\xff\xfec\0a\0n\0", "what was handed over is in UTF-16"),
+            (b"canary-9\xfc", "what was handed over is in Latin-1"),
+            (b"{\"authToken\":\"canary-9\"", "what was handed over is not valid JSON"),
+            (b"{\"authToken\":\"\"}", "what was handed over \"authToken\" must not be empty"),
+            (b"{\"authToken\":\"canary-9\\n\"}", "what was handed over \"authToken\" must be one non-empty line"),
+            (
+                b"{\"authToken\":\"a\",\"authToken\":\"canary-9\"}",
+                "what was handed over has the key \"authToken\" twice",
+            ),
+            (b"{\"authToken\":[\"canary-9\"]}", "what was handed over \"authToken\" must be a string"),
+            (b"{\"canary-9\":\"x\"}", "what was handed over has an unknown key of 8 characters"),
+            (b"[\"canary-9\"]", "what was handed over \"authToken\""),
+        ] {
+            match stored(bytes) {
+                Err(said) => assert!(said.starts_with(says) && !said.contains("canary-9"), "{said}"),
+                Ok(_) => assert!(bytes.starts_with(b"["), "{}", String::from_utf8_lossy(bytes)),
+            }
+        }
+        assert_eq!(stored("x".repeat(9000).as_bytes()), Err(HandedOverError::TooLong.to_string()));
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl GitUrl {
             return Err("must be at most 1024 printable ASCII characters without spaces");
         }
         let text = scp_form_as_url(text).unwrap_or_else(|| text.to_owned());
+        if has_colon_for_slash(&text) {
+            return Err(
+                "must have / and not : between host and path: a colon is for a port, or for user@host:path without ssh://",
+            );
+        }
         let url = Url::parse(&text).map_err(|_| "must be an https:// or ssh:// URL")?;
         let scheme = match url.scheme() {
             "https" => Scheme::Https,
@@ -94,6 +99,12 @@ impl GitUrl {
         &self.host
     }
 
+    /// The port, if it is not the scheme's own.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// Scheme, host and port: what a credential is bound to.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -115,6 +126,15 @@ fn scp_form_as_url(text: &str) -> Option<String> {
     let (user, host) = login.split_once('@')?;
     (!user.is_empty() && !host.is_empty() && !path.starts_with(':'))
         .then(|| format!("ssh://{user}@{host}/{}", path.trim_start_matches('/')))
+}
+
+/// `ssh://git@host:org/repo`: the scp form with a scheme in front, as people write it who know both.
+fn has_colon_for_slash(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    host.split_once(':')
+        .is_some_and(|(_, path)| path.starts_with(|c: char| c.is_ascii_alphabetic() || "_~.".contains(c)))
 }
 
 /// Labels of letters, digits and inner `-`. The last one starts with a letter: `127.1`, `2130706433` and `0x7f.1` are
@@ -239,6 +259,15 @@ mod tests {
         ] {
             assert!(GitUrl::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_colon_in_the_place_of_a_slash_is_told() {
+        for text in ["ssh://git@github.com:org/repo.git", "https://github.com:org/repo", "ssh://github.com:~me/repo"] {
+            let message = GitUrl::parse(text).unwrap_err().to_string();
+            assert!(message.contains("must have / and not : between host and path"), "{message}");
+        }
+        assert!(!GitUrl::parse("https://me:s3cret@github.com/o/r").unwrap_err().to_string().contains("and not :"));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::credentials;
 use crate::document::{Object, strings};
 use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
+use crate::{credentials, ssh_key};
 
 const KEYS: [&str; 15] = [
     "gitUrl",
@@ -211,11 +211,25 @@ impl Command {
             Self::Executable(executable) => std::slice::from_ref(executable),
             Self::Vector(words) => words.as_slice(),
         };
+        if let Self::Executable(executable) = &command
+            && executable.contains(is_of_a_command_line)
+        {
+            return Err(DocumentError::Invalid {
+                key: KEY,
+                rule: "is one executable and not a command line, for no shell reads it: give the words as an array, as in \
+                    [\"./deploy.sh\", \"prod\"]",
+            });
+        }
         if words.first().is_none_or(String::is_empty) || words.iter().any(|word| word.contains('\0')) {
             return Err(DocumentError::Invalid { key: KEY, rule: "must name an executable and hold no NUL" });
         }
         Ok(command)
     }
+}
+
+/// What no name of an executable has, unless somebody took it for a line that a shell reads.
+fn is_of_a_command_line(c: char) -> bool {
+    c.is_whitespace() || "\"'`$;&|<>".contains(c)
 }
 
 impl AuthScheme {
@@ -256,11 +270,31 @@ impl Unchanged {
 
 fn take_ca_bundle(object: &mut Object) -> Result<Option<String>, DocumentError> {
     const KEY: &str = "caBundle";
-    match object.take_string(KEY)? {
-        Some(pem) if !pem.contains("-----BEGIN CERTIFICATE-----") => {
-            Err(DocumentError::Invalid { key: KEY, rule: "must be certificates in PEM form" })
-        }
-        bundle => Ok(bundle),
+    let Some(bundle) = object.take_string(KEY)? else { return Ok(None) };
+    match check_certificates(&bundle) {
+        Ok(()) => Ok(Some(bundle)),
+        Err(rule) => Err(DocumentError::Invalid { key: KEY, rule }),
+    }
+}
+
+/// That `bundle` has certificates and nothing else between the armour of PEM. Text around the blocks, as some bundles have it,
+/// is nobody's concern.
+fn check_certificates(bundle: &str) -> Result<(), &'static str> {
+    const CERTIFICATE: &str = "CERTIFICATE";
+    let kinds = || bundle.split("-----BEGIN ").skip(1).map(|block| block.split("-----").next().unwrap_or_default());
+    if kinds().any(|kind| kind.ends_with("PRIVATE KEY")) {
+        return Err("holds a private key, which many can read now: make a new one, and put only certificates here");
+    }
+    if bundle.contains("\\n") {
+        return Err("has \\n as two characters where its lines end: write real line ends, in JSON one backslash and n");
+    }
+    if kinds().next().is_none() || kinds().any(|kind| kind != CERTIFICATE) {
+        return Err("must be certificates in PEM form, and nothing else");
+    }
+    let is_whole = |block: &str| block.contains("\n-----END CERTIFICATE-----");
+    match bundle.split("-----BEGIN ").skip(1).all(is_whole) {
+        true => Ok(()),
+        false => Err("has a certificate that is cut off, or not in lines: it goes from -----BEGIN to -----END"),
     }
 }
 
@@ -354,14 +388,11 @@ impl AllowedSigners {
         // `cert-authority` would let whoever holds that authority add signers without the register knowing. ssh-keygen takes
         // it in upper case too.
         let names_authority = |line: &str| line.to_ascii_lowercase().contains("cert-authority");
-        let names_key = |line: &str| {
-            let mut words = line.split_whitespace().skip(1);
-            words.any(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"))
-        };
-        if lines().next().is_none() || !lines().all(names_key) || lines().any(names_authority) {
+        if lines().next().is_none() || !lines().all(ssh_key::is_signer) || lines().any(names_authority) {
             return Err(DocumentError::Invalid {
                 key: KEY,
-                rule: "must be lines of an allowed_signers file (principal and SSH key, no cert-authority) or an armoured GPG key",
+                rule: "must be lines of an allowed_signers file (principal and whole SSH key, no cert-authority) or an armoured \
+                    GPG key",
             });
         }
         Ok(Some(Self::Ssh(text)))
@@ -528,7 +559,7 @@ mod tests {
 
     #[test]
     fn signers_are_ssh_keys_or_gpg_keys() {
-        let ssh = r#""allowedSigners":"ada@example.org namespaces=\"git\" ssh-ed25519 AAAA\n# comment\n""#;
+        let ssh = r#""allowedSigners":"ada@example.org namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n# comment\n""#;
         assert!(matches!(with(ssh).unwrap().allowed_signers, Some(AllowedSigners::Ssh(_))));
         let gpg = r#""allowedSigners":"-----BEGIN PGP PUBLIC KEY BLOCK-----\n...""#;
         assert!(matches!(with(gpg).unwrap().allowed_signers, Some(AllowedSigners::Gpg(_))));
@@ -536,9 +567,9 @@ mod tests {
             r#""allowedSigners":"""#,
             r##""allowedSigners":"# nobody""##,
             r#""allowedSigners":"ada@example.org""#,
-            r#""allowedSigners":"ssh-ed25519 AAAA""#,
-            r#""allowedSigners":"* cert-authority ssh-ed25519 AAAA""#,
-            r#""allowedSigners":"* Cert-AUTHORITY ssh-ed25519 AAAA""#,
+            r#""allowedSigners":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA""#,
+            r#""allowedSigners":"* cert-authority ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA""#,
+            r#""allowedSigners":"* Cert-AUTHORITY ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA""#,
             r#""allowedSigners":["ada ssh-ed25519 AAAA"]"#,
         ] {
             assert!(with(more).is_err(), "{more}");

@@ -59,11 +59,18 @@ fn a_deploy_role_is_an_arn_to_the_last_character() {
     }
 }
 
+/// A public key of Ed25519, of zeros.
+macro_rules! key {
+    () => {
+        "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    };
+}
+
 #[test]
 fn signers_are_keys_and_no_authorities() {
     for signers in [
-        "ada@example.org ssh-ed25519 AAAA",
-        "\n# who may sign\nada,bob namespaces=\"git\" ecdsa-sha2-nistp256 AAAA\n\neve sk-ssh-ed25519@openssh.com AAAA",
+        concat!("ada@example.org ssh-ed25519 ", key!()),
+        concat!("\n# who may sign\nada,bob namespaces=\"git\" ssh-ed25519 ", key!(), "\n\neve ssh-ed25519 ", key!()),
         "  -----BEGIN PGP PUBLIC KEY BLOCK-----\nAAAA",
     ] {
         assert!(entry_with("allowedSigners", signers).unwrap().allowed_signers.is_some(), "{signers}");
@@ -74,18 +81,38 @@ fn signers_are_keys_and_no_authorities() {
         "# ada ssh-ed25519 AAAA",
         "ssh-ed25519",
         "ada rsa AAAA",
-        "ada ssh-ed25519 AAAA\nbob",
-        "ada cert-authority ssh-ed25519 AAAA",
-        "ada CERT-authority ssh-ed25519 AAAA",
-        "ada ssh-ed25519 AAAA\n* namespaces=\"git\",cert-authority ssh-ed25519 AAAA",
+        "ada ssh-ed25519",
+        "ada ssh-ed25519 junk",
+        "ada ssh-ed25519 AAAA",
+        concat!("ada ssh-ed25519 ", key!(), "\nbob"),
+        concat!("ada cert-authority ssh-ed25519 ", key!()),
+        concat!("ada CERT-authority ssh-ed25519 ", key!()),
+        concat!("ada ssh-ed25519 ", key!(), "\n* namespaces=\"git\",cert-authority ssh-ed25519 ", key!()),
         "x -----BEGIN PGP PUBLIC KEY BLOCK-----",
         "-----BEGIN PGP PRIVATE KEY BLOCK-----",
     ] {
         assert!(entry_with("allowedSigners", signers).is_err(), "{signers:?}");
     }
-    assert!(entry_with("caBundle", "").is_err() && entry_with("caBundle", "-----BEGIN PRIVATE KEY-----").is_err());
-    let pem = "-----BEGIN CERTIFICATE-----\nAAAA";
-    assert_eq!(entry_with("caBundle", pem).unwrap().ca_bundle.as_deref(), Some(pem));
+}
+
+#[test]
+fn a_ca_bundle_is_whole_certificates_and_nothing_else() {
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for bundle in [PEM.to_owned(), format!("# our CA\r\n{PEM}\n{PEM}"), PEM.replace('\n', "\r\n")] {
+        assert_eq!(entry_with("caBundle", bundle.as_str()).unwrap().ca_bundle, Some(bundle));
+    }
+    let refused = |bundle: &str| entry_with("caBundle", bundle).unwrap_err().to_string();
+    for (bundle, says) in [
+        (String::new(), "must be certificates in PEM form"),
+        ("x".to_owned(), "must be certificates in PEM form"),
+        (PEM.replace("CERTIFICATE", "CERTIFICATE REQUEST"), "must be certificates in PEM form"),
+        (format!("{PEM}-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n"), "holds a private key"),
+        (PEM.replace('\n', "\\n"), "has \\n as two characters"),
+        (PEM[..40].to_owned(), "has a certificate that is cut off"),
+        (PEM.replace('\n', " "), "has a certificate that is cut off"),
+    ] {
+        assert!(refused(&bundle).starts_with(&format!("\"caBundle\" {says}")), "{bundle}: {}", refused(&bundle));
+    }
 }
 
 #[test]
@@ -130,7 +157,25 @@ fn a_commit_is_required_only_where_the_entry_says_so() {
 #[test]
 fn a_command_is_what_was_written_and_nothing_more() {
     let command = |value: Value| entry_with("command", value).map(|project| project.command);
-    assert_eq!(command("deploy now; id".into()), Ok(Command::Executable("deploy now; id".to_owned())));
+    assert_eq!(command("./bin/deploy.sh".into()), Ok(Command::Executable("./bin/deploy.sh".to_owned())));
+    assert_eq!(command(json!(["./my deploy.sh"])), Ok(Command::Vector(vec!["./my deploy.sh".to_owned()])));
+    for line in [
+        "./deploy.sh prod",
+        "npm run deploy",
+        "a\tb",
+        "deploy.sh ",
+        "a&&b",
+        "a;b",
+        "a|b",
+        "a>b",
+        "$HOME/a",
+        "`a`",
+        "'a'",
+        "\"a\"",
+    ] {
+        let said = command(line.into()).unwrap_err().to_string();
+        assert!(said.starts_with("\"command\" is one executable and not a command line"), "{line}: {said}");
+    }
     assert_eq!(command(json!(["make", ""])), Ok(Command::Vector(vec!["make".to_owned(), String::new()])));
     for value in [json!(""), json!([]), json!(["", "x"]), json!("a\0b"), json!(["a", "b\0"]), json!([["a"]]), json!({})]
     {

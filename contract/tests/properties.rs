@@ -94,8 +94,11 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
             prop_oneof![9 => Just("run"), 9 => Just("skip"), 1 => Just("never")].prop_map(Value::from).boxed(),
         ),
         ("deployRoleArn", text("arn:aws(-cn)?:iam::[0-9]{12}:role/[a-z/]{0,5}")),
-        ("allowedSigners", text("[a-z*]{1,4} (cert-authority )?ssh-ed25519 [A-Z]{4}\n?")),
-        ("caBundle", text("(-----BEGIN CERTIFICATE-----)?[A-Z\n]{0,9}")),
+        (
+            "allowedSigners",
+            text("[a-z*]{1,4} (cert-authority )?ssh-ed25519 (AAAAC3NzaC1lZDI1NTE5AAAAI[A-O]{43}|[A-Z]{4})\n?"),
+        ),
+        ("caBundle", text("(-----BEGIN CERTIFICATE-----\n[A-Z\n]{0,9}\n-----END CERTIFICATE-----)?[A-Z\n]{0,9}")),
     ]);
     object(keys)
 }
