@@ -101,8 +101,12 @@ fmt: $(TOOLS) ## Format everything
 # provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.
 BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
 
+# The program by which credentials are checked before they are stored.
+HANDED_OVER = cargo build --quiet --release --locked --package contract --example handed_over
+
 build: $(TOOLS) ## The zips of launcher and notifier and the worker, for this machine
 	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
+	$(HANDED_OVER)
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
 	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher --package notifier
@@ -151,6 +155,7 @@ resume: $(TOOLS) ## Let a paused project deploy again: PROJECT=
 	$(IWOMP) resume "$${PROJECT-}"
 
 secret: $(TOOLS) ## Store a project's Git credentials, from standard input or FILE=: PROJECT=
+	$(HANDED_OVER)
 	$(IWOMP) secret "$${PROJECT-}" $${FILE:+--file "$$FILE"}
 
 verify-boundary: $(TOOLS) ## Show what each principal can do, and try the CI's key: [ARGS="--account N --ci-profile P"]

@@ -22,6 +22,7 @@ module "project" {
   allowed_signers   = each.value.allowed_signers
   deploy_role_arn   = each.value.deploy_role_arn
   unchanged         = each.value.unchanged
+  environment       = each.value.environment
 
   credentials         = lookup(var.credentials, each.key, null)
   credentials_version = each.value.credentials_version

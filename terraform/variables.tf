@@ -73,8 +73,9 @@ variable "projects" {
     allowed_signers = optional(string)
     deploy_role_arn = optional(string)
 
-    schedule  = optional(string)
-    unchanged = optional(string)
+    schedule    = optional(string)
+    unchanged   = optional(string)
+    environment = optional(map(string))
 
     own_topic      = optional(bool, false)
     publisher_arns = optional(list(string), [])

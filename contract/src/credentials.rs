@@ -27,7 +27,7 @@ impl Credentials {
     /// # Errors
     /// Names the key and the rule, never a value.
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
-        Self::take(&mut Object::read(text, &KEYS)?)?.ok_or(DocumentError::MissingKey("authToken"))
+        Self::take(&mut Object::read_secret(text, &KEYS)?)?.ok_or(DocumentError::MissingKey("authToken"))
     }
 
     /// That they can be of use for `url`, as far as that can be seen without asking its host: by their kind, and for SSH by a
@@ -277,6 +277,7 @@ mod tests {
             ),
             (b"{\"authToken\":[\"canary-9\"]}", "what was handed over \"authToken\" must be a string"),
             (b"{\"canary-9\":\"x\"}", "what was handed over has an unknown key of 8 characters"),
+            (b"{\"canary\":\"x\"}", "what was handed over has an unknown key of 6 characters"),
             (b"[\"canary-9\"]", "what was handed over \"authToken\""),
         ] {
             match stored(bytes) {

@@ -78,6 +78,15 @@ pub(crate) struct Object(BTreeMap<String, Value>);
 impl Object {
     /// Reads `text`, a JSON object with nothing but white space and a byte order mark around it, allowing only the `known` keys.
     pub(crate) fn read(text: &str, known: &[&'static str]) -> Result<Self, DocumentError> {
+        Self::read_or(text, known, |key| unknown(key, known))
+    }
+
+    /// Like [`Self::read`], for a document that is made of secrets: no error shows an unknown key, however short a word it is.
+    pub(crate) fn read_secret(text: &str, known: &[&'static str]) -> Result<Self, DocumentError> {
+        Self::read_or(text, known, |key| almost(key, known).unwrap_or_else(|| unshown(key)))
+    }
+
+    fn read_or(text: &str, known: &[&'static str], unknown: impl Fn(&str) -> String) -> Result<Self, DocumentError> {
         let text = trimmed(in_utf_8(text)?);
         if !text.starts_with('{') {
             return Err(DocumentError::NotAnObject);
@@ -93,7 +102,7 @@ impl Object {
         let mut object = BTreeMap::new();
         for (key, Unrepeated(value)) in pairs {
             if !known.contains(&key.as_str()) {
-                return Err(DocumentError::UnknownKey { key: unknown(&key, known), known: known.join(", ") });
+                return Err(DocumentError::UnknownKey { key: unknown(&key), known: known.join(", ") });
             }
             if object.contains_key(&key) {
                 return Err(DocumentError::RepeatedKey(key));
@@ -150,14 +159,23 @@ impl Object {
 /// How an error speaks of a key that is not `known`. Somebody may have put a secret where the key belongs, so it is repeated
 /// only if it is a short word; and what is near to a known key was meant to be that.
 fn unknown(key: &str, known: &[&'static str]) -> String {
-    if let Some(meant) = known.iter().find(|known| is_near(key, known)) {
-        return format!("an unknown key that is almost \"{meant}\"");
+    if let Some(almost) = almost(key, known) {
+        return almost;
     }
     let is_word = key.len() <= MAX_KEY_BYTES && key.bytes().all(|b| b.is_ascii_alphabetic() || b"_-".contains(&b));
     match is_word && !key.is_empty() {
         true => format!("the unknown key \"{key}\""),
-        false => format!("an unknown key of {} characters, not shown because it may be a secret", key.chars().count()),
+        false => unshown(key),
     }
+}
+
+fn almost(key: &str, known: &[&'static str]) -> Option<String> {
+    let meant = known.iter().find(|known| is_near(key, known))?;
+    Some(format!("an unknown key that is almost \"{meant}\""))
+}
+
+fn unshown(key: &str) -> String {
+    format!("an unknown key of {} characters, not shown because it may be a secret", key.chars().count())
 }
 
 /// Whether the two differ in case and separators only, or else by one letter: left out, put in, or another.

@@ -52,7 +52,7 @@ const SECRET_WORDS: [&str; 15] = [
     "APIKEY",
     "PAT",
     "CREDENTIAL",
-    "CREDS",
+    "CRED",
     "AUTH",
     "PRIVATE",
     "BEARER",
@@ -120,16 +120,40 @@ mod tests {
 
     #[test]
     fn a_name_is_one_that_a_shell_could_set_and_that_is_nobody_elses() {
-        for good in ["STAGE", "stage", "_x", "TF_VAR_region", "NODE_OPTIONS", "TZ", "LANG", "MONKEY", "PATHS", "HOMEPAGE", "COMPASS", "DOMAIN_REF"]
-        {
+        for good in [
+            "STAGE",
+            "stage",
+            "_x",
+            "TF_VAR_region",
+            "NODE_OPTIONS",
+            "TZ",
+            "LANG",
+            "MONKEY",
+            "PATHS",
+            "HOMEPAGE",
+            "COMPASS",
+            "DOMAIN_REF",
+        ] {
             assert!(with(good).is_ok(), "{good}: {:?}", with(good));
         }
         for bad in ["", "1A", "A-B", "A B", "A=B", "Ä", "A\n", "BASH_FUNC_x%%", &"A".repeat(65)] {
             assert!(with(bad).unwrap_err().contains("must have names of"), "{bad:?}");
         }
         for reserved in [
-            "PATH", "Path", "HOME", "IWOMP_COMMIT", "iwomp_x", "AWS_PROFILE", "AWS_REGION", "GIT_SSH_COMMAND", "LD_PRELOAD",
-            "BASH_ENV", "ENV", "CONFIGPATH", "CODEBUILD_BUILD_ID", "SSH_AUTH_SOCK",
+            "PATH",
+            "Path",
+            "HOME",
+            "IWOMP_COMMIT",
+            "iwomp_x",
+            "AWS_PROFILE",
+            "AWS_REGION",
+            "GIT_SSH_COMMAND",
+            "LD_PRELOAD",
+            "BASH_ENV",
+            "ENV",
+            "CONFIGPATH",
+            "CODEBUILD_BUILD_ID",
+            "SSH_AUTH_SOCK",
         ] {
             assert!(with(reserved).unwrap_err().contains("must not set what others set"), "{reserved}");
         }
@@ -138,8 +162,22 @@ mod tests {
     #[test]
     fn a_name_that_speaks_of_a_secret_is_refused() {
         for secret in [
-            "TOKEN", "NPM_TOKEN", "npm_token", "DB_PASSWORD", "DBPASSWORD", "db_passwd", "API_KEY", "APIKEY", "API_KEYS",
-            "CLIENT_SECRET", "clientsecret", "SECRETS", "PRIVATE_KEY_FILE", "GH_PAT", "CREDENTIALS", "BASIC_AUTH",
+            "TOKEN",
+            "NPM_TOKEN",
+            "npm_token",
+            "DB_PASSWORD",
+            "DBPASSWORD",
+            "db_passwd",
+            "API_KEY",
+            "APIKEY",
+            "API_KEYS",
+            "CLIENT_SECRET",
+            "clientsecret",
+            "SECRETS",
+            "PRIVATE_KEY_FILE",
+            "GH_PAT",
+            "CREDENTIALS",
+            "BASIC_AUTH",
         ] {
             assert!(with(secret).unwrap_err().contains("must hold no secret"), "{secret}");
         }
@@ -148,7 +186,9 @@ mod tests {
     #[test]
     fn there_are_at_most_so_many_and_values_are_texts() {
         let many = |count: usize| {
-            take_from(&(0..count).map(|n| (format!("V{n}"), Value::from("x"))).collect::<serde_json::Map<_, _>>().into())
+            take_from(
+                &(0..count).map(|n| (format!("V{n}"), Value::from("x"))).collect::<serde_json::Map<_, _>>().into(),
+            )
         };
         assert!(many(50).is_ok() && many(51).unwrap_err().contains("at most 50"));
         let long = |bytes: usize| take_from(&serde_json::json!({ "A": "x".repeat(bytes - 1) }));

@@ -1,12 +1,13 @@
 //! The register entry: what is deployed, with which command, from which branches. Who writes it owns the deploy role.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::document::{Object, strings};
 use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
-use crate::{credentials, ssh_key};
+use crate::{credentials, environment, ssh_key};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "gitUrl",
     "command",
     "deployDir",
@@ -17,6 +18,7 @@ const KEYS: [&str; 15] = [
     "allowedSigners",
     "deployRoleArn",
     "unchanged",
+    "environment",
     "authToken",
     "basicUsername",
     "basicPassword",
@@ -61,6 +63,8 @@ pub struct Project {
     pub deploy_role: Option<RoleArn>,
     /// Whether a commit that is live already is deployed again.
     pub unchanged: Unchanged,
+    /// What is added to the command's environment, by name. No secret.
+    pub environment: BTreeMap<String, String>,
     pub auth_scheme: AuthScheme,
     /// PEM certificates to trust for `gitUrl`, and no others.
     pub ca_bundle: Option<String>,
@@ -158,6 +162,7 @@ impl Project {
             allowed_signers: AllowedSigners::take(&mut object)?,
             deploy_role: RoleArn::take(&mut object)?,
             unchanged: Unchanged::take(&mut object)?,
+            environment: environment::take(&mut object)?,
             auth_scheme: AuthScheme::take(&mut object)?,
             ca_bundle: take_ca_bundle(&mut object)?,
             token_username: if holds_secret { None } else { credentials::take_username(&mut object)? },

@@ -156,7 +156,7 @@ impl<'a> Wire<'a> {
 /// The bytes of standard base64 with its padding, or nothing.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     let letters = text.trim_end_matches('=');
-    if text.is_empty() || text.len() % 4 != 0 || text.len() - letters.len() > 2 {
+    if text.is_empty() || !text.len().is_multiple_of(4) || text.len() - letters.len() > 2 {
         return None;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

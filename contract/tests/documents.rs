@@ -144,6 +144,17 @@ fn an_unchanged_commit_runs_again_unless_the_entry_says_skip() {
 }
 
 #[test]
+fn variables_for_the_command_stand_in_an_object_of_texts() {
+    let project = entry_with("environment", json!({"STAGE": "prod", "TF_VAR_region": "eu-west-1"})).unwrap();
+    let pairs: Vec<_> = project.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(pairs, [("STAGE", "prod"), ("TF_VAR_region", "eu-west-1")]);
+    assert!(entry_with("command", "x").unwrap().environment.is_empty());
+    let text = r#"{"gitUrl":"https://git.example/demo","command":"x","environment":{"A":"1","A":"2"}}"#;
+    let entry = Document { text, storage: Storage::Plain };
+    assert!(Project::read(entry, None).unwrap_err().to_string().contains("a key twice"), "of two, one would win");
+}
+
+#[test]
 fn a_commit_is_required_only_where_the_entry_says_so() {
     let commit = CommitId::parse(&"a".repeat(40)).unwrap();
     let accepted = |required: bool| {

@@ -8,11 +8,13 @@ from __future__ import annotations
 import getpass
 import json
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from iwomp_local import places
 from iwomp_local.endings import COMMIT_ID, Record
 from iwomp_local.pipeline import Pipeline, PipelineError, since, variable
 
@@ -23,12 +25,7 @@ GIVEN_UP_SECONDS = 2 * 86400.0  # how far back the launcher's log is read for th
 REASON_LETTERS = 500
 SECRET_BYTES = 8192  # what SSM takes in its largest tier
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
-CREDENTIAL_FORMS = (
-    {"authToken"},
-    {"authToken", "basicUsername"},
-    {"basicUsername", "basicPassword"},
-    {"sshPrivateKey", "knownHosts"},
-)
+CHECK_SECONDS = 20.0
 
 
 def trigger(pipeline: Pipeline, project: str, branch: str, commit: str | None) -> None:
@@ -176,46 +173,25 @@ def secret(pipeline: Pipeline, project: str, file: Path | None) -> None:
     if not project:
         raise PipelineError("say whose secret: make secret PROJECT=demo < token.txt, or FILE=token.txt")
     pipeline.project(project)  # before anybody types a secret for a project that is not there
-    name = pipeline.store_secret(project, credentials_document(read_secret(file)))
+    name = pipeline.store_secret(project, credentials_document(read_secret(file), pipeline.git_url(project)))
     print(f"stored in {name}; the next build uses it")
 
 
-def read_secret(file: Path | None) -> str:
+def read_secret(file: Path | None) -> bytes:
     if file is not None:
-        return file.read_text()
+        return file.read_bytes()
     if sys.stdin.isatty():
-        return getpass.getpass("Git token, or JSON document on one line (not shown): ")
-    return sys.stdin.read(SECRET_BYTES + 1)
+        return getpass.getpass("Git token, or JSON document on one line (not shown): ").encode()
+    return sys.stdin.buffer.read(2 * SECRET_BYTES)
 
 
-def credentials_document(text: str) -> str:
-    """The credentials document of what somebody has handed over. Errors never repeat it."""
-    text = text.strip()
-    if not text:
-        raise PipelineError("nothing was handed over: give the secret on standard input or as FILE=")
-    if len(text.encode()) > SECRET_BYTES:
-        raise PipelineError(f"this is longer than {SECRET_BYTES} bytes, which is all that SSM takes")
-    if text.startswith("{"):
-        return checked_document(text)
-    if text.startswith("-----BEGIN"):
-        raise PipelineError(
-            "an SSH key needs the host's key beside it: hand over a JSON object with sshPrivateKey and knownHosts "
-            "(from `ssh-keyscan HOST`, compared with what the host publishes)"
-        )
-    if len(text.split()) != 1:
-        raise PipelineError("a token is one word; anything else has to be a JSON object")
-    return json.dumps({"authToken": text})
-
-
-def checked_document(text: str) -> str:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        raise PipelineError("this begins like a JSON object but is none") from None  # the cause repeats the text
-    if set(document) not in CREDENTIAL_FORMS or not all(isinstance(value, str) for value in document.values()):
-        forms = "; ".join(" and ".join(sorted(form)) for form in CREDENTIAL_FORMS)
-        raise PipelineError(f"the JSON object must have exactly these keys, with texts as values: {forms}")
-    return json.dumps(document)
+def credentials_document(handed_over: bytes, git_url: str | None = None) -> str:
+    """The document to store, by the worker's own rules: contract/examples/handed_over.rs. Errors repeat nothing."""
+    arguments = [str(places.handed_over()), *([git_url] if git_url else [])]
+    done = subprocess.run(arguments, input=handed_over, capture_output=True, check=False, timeout=CHECK_SECONDS)
+    if done.returncode != 0:
+        raise PipelineError(f"{done.stderr.decode().strip()}; nothing was stored")
+    return done.stdout.decode()
 
 
 def redrive(pipeline: Pipeline) -> None:

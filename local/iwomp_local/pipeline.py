@@ -216,6 +216,16 @@ class Pipeline:
         self.project(project)
         return f"/{self.config_path}-paused/{project}"
 
+    def git_url(self, project: str) -> str | None:
+        """The URL in a project's register entry, as far as we may read it: an encrypted entry is the worker's."""
+        try:
+            name = f"/{self.config_path}/{project}"
+            entry = json.loads(self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+        except (ClientError, ValueError):
+            return None
+        url = entry.get("gitUrl") if isinstance(entry, dict) else None
+        return url if isinstance(url, str) else None
+
     def store_secret(self, project: str, document: str) -> str:
         """Writes the credentials of a project, encrypted with the pipeline's key; returns the parameter's name."""
         name = self.project(project)["credentials_parameter"]

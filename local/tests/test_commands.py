@@ -135,34 +135,58 @@ def test_a_secret_goes_from_a_file_too(tmp_path: Path) -> None:
     assert credentials_document(commands.read_secret(file)) == '{"authToken": "the-token"}'
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"authToken": "t"},
-        {"authToken": "t", "basicUsername": "u"},
-        {"basicUsername": "u", "basicPassword": "p"},
-        {"sshPrivateKey": "k", "knownHosts": "h"},
-    ],
-)
-def test_each_form_of_a_credentials_document_is_taken(document: dict[str, str]) -> None:
-    assert json.loads(credentials_document(json.dumps(document, indent=2))) == document
+KEY = "-----BEGIN PRIVATE KEY-----\nwords-secret\n-----END PRIVATE KEY-----\n"
+LOCKED = KEY.replace("PRIVATE", "ENCRYPTED PRIVATE")
+HTTPS, SSH = "https://git.example/demo.git", "ssh://git@git.example/demo.git"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("document", "url"),
     [
-        ("", "nothing was handed over"),
-        ("two words-secret", "one word"),
-        ('{"authToken": "words-secret"', "JSON object but is none"),
-        ('{"token": "words-secret"}', "exactly these keys"),
-        ('{"authToken": {"words-secret": 1}}', "exactly these keys"),
-        ("-----BEGIN OPENSSH PRIVATE KEY-----\nwords-secret\n", "knownHosts"),
-        ("words-secret" * 1000, "longer than"),
+        ({"authToken": "t"}, HTTPS),
+        ({"authToken": "t", "basicUsername": "u"}, HTTPS),
+        ({"basicUsername": "u", "basicPassword": "p"}, HTTPS),
+        ({"sshPrivateKey": KEY, "knownHosts": "git.example ssh-ed25519 AAAA"}, SSH),
+        ({"sshPrivateKey": "k", "knownHosts": "h"}, None),  # whose URL nobody here may read
     ],
 )
-def test_what_is_no_credential_is_refused_without_repeating_it(text: str, told: str) -> None:
+def test_each_form_of_a_credentials_document_is_taken(document: dict[str, str], url: str | None) -> None:
+    text = json.dumps(document, indent=2)
+    assert json.loads(credentials_document(f"\ufeff\r\n{text}\n".encode(), url)) == document
+
+
+def test_a_bare_token_becomes_a_document() -> None:
+    assert json.loads(credentials_document(b"  token\r\n", HTTPS)) == {"authToken": "token"}
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "told"),
+    [
+        (b"", "nothing was handed over"),
+        (b"two words-secret", "one word"),
+        (b'{"authToken": "words-secret"', "not valid JSON"),
+        (b'{"words-secret": "x"}', "unknown key"),
+        (b'{"authToken": {"words-secret": 1}}', "must be a string"),
+        (b'{"authToken": ["words-secret"]}', "must be a string"),
+        (b'{"authToken": ""}', "must not be empty"),
+        (b'{"authToken": "words-secret\\n"}', "one non-empty line"),
+        (b'{"authToken": "words-secret", "authToken": "x"}', "twice"),
+        ("words-secret".encode("utf-16"), "in UTF-16"),
+        ('{"authToken": "words-secret-\u00fc"}'.encode("latin-1"), "in Latin-1"),
+        (KEY.encode(), "knownHosts"),
+        (b"words-secret" * 1000, "longer than"),
+        (json.dumps({"authToken": "words-secret"}).encode(), "of no use for an SSH URL"),
+        (json.dumps({"sshPrivateKey": LOCKED, "knownHosts": "git.example k v"}).encode(), "has a passphrase"),
+        (
+            json.dumps({"sshPrivateKey": "ssh-rsa words-secret", "knownHosts": "git.example k v"}).encode(),
+            "the public key",
+        ),
+        (json.dumps({"sshPrivateKey": KEY, "knownHosts": "other.example k v"}).encode(), "no line for the host"),
+    ],
+)
+def test_what_the_worker_would_refuse_is_not_stored_and_not_repeated(handed_over: bytes, told: str) -> None:
     with pytest.raises(PipelineError, match=told) as error:
-        credentials_document(text)
+        credentials_document(handed_over, SSH)
     shown = str(error.value) + str(error.value.__cause__ or "")
     assert "words-secret" not in shown
 

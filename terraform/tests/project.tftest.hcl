@@ -55,7 +55,7 @@ run "every_field_has_its_key_of_the_contract" {
     require_commit  = true
     first_parent    = false
     pinned          = "head"
-    allowed_signers = "dev@example.org ssh-ed25519 AAAA\n"
+    allowed_signers = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
     deploy_role_arn = "arn:aws:iam::210987654321:role/deploy/shop"
     unchanged       = "skip"
   }
@@ -72,7 +72,7 @@ run "every_field_has_its_key_of_the_contract" {
       requireCommit  = true
       firstParent    = false
       pinned         = "head"
-      allowedSigners = "dev@example.org ssh-ed25519 AAAA\n"
+      allowedSigners = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
       deployRoleArn  = "arn:aws:iam::210987654321:role/deploy/shop"
       unchanged      = "skip"
     }

@@ -767,6 +767,186 @@ run "branches_of_dependabot_renovate_and_jira_are_taken" {
   }
 }
 
+run "a_signers_key_is_whole" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "dev@example.org ssh-ed25519 AAAA"
+  }
+
+  expect_failures = [var.allowed_signers]
+}
+
+run "a_signers_key_is_no_junk" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    allowed_signers = "dev@example.org ssh-ed25519 junk"
+  }
+
+  expect_failures = [var.allowed_signers]
+}
+
+run "a_command_is_no_command_line" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    command = "./deploy.sh prod"
+  }
+
+  expect_failures = [var.command]
+}
+
+run "a_ca_bundle_holds_no_private_key" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    ca_bundle = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+  }
+
+  expect_failures = [var.ca_bundle]
+}
+
+run "a_ca_bundle_has_real_line_ends" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    ca_bundle = "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"
+  }
+
+  expect_failures = [var.ca_bundle]
+}
+
+run "a_variable_for_the_command_has_a_name_that_a_shell_could_set" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { "A-B" = "x" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "a_variable_for_the_command_is_nobody_elses" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { Path = "/tmp" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "a_variable_for_the_command_is_none_of_awss" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { AWS_PROFILE = "x" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "a_variable_for_the_command_is_no_secret" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { npm_token = "x" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "a_variable_for_the_command_is_no_secret_in_one_word" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { DBPASSWORD = "x" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "there_are_at_most_50_variables_for_the_command" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { for n in range(51) : "V${n}" => "x" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "variables_for_the_command_are_at_most_2048_long" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { A = join("", [for n in range(1024) : "xx"]) }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "variables_for_the_command_may_speak_of_much" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    environment = { STAGE = "prod", TF_VAR_region = "eu-west-1", MONKEY = "x", NODE_OPTIONS = "--max-old-space-size=4096" }
+  }
+}
+
 run "a_token_is_sent_in_one_of_two_ways" {
   command = plan
 
@@ -972,7 +1152,7 @@ run "a_signer_has_a_key" {
   }
 
   variables {
-    allowed_signers = "dev@example.org ssh-ed25519 AAAA\nops@example.org\n"
+    allowed_signers = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nops@example.org\n"
   }
 
   expect_failures = [var.allowed_signers]
@@ -986,7 +1166,7 @@ run "a_signer_has_a_principal" {
   }
 
   variables {
-    allowed_signers = "ssh-ed25519 AAAA\n"
+    allowed_signers = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
   }
 
   expect_failures = [var.allowed_signers]
@@ -1000,7 +1180,7 @@ run "no_authority_adds_signers" {
   }
 
   variables {
-    allowed_signers = "*@example.org Cert-AUTHORITY ssh-ed25519 AAAA\n"
+    allowed_signers = "*@example.org Cert-AUTHORITY ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
   }
 
   expect_failures = [var.allowed_signers]
@@ -1146,7 +1326,7 @@ run "an_external_entry_keeps_its_signers_to_itself" {
     git_url           = null
     command           = null
     external_register = true
-    allowed_signers   = "dev@example.org ssh-ed25519 AAAA"
+    allowed_signers   = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
   }
 
   expect_failures = [var.external_register]
@@ -1296,7 +1476,7 @@ run "signers_may_have_options_comments_and_several_keys" {
   }
 
   variables {
-    allowed_signers = "# the team\r\ndev@example.org,dev@example.com namespaces=\"git\" ssh-ed25519 AAAA laptop\r\n\n  ops@example.org\tsk-ssh-ed25519@openssh.com AAAA\n"
+    allowed_signers = "# the team\r\ndev@example.org,dev@example.com namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA laptop\r\n\n  ops@example.org\tsk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIEX/dQ0v4127bEo8eeG1EV0ApO2lWbSnN6RWusn/NjqIAAAABHNzaDo=\n"
   }
 }
 

@@ -79,7 +79,7 @@ pub async fn deploy(
     let workplace = hand_over(&repository.check_out(&commit).await?, user.as_ref())?;
     drop(scratch);
     let checkout = workplace.path().join(CHECKOUT);
-    let mut environment = command_environment(variables, &commit, live.as_ref());
+    let mut environment = command_environment(variables, &project, &commit, live.as_ref());
     if let Some(user) = &user {
         user.enter(&mut environment);
     }
@@ -184,9 +184,15 @@ fn say_live(live: Option<&Deployed>, narration: &Narration) {
     }
 }
 
-/// An allow-list of the build's variables, and what the command may want to know of its deployment.
-fn command_environment(variables: &Variables, commit: &CommitId, live: Option<&CommitId>) -> Environment {
+/// An allow-list of the build's variables, then those of the register, and what the command may want to know of its deployment.
+fn command_environment(
+    variables: &Variables,
+    project: &Project,
+    commit: &CommitId,
+    live: Option<&CommitId>,
+) -> Environment {
     let mut environment = environment::for_command(&variables.environment);
+    environment.extend(project.environment.iter().map(|(name, value)| (name.into(), value.into())));
     let known = [
         ("IWOMP_PROJECT", Some(variables.project.as_str())),
         ("IWOMP_BRANCH", Some(variables.branch.as_str())),

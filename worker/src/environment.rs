@@ -74,12 +74,17 @@ const FOR_COMMAND_PREFIX: &str = "LC_";
 /// What git gets to see: where its programs are, and the way out. Trust comes from the register (`caBundle`).
 const FOR_GIT: &[&str] = &["PATH", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "https_proxy", "no_proxy", "all_proxy"];
 
+/// A log is no terminal: told so, programs leave out colours, progress bars and pagers.
+const TERMINAL: (&str, &str) = ("TERM", "dumb");
+
 /// The part of `own` that the registered command sees.
 #[must_use]
 pub fn for_command(own: &Environment) -> Environment {
-    select(own, |name| {
+    let mut environment = select(own, |name| {
         FOR_COMMAND.contains(&name) || CREDENTIALS.contains(&name) || name.starts_with(FOR_COMMAND_PREFIX)
-    })
+    });
+    environment.insert(TERMINAL.0.into(), TERMINAL.1.into());
+    environment
 }
 
 /// The part of `own` that git sees.
@@ -111,7 +116,13 @@ mod tests {
     fn the_command_sees_what_is_listed_and_nothing_else() {
         let own =
             own(&["PATH", "LC_CTYPE", "AWS_REGION", "LD_PRELOAD", "CONFIGPATH", "GITBRANCH", "NPM_TOKEN", "BASH_ENV"]);
-        assert_eq!(names(&for_command(&own)), ["AWS_REGION", "LC_CTYPE", "PATH"]);
+        assert_eq!(names(&for_command(&own)), ["AWS_REGION", "LC_CTYPE", "PATH", "TERM"]);
+    }
+
+    #[test]
+    fn the_command_is_told_that_a_log_is_no_terminal() {
+        let own = [("TERM".into(), "xterm-256color".into())].into();
+        assert_eq!(for_command(&own)[&OsString::from("TERM")], "dumb");
     }
 
     #[test]

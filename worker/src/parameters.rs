@@ -48,6 +48,15 @@ impl<'a> Parameters<'a> {
             .with_context(|| format!("reading the register entry {entry_name} (with {default_name} under it)"))
             .or_fail(Kind::Register, "correct the parameter, then trigger again")?;
         if let Some(credentials) = self.credentials().await? {
+            credentials
+                .check(&project.git_url)
+                .with_context(|| {
+                    format!("reading the credentials {}", parameter::credentials(self.config_path, self.project))
+                })
+                .or_fail(
+                    Kind::Register,
+                    "store credentials that fit gitUrl (`make secret` checks them), then trigger again",
+                )?;
             project.credentials = Some(credentials);
         }
         Ok(project)
@@ -209,6 +218,23 @@ mod tests {
         .await
         .unwrap();
         assert!(matches!(project.credentials, Some(Credentials::Basic { .. })));
+    }
+
+    #[tokio::test]
+    async fn credentials_that_cannot_work_are_named_before_anything_is_fetched() {
+        const OVER_SSH: &str = r#"{"gitUrl":"ssh://git@git.example/demo.git","command":"deploy.sh"}"#;
+        const LOCKED: &str = "{\"sshPrivateKey\":\"-----BEGIN ENCRYPTED PRIVATE KEY-----\\ncanary-5\\n\
+            -----END ENCRYPTED PRIVATE KEY-----\\n\",\"knownHosts\":\"git.example ssh-ed25519 AAAA\"}";
+        let failure = project(&[
+            ("/iwomp/demo", OVER_SSH, ParameterType::String),
+            ("/iwomp-credentials/demo", LOCKED, ParameterType::SecureString),
+        ])
+        .await
+        .unwrap_err();
+        let text = format!("{:#}", failure.error);
+        assert_eq!(failure.kind, Kind::Register);
+        assert!(text.contains("/iwomp-credentials/demo") && text.contains("has a passphrase"), "{text}");
+        assert!(!text.contains("canary-5"), "{text}");
     }
 
     #[tokio::test]

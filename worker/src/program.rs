@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -23,6 +23,10 @@ use crate::user::User;
 /// Between SIGTERM and SIGKILL: enough for Terraform to end the calls under way and to write its state, and well within the
 /// two minutes that lie between our time limit and CodeBuild's.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
+
+/// The kernel looks no further for the interpreter's name.
+const MAX_INTERPRETER_BYTES: u64 = 256;
+const WORDS: &str = "give each word as one element of the array";
 
 /// What the command gets of the world.
 pub struct Cage<'a> {
@@ -120,9 +124,7 @@ impl Program {
 
     fn not_started(&self, error: &io::Error) -> Failure {
         let advice = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "the interpreter after #! is not in the build image, or the script has the line ends of Windows"
-            }
+            io::ErrorKind::NotFound => "the interpreter after #! is not in the build image",
             _ => "see whether the build image can run it",
         };
         Failure::new(Kind::Command, anyhow!("starting {}: {error}", self.path.display()), advice)
@@ -166,10 +168,8 @@ impl Place<'_> {
         if name.contains('/') || self.directory.join(name).is_file() {
             return self.in_checkout(name);
         }
-        self.on_search_path(name).with_context(|| match name.contains(char::is_whitespace) {
-            true => format!("command \"{name}\" is one executable, not a line for a shell; give words as an array"),
-            false => format!("command {name} is neither a file in deployDir nor a program of the build image"),
-        })
+        self.on_search_path(name)
+            .with_context(|| format!("command {name} is neither a file in deployDir nor a program of the build image"))
     }
 
     /// As exec does it: a bare name is a program of the image, a path is a file of the checkout.
@@ -177,16 +177,18 @@ impl Place<'_> {
         if name.contains('/') {
             return self.in_checkout(name);
         }
-        self.on_search_path(name)
-            .with_context(|| format!("command {name} is not a program of the build image; for a file write ./{name}"))
+        self.on_search_path(name).with_context(|| match name.contains(char::is_whitespace) {
+            true => format!("command \"{name}\" is one executable, not a line for a shell; {WORDS}"),
+            false => format!("command {name} is not a program of the build image; for a file write ./{name}"),
+        })
     }
 
     fn in_checkout(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let path = self
-            .directory
-            .join(name)
-            .canonicalize()
-            .with_context(|| format!("looking for command {name} in deployDir of the commit"))?;
+        let path =
+            self.directory.join(name).canonicalize().with_context(|| match name.contains(char::is_whitespace) {
+                true => format!("looking for command \"{name}\", one executable, in deployDir of the commit; {WORDS}"),
+                false => format!("looking for command {name} in deployDir of the commit"),
+            })?;
         if !path.starts_with(self.checkout) {
             bail!("command {name} is outside of the checkout");
         }
@@ -196,6 +198,7 @@ impl Place<'_> {
         if !is_executable(&path) {
             bail!("command {name} is not executable in the commit (git update-index --chmod=+x {name})");
         }
+        require_unix_line_ends(&path, name)?;
         Ok(path)
     }
 
@@ -206,6 +209,21 @@ impl Place<'_> {
             .map(|directory| directory.join(name))
             .find(|path| path.is_file() && is_executable(path))
     }
+}
+
+/// The kernel takes the carriage return for a part of the interpreter's name, and says only that there is no such file.
+fn require_unix_line_ends(path: &Path, name: &str) -> anyhow::Result<()> {
+    let mut start = Vec::new();
+    let reading = fs::File::open(path).and_then(|file| file.take(MAX_INTERPRETER_BYTES).read_to_end(&mut start));
+    reading.with_context(|| format!("reading command {name}"))?;
+    let first_line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    if first_line.starts_with(b"#!") && first_line.ends_with(b"\r") {
+        bail!(
+            "command {name} has the line ends of Windows, so that no interpreter is found for it; commit it with those of Unix \
+             ({name} text eol=lf in .gitattributes, then git add --renormalize)"
+        );
+    }
+    Ok(())
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -339,7 +357,8 @@ mod tests {
         assert!(scene.error(r#""plain.sh""#, ".").contains("git update-index --chmod=+x plain.sh"));
         assert!(scene.error(r#""absent.sh""#, ".").contains("neither a file in deployDir nor a program"));
         assert!(scene.error(r#""./absent.sh""#, ".").contains("looking for command ./absent.sh"));
-        assert!(scene.error(r#""npm run deploy""#, ".").contains("give words as an array"));
+        assert!(scene.error(r#"["./deploy.sh prod"]"#, ".").contains("give each word as one element"));
+        assert!(scene.error(r#"["npm run deploy"]"#, ".").contains("give each word as one element"));
         assert!(scene.error(r#""x""#, "absent").contains("looking for deployDir absent"));
         assert!(scene.error(r#""x""#, "plain.sh").contains("is not a directory"));
     }
@@ -390,8 +409,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_script_whose_interpreter_is_missing_is_explained() {
-        let failure = run("#!/bin/sh\r\necho hello").await.unwrap_err();
+        let failure = run("#!/no/such/interpreter\necho hello").await.unwrap_err();
         assert_eq!(failure.kind, Kind::Command);
-        assert!(failure.advice.contains("line ends of Windows"), "{}", failure.advice);
+        assert!(failure.advice.contains("the interpreter after #! is not in the build image"), "{}", failure.advice);
+    }
+
+    #[test]
+    fn a_script_with_the_line_ends_of_windows_is_seen_before_it_is_started() {
+        let scene = Scene::new();
+        scene.script("checkout/deploy.sh", "#!/bin/sh\r\necho hello\r\n");
+        for command in [r#""deploy.sh""#, r#"["./deploy.sh"]"#] {
+            let error = scene.error(command, ".");
+            assert!(error.contains("has the line ends of Windows") && error.contains("eol=lf"), "{error}");
+        }
+        scene.script("checkout/deploy.sh", "#!/bin/sh\necho hello\r\n");
+        assert!(scene.find(r#""deploy.sh""#, ".").is_ok(), "only the first line keeps it from starting");
     }
 }

@@ -17,6 +17,7 @@ locals {
         allowedSigners = var.allowed_signers
         deployRoleArn  = var.deploy_role_arn
         unchanged      = var.unchanged
+        environment    = var.environment
       } : key => value if value != null
     },
     { for key, value in { command = var.command_vector } : key => value if value != null },

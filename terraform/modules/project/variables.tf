@@ -73,6 +73,11 @@ variable "command" {
     condition     = var.command == null ? true : var.command != ""
     error_message = "Project ${var.name}: command must name an executable."
   }
+
+  validation {
+    condition     = var.command == null ? true : !can(regex("[\\s\"'`$;&|<>]", var.command))
+    error_message = "Project ${var.name}: command is one executable and not a command line, for no shell reads it: give the words as command_vector, as in [\"./deploy.sh\", \"prod\"]."
+  }
 }
 
 variable "command_vector" {
@@ -142,8 +147,19 @@ variable "ca_bundle" {
   default     = null
 
   validation {
-    condition     = var.ca_bundle == null ? true : strcontains(var.ca_bundle, "-----BEGIN CERTIFICATE-----")
-    error_message = "Project ${var.name}: ca_bundle must be certificates in PEM form."
+    condition = var.ca_bundle == null ? true : alltrue([
+      strcontains(var.ca_bundle, "-----BEGIN CERTIFICATE-----"),
+      alltrue([
+        for block in slice(split("-----BEGIN ", var.ca_bundle), 1, length(split("-----BEGIN ", var.ca_bundle))) :
+        startswith(block, "CERTIFICATE-----") && strcontains(block, "\n-----END CERTIFICATE-----")
+      ]),
+    ])
+    error_message = "Project ${var.name}: ca_bundle must be whole certificates in PEM form, in lines, and nothing else. Withdraw a private key that stood there."
+  }
+
+  validation {
+    condition     = var.ca_bundle == null ? true : !strcontains(var.ca_bundle, "\\n")
+    error_message = "Project ${var.name}: ca_bundle has \\n as two characters where its lines end: write real line ends, or file(...)."
   }
 }
 
@@ -184,11 +200,11 @@ variable "allowed_signers" {
         !can(regex("(?im)^\\s*[^#\\s].*cert-authority", var.allowed_signers)),
         alltrue([
           for line in split("\n", var.allowed_signers) :
-          can(regex("^\\s*(#.*)?$|^\\s*[^#\\s]\\S*(\\s.*)?\\s(ssh-|ecdsa-|sk-)", line))
+          can(regex("^\\s*(#.*)?$|^\\s*[^#\\s]\\S*(\\s.*)?\\s(ssh-ed25519\\s+AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}|ssh-rsa\\s+AAAAB3NzaC1yc2EAAAA[A-Za-z0-9+/]{170,}|ecdsa-sha2-nistp(256|384|521)\\s+AAAAE2VjZHNhLXNoYTItbmlzdHA[A-Za-z0-9+/]{100,}|sk-ssh-ed25519@openssh.com\\s+AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t[A-Za-z0-9+/]{40,}|sk-ecdsa-sha2-nistp256@openssh.com\\s+AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20[A-Za-z0-9+/]{90,})=*(\\s|$)", line))
         ]),
       ])
     )
-    error_message = "Project ${var.name}: allowed_signers must be lines of an allowed_signers file (principal and SSH key, no cert-authority) or an armoured GPG key."
+    error_message = "Project ${var.name}: allowed_signers must be lines of an allowed_signers file (principal and whole SSH key, no cert-authority) or an armoured GPG key."
   }
 }
 
@@ -202,6 +218,42 @@ variable "deploy_role_arn" {
       regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_/-]{0,511})[A-Za-z0-9+=,.@_-]$", var.deploy_role_arn)
     )
     error_message = "Project ${var.name}: deploy_role_arn must be the ARN of one IAM role: arn:aws:iam::123456789012:role/name."
+  }
+}
+
+variable "environment" {
+  description = "Variables to add to the command's environment, by name: at most 50, of 2048 bytes in all. No secret: everybody who may read the register sees them."
+  type        = map(string)
+  default     = null
+
+  validation {
+    condition = var.environment == null ? true : alltrue([
+      for name in keys(var.environment) : can(regex("^[A-Za-z_][A-Za-z0-9_]{0,63}$", name))
+    ])
+    error_message = "Project ${var.name}: environment must have names of A-Z a-z 0-9 _, at most 64 of them, the first no digit."
+  }
+
+  # As contract/src/environment.rs has it, where each is explained.
+  validation {
+    condition = var.environment == null ? true : !anytrue([
+      for name in keys(var.environment) : can(regex("^((IWOMP|CODEBUILD|AWS|GIT|SSH|LD|DYLD|BASH|GLIBC)_.*|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|TMPDIR|IFS|ENV|PS4|PROMPT_COMMAND|SHELLOPTS|CONFIGPATH|PROJECTNAME|GITBRANCH|GITCOMMIT|TRIGGERID|TIMELIMITSECONDS)$", upper(name)))
+    ])
+    error_message = "Project ${var.name}: environment must not set what others set: PATH, HOME, USER, SHELL, TMPDIR and their kin, and names that begin with IWOMP_, CODEBUILD_, AWS_, GIT_, SSH_, LD_, DYLD_, BASH_ or GLIBC_."
+  }
+
+  validation {
+    condition = var.environment == null ? true : !anytrue([
+      for name in keys(var.environment) : can(regex("(^|_)((TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|KEY|APIKEY|PAT|CREDENTIAL|CREDS|CRED|AUTH|PRIVATE|BEARER)S*|[A-Z0-9]*(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|APIKEY|CREDENTIAL)S*)(_|$)", upper(name)))
+    ])
+    error_message = "Project ${var.name}: environment must hold no secret, and one of its names speaks of one (token, key, password, ...): keep it in Secrets Manager or SSM, give the project's role the right to read it, and tell the command where it is."
+  }
+
+  validation {
+    condition = var.environment == null ? true : alltrue([
+      length(var.environment) <= 50,
+      sum(concat([0], [for name, value in var.environment : length(name) + length(value)])) <= 2048,
+    ])
+    error_message = "Project ${var.name}: environment must be at most 50 variables of 2048 bytes in all, names and values."
   }
 }
 
@@ -249,8 +301,9 @@ variable "external_register" {
       var.pinned == null,
       var.allowed_signers == null,
       var.unchanged == null,
+      var.environment == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, allowed_signers and unchanged belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
   }
 }
 

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_ca_bundle_takes_the_place_of_the_machines_certificates() {
         let scratch = tempfile::tempdir().unwrap();
-        let bundle = r#","caBundle":"-----BEGIN CERTIFICATE-----\n""#;
+        let bundle = r#","caBundle":"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n""#;
         let access = Access::prepare(&project(bundle, None), scratch.path()).unwrap();
         let [file, directory] = access.settings.as_slice() else { panic!("{:?}", access.settings) };
         assert!(fs::read_to_string(file.strip_prefix("http.sslCAInfo=").unwrap()).unwrap().starts_with("-----BEGIN"));

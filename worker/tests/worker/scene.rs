@@ -11,6 +11,12 @@ use crate::ssm::Ssm;
 
 pub const KEY: &str = "canary-private-key";
 
+/// A credentials document for the origin, with `key` as the one line of an SSH key.
+pub fn credentials(key: &str) -> String {
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
+    serde_json::json!({"sshPrivateKey": key, "knownHosts": "origin.example ssh-ed25519 AAAA"}).to_string()
+}
+
 pub struct Scene {
     folder: TempDir,
     pub ssm: Ssm,
@@ -26,8 +32,7 @@ impl Scene {
         scene.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
         scene.ssh("for last; do :; done; exec sh -c \"$last\"");
         scene.register(r#""deployDir":".""#);
-        let credentials = format!(r#"{{"sshPrivateKey":"{KEY}","knownHosts":"h"}}"#);
-        scene.ssm.put("/iw-credentials/demo", "SecureString", &credentials);
+        scene.ssm.put("/iw-credentials/demo", "SecureString", &credentials(KEY));
         scene
     }
 

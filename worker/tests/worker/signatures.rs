@@ -209,9 +209,13 @@ fn keys_that_are_none_and_a_program_that_is_missing_are_said_to_be_so() {
         let found = String::from_utf8(found.stdout).unwrap();
         std::os::unix::fs::symlink(found.trim(), scene.path("bin").join(program)).unwrap();
     }
-    for (signers, program) in
-        [(format!("{ADA} ssh-ed25519 AAAA"), "ssh-keygen"), ("-----BEGIN PGP PUBLIC KEY BLOCK-----".to_owned(), "gpg")]
-    {
+    for (signers, program) in [
+        (
+            format!("{ADA} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            "ssh-keygen",
+        ),
+        ("-----BEGIN PGP PUBLIC KEY BLOCK-----".to_owned(), "gpg"),
+    ] {
         allow(&scene, &signers);
         let run = scene.run_with(&[("PATH", scene.path("bin").to_str().unwrap())]);
         assert_eq!((run.status, run.outcome()["class"].as_str()), (69, Some("machine")), "{}", run.log);

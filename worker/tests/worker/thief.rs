@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cage;
-use crate::scene::{Run, Scene};
+use crate::scene::{Run, Scene, credentials};
 
 const KEY: &str = "canary-thief-key";
 const BUILD: (&str, &str) = ("AWS_SESSION_TOKEN", "canary-thief-build");
@@ -38,8 +38,7 @@ fn robbed_scene() -> (Scene, PathBuf) {
     let scene = Scene::new();
     let (script, loot) = thief(&scene);
     scene.commit("thief", &script);
-    let credentials = format!(r#"{{"sshPrivateKey":"{KEY}","knownHosts":"h"}}"#);
-    scene.ssm.put("/iw-credentials/demo", "SecureString", &credentials);
+    scene.ssm.put("/iw-credentials/demo", "SecureString", &credentials(KEY));
     scene.register(r#""deployRoleArn":"arn:aws:iam::210987654321:role/deploy""#);
     (scene, loot)
 }
