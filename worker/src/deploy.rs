@@ -2,8 +2,7 @@
 //! a step that fails ends the deployment.
 
 use std::ffi::OsStr;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,7 +10,6 @@ use anyhow::Context;
 use aws_config::SdkConfig;
 use contract::register::{RoleArn, Unchanged};
 use contract::{CommitId, Deployed, Outcome, Project, Report};
-use tempfile::TempDir;
 
 use crate::bounds::Bounds;
 use crate::build_tree;
@@ -20,6 +18,7 @@ use crate::failure::{Failure, Kind, OrFail};
 use crate::git::Repository;
 use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
+use crate::private_directory::PrivateDirectory;
 use crate::program::{Cage, Program};
 use crate::rules::{self, Choice};
 use crate::session::{self, Session};
@@ -93,7 +92,7 @@ pub async fn deploy(
     let cage = Cage { environment, user: user.as_ref(), mask: narration.mask() };
     run(&program, &cage, bounds, narration).await?;
 
-    parameters.record(&variables.branch, &deployed_now(variables, commit)).await?;
+    parameters.record(&variables.branch, live.as_ref(), &deployed_now(variables, commit)).await?;
     Ok(Outcome::Deployed)
 }
 
@@ -114,12 +113,8 @@ fn hide_secrets(project: &Project, narration: &mut Narration) {
     }
 }
 
-/// Private to this user, and removed with all that is in it when the deployment ends.
-fn private_directory() -> Result<TempDir, Failure> {
-    tempfile::Builder::new()
-        .prefix("iwomp-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir()
+fn private_directory() -> Result<PrivateDirectory, Failure> {
+    PrivateDirectory::create()
         .context("making a temporary directory")
         .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
 }
@@ -146,7 +141,7 @@ fn close_the_build(project: &Project, user: Option<&User>, narration: &Narration
 
 /// Moves the checkout to a private directory of its own and makes `user` its owner, so that the command finds nothing else
 /// there and can change all of it.
-fn hand_over(checkout: &Path, user: Option<&User>) -> Result<TempDir, Failure> {
+fn hand_over(checkout: &Path, user: Option<&User>) -> Result<PrivateDirectory, Failure> {
     let workplace = private_directory()?;
     let own = || -> anyhow::Result<()> {
         let place = workplace.path().join(CHECKOUT);

@@ -68,6 +68,9 @@ pub const CREDENTIALS: &[&str] = &[
     "AWS_SESSION_TOKEN",
 ];
 
+/// What of them is secret: the others are names and addresses.
+pub const SECRETS: [&str; 3] = ["AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 /// `LC_ALL`, `LC_CTYPE` and their kin: how the command reads and writes text.
 const FOR_COMMAND_PREFIX: &str = "LC_";
 

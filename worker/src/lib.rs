@@ -14,6 +14,7 @@ pub mod git;
 pub mod mask;
 pub mod narration;
 pub mod parameters;
+pub mod private_directory;
 pub mod process;
 pub mod program;
 pub mod rules;

@@ -1,4 +1,5 @@
-//! Takes a project's secrets out of text: as they are, and as programs write them in URLs, in JSON and in base64. It helps
+//! Takes a project's secrets out of text: as they are, and as programs write them in URLs, in JSON and in base64, of one line or
+//! of many. It helps
 //! against accidents; who wants to print a secret finds a form that is not known here.
 
 use contract::Credentials;
@@ -14,13 +15,31 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /// Begins and ends a key, and is the same in every key.
 const ARMOUR: &str = "-----";
 
+/// Most bytes of line ends and indentation between two letters of what is written over several lines.
+const MAX_BREAK_BYTES: usize = 40;
+
 type Secret = Zeroizing<Vec<u8>>;
+
+/// A secret as it may be written.
+#[derive(Clone, PartialEq, Eq)]
+struct Form {
+    letters: Secret,
+    lines: Lines,
+}
+
+/// Whether a form may be written over several lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    One,
+    /// As `base64` and PEM do, each with a length of line of its own.
+    Several,
+}
 
 /// What must not be seen.
 #[derive(Default)]
 pub struct Mask {
     /// By their first byte.
-    secrets: Vec<Vec<Secret>>,
+    forms: Vec<Vec<Form>>,
 }
 
 impl Mask {
@@ -43,17 +62,17 @@ impl Mask {
         }
     }
 
-    fn add(&mut self, secret: Secret) {
-        self.secrets.resize(256, Vec::new());
-        let same_start = &mut self.secrets[usize::from(secret[0])];
-        if !same_start.contains(&secret) {
-            same_start.push(secret);
+    fn add(&mut self, form: Form) {
+        self.forms.resize(256, Vec::new());
+        let same_start = &mut self.forms[usize::from(form.letters[0])];
+        if !same_start.contains(&form) {
+            same_start.push(form);
         }
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.secrets.is_empty()
+        self.forms.is_empty()
     }
 
     /// `text` without secrets.
@@ -71,8 +90,8 @@ impl Mask {
         MaskedStream { mask: self, held: Zeroizing::default() }
     }
 
-    fn starting_with(&self, byte: u8) -> &[Secret] {
-        self.secrets.get(usize::from(byte)).map_or(&[], Vec::as_slice)
+    fn starting_with(&self, byte: u8) -> &[Form] {
+        self.forms.get(usize::from(byte)).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -95,15 +114,24 @@ impl Filter for MaskedStream<'_> {
 
 impl MaskedStream<'_> {
     fn show(&mut self, is_end: bool) -> Vec<u8> {
+        if self.mask.is_empty() {
+            return std::mem::take(&mut *self.held);
+        }
         let mut shown = Vec::with_capacity(self.held.len());
         let mut position = 0;
         while let Some(&first) = self.held.get(position) {
             let ahead = &self.held[position..];
-            let secrets = self.mask.starting_with(first);
-            if !is_end && secrets.iter().any(|secret| secret.len() > ahead.len() && secret.starts_with(ahead)) {
+            let (mut found, mut may_come) = (None, false);
+            for form in self.mask.starting_with(first) {
+                match form.compare(ahead) {
+                    Comparison::Other => {}
+                    Comparison::StartOf => may_come = true,
+                    Comparison::Is { bytes } => found = found.max(Some(bytes)),
+                }
+            }
+            if may_come && !is_end {
                 break;
             }
-            let found = secrets.iter().filter(|secret| ahead.starts_with(secret)).map(|secret| secret.len()).max();
             match found {
                 Some(_) => shown.extend_from_slice(MARK),
                 None => shown.push(first),
@@ -115,15 +143,62 @@ impl MaskedStream<'_> {
     }
 }
 
+/// What a form is to a text.
+enum Comparison {
+    /// The text does not begin with it.
+    Other,
+    /// The text ends before it is clear.
+    StartOf,
+    /// The text begins with it, in so many bytes.
+    Is { bytes: usize },
+}
+
+impl Form {
+    /// Compares with the start of `text`. Two ways of writing are the same for every form: a slash as JSON may escape it, and, for
+    /// what may be written over several lines, the break between two letters: a line end, the two characters by which JSON
+    /// writes one, and the indentation of the next line.
+    fn compare(&self, text: &[u8]) -> Comparison {
+        let mut place = 0;
+        for (index, &letter) in self.letters.iter().enumerate() {
+            let mut break_bytes = 0;
+            loop {
+                let Some(&byte) = text.get(place) else { return Comparison::StartOf };
+                if byte == letter {
+                    place += 1;
+                    break;
+                }
+                let next = text.get(place + 1);
+                let skipped = match (byte, next) {
+                    (b'\\', None) => return Comparison::StartOf,
+                    (b'\\', Some(b'/')) if letter == b'/' => 1,
+                    _ if index == 0 || self.lines == Lines::One => 0,
+                    (b'\n' | b'\r', _) => 1,
+                    (b' ' | b'\t', _) if break_bytes > 0 => 1,
+                    (b'\\', Some(b'n' | b'r')) => 2,
+                    _ => 0,
+                };
+                break_bytes += skipped;
+                if skipped == 0 || break_bytes > MAX_BREAK_BYTES {
+                    return Comparison::Other;
+                }
+                place += skipped;
+            }
+        }
+        Comparison::Is { bytes: place }
+    }
+}
+
 /// A secret as programs may write it.
-fn forms(secret: &str) -> Vec<Secret> {
+fn forms(secret: &str) -> Vec<Form> {
     let mut forms = vec![Zeroizing::new(secret.as_bytes().to_vec())];
     for is_plain in [is_unreserved, is_sub_delimiter_or_unreserved] {
         for upper_case in [true, false] {
             forms.push(percent_encoded(secret, is_plain, upper_case));
         }
     }
-    forms.push(json_escaped(secret));
+    // As most write JSON; as Go does, for browsers; as those do who keep to ASCII.
+    forms.extend([|_: char| false, is_of_html, |c: char| !c.is_ascii()].map(|escaped| json_escaped(secret, escaped)));
+    let mut forms: Vec<_> = forms.into_iter().map(|letters| Form { letters, lines: Lines::One }).collect();
     // What stands before it decides on which of three ways its bits fall into letters: `user:secret`, for one.
     for bytes_before in 0..3 {
         let letters = base64_inside(secret.as_bytes(), bytes_before);
@@ -132,10 +207,10 @@ fn forms(secret: &str) -> Vec<Secret> {
             b'/' => b'_',
             other => other,
         });
-        forms.push(Zeroizing::new(url_safe.collect()));
-        forms.push(letters);
+        let url_safe = Zeroizing::new(url_safe.collect());
+        forms.extend([url_safe, letters].map(|letters| Form { letters, lines: Lines::Several }));
     }
-    forms.retain(|form| form.len() >= MIN_SECRET_BYTES);
+    forms.retain(|form| form.letters.len() >= MIN_SECRET_BYTES);
     forms
 }
 
@@ -162,9 +237,24 @@ fn percent_encoded(secret: &str, is_plain: impl Fn(u8) -> bool, upper_case: bool
     encoded
 }
 
-fn json_escaped(secret: &str) -> Secret {
-    let quoted = Zeroizing::new(serde_json::Value::from(secret).to_string());
-    Zeroizing::new(quoted.as_bytes()[1..quoted.len() - 1].to_vec())
+fn is_of_html(c: char) -> bool {
+    "<>&".contains(c)
+}
+
+/// `secret` as in a JSON text, with what is `escaped` by its number, too.
+fn json_escaped(secret: &str, escaped: fn(char) -> bool) -> Secret {
+    let mut encoded = Secret::default();
+    for c in secret.chars() {
+        if escaped(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                encoded.extend(format!("\\u{unit:04x}").bytes());
+            }
+        } else {
+            let quoted = Zeroizing::new(serde_json::Value::from(c.to_string()).to_string());
+            encoded.extend(&quoted.as_bytes()[1..quoted.len() - 1]);
+        }
+    }
+    encoded
 }
 
 /// The letters of base64 that depend on `secret` alone, where so many bytes stand before it. Those at its edges share bits
@@ -232,6 +322,58 @@ mod tests {
             ("bWU6cCtzcy93InJkPzQyw78=", "bWU6***8="),
         ] {
             assert_eq!(mask.apply(text), rest);
+        }
+    }
+
+    /// Python's base64.encodebytes, `base64`, `openssl base64` and PHP's json_encode wrote these, of 90 letters after `user:`.
+    #[test]
+    fn a_long_secret_is_masked_over_the_ends_of_lines_and_with_escaped_slashes() {
+        let secret = format!("ghs/{}", "aZ9~??????+".repeat(8));
+        let mask = hiding_token(&secret);
+        let text = format!("user:{secret}!");
+        let letters = base64_of(text.as_bytes());
+        assert!(letters.contains('/'), "{letters}");
+        let wrapped = |width: usize, end: &str| {
+            let lines: Vec<_> =
+                letters.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            lines.join(end)
+        };
+        for (width, end) in
+            [(76, "\n"), (64, "\n"), (64, "\r\n"), (76, "\\n"), (60, "\n        "), (1, "\n"), (5, "\n\t")]
+        {
+            let shown = mask.apply(&wrapped(width, end));
+            assert!(shown.contains("***") && shown.len() < 30, "{width}: {shown}");
+            let mut stream = mask.stream();
+            let mut shown: Vec<u8> = wrapped(width, end).bytes().flat_map(|byte| stream.push(&[byte])).collect();
+            shown.extend(stream.rest());
+            assert!(shown.len() < 30, "{}", String::from_utf8_lossy(&shown));
+        }
+        for text in [secret.replace('/', "\\/"), letters.replace('/', "\\/")] {
+            let shown = mask.apply(&format!("<{text}>"));
+            assert!(shown.contains("***") && shown.len() < 30, "{shown}");
+        }
+        // What is no secret keeps its line ends.
+        for text in ["user:\nghs", "a\n\nb\n", "dXNlcjpnaHM\n"] {
+            assert_eq!(mask.apply(text), text);
+        }
+    }
+
+    /// With its padding, as every library does it.
+    fn base64_of(bytes: &[u8]) -> String {
+        let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+        let letter = |bits: &[u8]| {
+            let bits = format!("{:0<6}", std::str::from_utf8(bits).unwrap());
+            char::from(BASE64[usize::from_str_radix(&bits, 2).unwrap()])
+        };
+        let letters: String = bits.as_bytes().chunks(6).map(letter).collect();
+        format!("{letters}{}", "=".repeat((4 - letters.len() % 4) % 4))
+    }
+
+    #[test]
+    fn a_secret_is_masked_as_go_and_those_who_keep_to_ascii_write_json() {
+        let mask = hiding_token("a<b>&c\"ÿ😀d");
+        for text in [r#"a\u003cb\u003e\u0026c\"ÿ😀d"#, r#"a<b>&c\"\u00ff\ud83d\ude00d"#, r#"a<b>&c\"ÿ😀d"#] {
+            assert_eq!(mask.apply(text), "***", "{text}");
         }
     }
 

@@ -1,13 +1,15 @@
 //! What the worker says in the build log, one fact a line, for somebody who reads it at night. Foreign text is escaped and
 //! cut, and the project's secrets are masked, before a line leaves the process.
 
-use std::io::Write;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use contract::{Credentials, printable};
 use secrecy::SecretString;
 
+use crate::environment::{self, Environment};
 use crate::mask::Mask;
+use crate::process::log;
 
 /// Longest foreign text in a line, in characters.
 const MAX_CHARS: usize = 1000;
@@ -29,6 +31,12 @@ impl Narration {
         self.mask.hide_secret(secret);
     }
 
+    /// From now on, the credentials of the build itself cannot appear in a line, where they are variables of it.
+    pub fn hide_secrets_of(&mut self, environment: &Environment) {
+        let secrets = environment::SECRETS.iter().filter_map(|name| environment.get(OsStr::new(name))?.to_str());
+        secrets.for_each(|secret| self.mask.hide_secret(&secret.to_owned().into()));
+    }
+
     /// For text that others write into the same log.
     #[must_use]
     pub fn mask(&self) -> &Mask {
@@ -37,13 +45,12 @@ impl Narration {
 
     /// Says one fact: `label` is a word of ours, `text` may be foreign.
     pub fn say(&self, label: &str, text: &str) {
-        // A log that nobody takes any more is no reason to leave a deployment half done.
-        let _ = writeln!(std::io::stdout(), "iwomp: {label:<11} {}", self.line(text));
+        log::stdout().say(&format!("iwomp: {label:<11} {}\n", self.line(text)));
     }
 
     /// Writes `line`, which is the last one, as it is.
     pub fn end(&self, line: &str) {
-        let _ = writeln!(std::io::stdout(), "{}", self.mask.apply(line));
+        log::stdout().end(&format!("{}\n", self.mask.apply(line)));
     }
 
     /// `text` as it may stand in the log.

@@ -5,7 +5,7 @@ use anyhow::{Context, anyhow};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
-use contract::{Branch, ConfigPath, Credentials, Deployed, Project, ProjectName, parameter};
+use contract::{Branch, CommitId, ConfigPath, Credentials, Deployed, Project, ProjectName, parameter};
 use secrecy::zeroize::Zeroize;
 
 use crate::aws::aws_error;
@@ -94,27 +94,44 @@ impl<'a> Parameters<'a> {
             .map(Some)
     }
 
-    /// Records what is live of `branch` now.
+    /// Records what is live of `branch` now, if `before` is still what was live when it was decided to deploy. Otherwise another
+    /// build has deployed meanwhile, which CodeBuild's limit of one should have kept from happening: to write over its record
+    /// could let what is live go backward, and git is not asked any more once the command has run.
     ///
     /// # Errors
-    /// If AWS does not take it.
-    pub async fn record(&self, branch: &Branch, deployed: &Deployed) -> Result<(), Failure> {
+    /// If something else is live by now, or if AWS does not take it.
+    pub async fn record(&self, branch: &Branch, before: Option<&CommitId>, deployed: &Deployed) -> Result<(), Failure> {
         let name = parameter::deployed(self.config_path, self.project, branch);
+        let commit = &deployed.commit;
+        let unrecorded = || format!("the command succeeded, but recording in {name} that {commit} is live failed");
+        let live = self.deployed(branch).await.map_err(|failure| not_recorded(failure.error.context(unrecorded())))?;
+        let live = live.map(|live| live.commit);
+        if live.as_ref() != before && live.as_ref() != Some(commit) {
+            let said = |commit: Option<&CommitId>| commit.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+            let error = anyhow!(
+                "meanwhile another build has recorded {}, where {} was live when this one began",
+                said(live.as_ref()),
+                said(before)
+            );
+            return Err(Failure::new(
+                Kind::NotRecorded,
+                error.context(unrecorded()),
+                "two builds of the project ran at once: see whose changes are live now, and that the CodeBuild project's \
+                 concurrent build limit is 1; then trigger the branch again, and its head runs and is recorded",
+            ));
+        }
         self.client
             .put_parameter()
             .name(&name)
             .value(deployed.to_json())
             .r#type(ParameterType::String)
-            .overwrite(true)
+            // So that of two that both saw nothing only one can write.
+            .overwrite(live.is_some())
             .send()
             .await
             .map_err(aws_error)
-            .with_context(|| format!("the command succeeded, but recording in {name} that {} is live failed", deployed.commit))
-            .or_fail(
-                Kind::NotRecorded,
-                "trigger the branch again: the same commit runs once more and is recorded; until then older commits are \
-                 not recognised as older",
-            )?;
+            .with_context(unrecorded)
+            .map_err(not_recorded)?;
         Ok(())
     }
 
@@ -130,6 +147,15 @@ impl<'a> Parameters<'a> {
             .with_context(|| format!("getting {} from SSM", names.join(" and ")))
             .or_fail(Kind::Aws, AWS_ADVICE)
     }
+}
+
+fn not_recorded(error: anyhow::Error) -> Failure {
+    Failure::new(
+        Kind::NotRecorded,
+        error,
+        "trigger the branch again: the same commit runs once more and is recorded; until then older commits are not \
+         recognised as older",
+    )
 }
 
 /// The parameters of one answer. SSM leaves out those that do not exist.
@@ -155,13 +181,11 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use aws_sdk_ssm::error::ErrorMetadata;
     use aws_sdk_ssm::operation::get_parameters::{GetParametersError, GetParametersOutput};
     use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use contract::CommitId;
-
-    use super::*;
 
     const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"deploy.sh"}"#;
 
@@ -288,28 +312,59 @@ mod tests {
         assert_eq!(failure.kind, Kind::NotForward);
     }
 
-    #[tokio::test]
-    async fn a_record_is_written_as_a_string_over_the_one_before() {
-        let rule = mock!(Client::put_parameter)
-            .match_requests(|input| {
-                input.name() == Some("/iwomp-deployed/demo/main")
-                    && input.overwrite() == Some(true)
+    fn commit(digit: &str) -> CommitId {
+        CommitId::parse(&digit.repeat(40)).unwrap()
+    }
+
+    /// An SSM in which `live` is recorded, and which takes a record as `overwrite` says.
+    fn recording(live: Option<&'static str>, overwrite: bool) -> Client {
+        const NAME: &str = "/iwomp-deployed/demo/main";
+        let found = mock!(Client::get_parameters).then_output(move || {
+            let record = live.map(|digit| format!(r#"{{"commit":"{}","time":"t"}}"#, digit.repeat(40)));
+            let parameters = record.iter().map(|record| parameter(NAME, record, &ParameterType::String)).collect();
+            GetParametersOutput::builder().set_parameters(Some(parameters)).build()
+        });
+        let put = mock!(Client::put_parameter)
+            .match_requests(move |input| {
+                input.name() == Some(NAME)
+                    && input.overwrite() == Some(overwrite)
                     && input.r#type() == Some(&ParameterType::String)
                     && Deployed::parse(input.value().unwrap()).is_ok()
             })
             .then_output(|| PutParameterOutput::builder().build());
+        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&found, &put])
+    }
+
+    async fn record(client: Client, before: Option<&CommitId>) -> Result<(), Failure> {
         let names = names();
-        let parameters = Parameters::new(mock_client!(aws_sdk_ssm, [&rule]), &names.config_path, &names.project);
-        parameters.record(&Branch::parse("main").unwrap(), &deployed()).await.unwrap();
+        let parameters = Parameters::new(client, &names.config_path, &names.project);
+        parameters.record(&Branch::parse("main").unwrap(), before, &deployed()).await
+    }
+
+    #[tokio::test]
+    async fn a_record_is_written_as_a_string_over_the_one_before() {
+        record(recording(Some("b"), true), Some(&commit("b"))).await.unwrap();
+        record(recording(None, false), None).await.unwrap();
+        record(recording(Some("a"), true), Some(&commit("b"))).await.unwrap(); // another build of the same commit was faster
+    }
+
+    #[tokio::test]
+    async fn what_another_build_recorded_meanwhile_is_not_written_over() {
+        for (live, before) in [(Some("c"), Some("b")), (Some("c"), None), (None, Some("b"))] {
+            let before = before.map(commit);
+            let failure = record(recording(live, true), before.as_ref()).await.unwrap_err();
+            let text = format!("{:#}", failure.error);
+            assert_eq!(failure.kind, Kind::NotRecorded);
+            assert!(text.contains("the command succeeded") && text.contains("another build has recorded"), "{text}");
+        }
     }
 
     #[tokio::test]
     async fn a_deployment_that_is_not_recorded_says_that_the_command_succeeded() {
-        let rule = mock!(Client::put_parameter)
+        let found = mock!(Client::get_parameters).then_output(|| GetParametersOutput::builder().build());
+        let put = mock!(Client::put_parameter)
             .then_error(|| PutParameterError::generic(ErrorMetadata::builder().code("AccessDeniedException").build()));
-        let names = names();
-        let parameters = Parameters::new(mock_client!(aws_sdk_ssm, [&rule]), &names.config_path, &names.project);
-        let failure = parameters.record(&Branch::parse("main").unwrap(), &deployed()).await.unwrap_err();
+        let failure = record(mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&found, &put]), None).await.unwrap_err();
         assert_eq!((failure.kind, failure.kind.exit_status()), (Kind::NotRecorded, 75));
         assert!(failure.error.to_string().contains("the command succeeded"), "{}", failure.error);
     }

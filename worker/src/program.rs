@@ -98,10 +98,8 @@ impl Program {
         mask: &Mask,
         bounds: &Bounds,
     ) -> Result<io::Result<Ended>, Failure> {
-        // Where there is no secret, the command gets our own streams: nothing is as fast, and nothing lies in between.
-        if !mask.is_empty() {
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        }
+        // Not our own streams, even where there is nothing to mask: a log that is closed would be the command's death.
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
         let relay = Relay::of(&mut child);
         let limits = bounds.limits(Duration::MAX, GRACE);

@@ -10,6 +10,7 @@ use crate::bounds::{Bounds, time_left};
 use crate::deploy::deploy;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::{Narration, duration};
+use crate::private_directory;
 use crate::process::{Stop, privacy, strays};
 use crate::variables::Variables;
 
@@ -33,14 +34,46 @@ pub async fn run() -> u8 {
     exit_status
 }
 
-async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
-    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
-    strays::adopt().context("becoming the heir of orphans").or_fail(Kind::Machine, "this needs Linux")?;
-    let variables = read_variables(narration)?;
+/// Ends a run that could not begin, and returns its exit status.
+#[must_use]
+pub fn give_up(failure: Failure) -> u8 {
+    let (narration, mut report) = (Narration::default(), Report::new(Outcome::Failed));
+    if let Ok(variables) = Variables::from_process() {
+        identify(&variables, &mut report);
+    }
+    let exit_status = conclude(Err(failure), &narration, &mut report);
+    narration.end(&report.to_line());
+    exit_status
+}
+
+/// Makes a panic, which is a mistake of ours or of a library, an outcome like any other. What a panic says may hold anything, so
+/// only its place is told.
+pub fn end_panics_with_an_outcome() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let error = anyhow!("the worker itself failed in {place}");
+        let failure = Failure::new(Kind::Machine, error, "trigger again; if it happens again, report this line");
+        std::process::exit(i32::from(give_up(failure)));
+    }));
+}
+
+fn identify(variables: &Variables, report: &mut Report) {
     report.project = Some(variables.project.clone());
     report.branch = Some(variables.branch.clone());
     report.trigger.clone_from(&variables.trigger);
     report.build.clone_from(&variables.build);
+}
+
+async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
+    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
+    strays::adopt().context("becoming the heir of orphans").or_fail(Kind::Machine, "this needs Linux")?;
+    let variables = read_variables(narration)?;
+    identify(&variables, report);
+    narration.hide_secrets_of(&variables.environment);
+    let leftovers = private_directory::remove_leftovers();
+    if leftovers > 0 {
+        narration.say("removed", &format!("{leftovers} directories that a worker left which was killed"));
+    }
     let stop = Stop::on_signals().context("listening for signals").or_fail(Kind::Machine, "trigger again")?;
     let time = time_left(variables.time_limit, variables.build_start, SystemTime::now());
     let bounds = Bounds::new(time, stop);

@@ -78,7 +78,9 @@ impl User {
     pub fn own(&self, path: &Path) -> anyhow::Result<()> {
         let giving = || format!("making {} own {}", self.name, path.display());
         if fs::symlink_metadata(path).with_context(giving)?.is_dir() {
-            for entry in fs::read_dir(path).with_context(giving)? {
+            // Listed before it is gone into: a tree may be deeper than files can be open.
+            let entries: Vec<_> = fs::read_dir(path).with_context(giving)?.collect();
+            for entry in entries {
                 self.own(&entry.with_context(giving)?.path())?;
             }
         }

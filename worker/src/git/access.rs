@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 use super::ssh;
+use crate::private_directory::PrivateDirectory;
 
 /// Where git's helper finds the credential.
 const PIPE: i32 = 3;
@@ -28,7 +29,7 @@ pub(super) struct Access {
     settings: Vec<String>,
     variables: Vec<(&'static str, OsString)>,
     pipe: Option<OwnedFd>,
-    _ssh_files: Option<tempfile::TempDir>,
+    _ssh_files: Option<PrivateDirectory>,
 }
 
 impl Access {

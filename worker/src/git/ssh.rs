@@ -1,17 +1,15 @@
 //! SSH for git: key and known hosts in memory, and one `ssh` command line that trusts and offers nothing else.
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
-use tempfile::TempDir;
 
-/// A file system in memory, on every Linux that CodeBuild runs. Where it cannot be written to, the temporary directory has
-/// to do.
-const MEMORY: &str = "/dev/shm";
+use crate::private_directory::{MEMORY, PrivateDirectory};
+
 const KEY: &str = "key";
 const KNOWN_HOSTS: &str = "known_hosts";
 
@@ -23,7 +21,7 @@ const COMMAND: &str = "ssh -F /dev/null -i KEY_FILE \
     -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
 
 /// Writes key and known hosts, readable by us only, into a directory that is removed when the value is dropped.
-pub(super) fn write_files(private_key: &SecretString, known_hosts: &str) -> anyhow::Result<TempDir> {
+pub(super) fn write_files(private_key: &SecretString, known_hosts: &str) -> anyhow::Result<PrivateDirectory> {
     let directory = private_directory()?;
     let key = SecretString::from(normal(private_key.expose_secret()));
     write_private(directory.path().join(KEY), key.expose_secret())?;
@@ -48,10 +46,11 @@ fn is_plain(path: &str) -> bool {
     path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b))
 }
 
-fn private_directory() -> anyhow::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("iwomp-ssh-").permissions(Permissions::from_mode(0o700));
-    builder.tempdir_in(MEMORY).or_else(|_| builder.tempdir()).context("making a directory for the SSH key")
+/// In memory. Where that cannot be written to, the temporary directory has to do.
+fn private_directory() -> anyhow::Result<PrivateDirectory> {
+    PrivateDirectory::create_in(Path::new(MEMORY))
+        .or_else(|_| PrivateDirectory::create())
+        .context("making a directory for the SSH key")
 }
 
 fn write_private(path: PathBuf, text: &str) -> anyhow::Result<()> {
@@ -72,6 +71,7 @@ fn normal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -2,6 +2,7 @@
 //! full. The only place that spawns. It knows nothing of git and nothing of what the command does.
 
 mod capture;
+pub mod log;
 pub mod privacy;
 mod relay;
 mod stop;

@@ -33,6 +33,25 @@ pub fn close_descriptors() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Fewer would not do for a fetch, its pipes and AWS side by side.
+const MIN_DESCRIPTORS: usize = 48;
+
+/// That there is room for the descriptors that we need: what runs out of them in the middle fails in places that do not expect
+/// it, and says so in words that nobody understands.
+///
+/// # Errors
+/// If there is not, with the number that there is.
+pub fn require_descriptors() -> anyhow::Result<()> {
+    let mut opened = Vec::with_capacity(MIN_DESCRIPTORS);
+    while opened.len() < MIN_DESCRIPTORS {
+        let opening = fs::File::open("/dev/null");
+        opened.push(opening.with_context(|| {
+            format!("opening files: {} more can be opened, and {MIN_DESCRIPTORS} are needed", opened.len())
+        })?);
+    }
+    Ok(())
+}
+
 #[allow(unsafe_code)]
 fn mark(descriptor: i32) -> rustix::io::Result<()> {
     // SAFETY: it is open, for /proc has just listed it and nothing else runs yet, and it is borrowed for this call only.

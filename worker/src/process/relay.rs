@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
 use super::Ended;
 use super::capture::supervise_while;
+use super::log::{self, Log};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -43,26 +44,26 @@ impl Relay {
     ) -> io::Result<Ended> {
         let relaying = async {
             tokio::join!(
-                pass_on(self.stdout, stdout_filter, tokio::io::stdout()),
-                pass_on(self.stderr, stderr_filter, tokio::io::stderr()),
+                pass_on(self.stdout, stdout_filter, log::stdout()),
+                pass_on(self.stderr, stderr_filter, log::stderr()),
             );
         };
         supervise_while(relaying, supervising).await
     }
 }
 
-async fn pass_on(from: Option<impl AsyncRead + Unpin>, mut filter: impl Filter, mut to: impl AsyncWrite + Unpin) {
+/// Reads on when the log is closed, so that its writer does not die of that.
+async fn pass_on(from: Option<impl AsyncRead + Unpin>, mut filter: impl Filter, to: &Log) {
     let Some(mut from) = from else { return };
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
-        write(&mut to, &filter.push(&chunk[..length])).await;
+        write(to, filter.push(&chunk[..length])).await;
     }
-    write(&mut to, &filter.rest()).await;
+    write(to, filter.rest()).await;
 }
 
-/// A log that nobody takes any more is no reason to leave a deployment half done.
-async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
-    if !bytes.is_empty() && to.write_all(bytes).await.is_ok() {
-        let _ = to.flush().await;
+async fn write(to: &Log, bytes: Vec<u8>) {
+    if !bytes.is_empty() {
+        to.pass_on(bytes).await;
     }
 }

@@ -82,6 +82,31 @@ fn after_a_worker_was_killed_while_it_fetched_the_next_one_deploys() {
     deploys(&scene, &commit);
 }
 
+/// Directories in memory of the process `worker`.
+fn in_memory(worker: u32) -> usize {
+    let prefix = format!("iwomp-{worker}-");
+    let entries = std::fs::read_dir("/dev/shm").unwrap();
+    entries.filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with(&prefix)).count()
+}
+
+#[test]
+fn the_key_that_a_killed_worker_left_in_memory_is_removed_by_the_next_one() {
+    let scene = Scene::new();
+    let commit = scene.commit("first", "#!/bin/sh\n");
+    let there = scene.path("fetching");
+    scene.ssh(&format!("touch {}; exec sleep 600", there.display()));
+    let mut child = scene.worker(&[]).stdout(Stdio::null()).spawn().unwrap();
+    wait_until(|| there.exists());
+    let worker = child.id();
+    kill_all(&mut child);
+    assert_eq!(in_memory(worker), 1);
+    scene.ssh("for last; do :; done; exec sh -c \"$last\"");
+    // On the same machine this time, with all that it left in its temporary directory.
+    let run = scene.run();
+    assert!(run.status == 0 && run.outcome()["commit"] == commit.as_str(), "{}", run.log);
+    assert_eq!(in_memory(worker), 0, "{}", run.log);
+}
+
 #[test]
 fn after_a_worker_was_killed_while_the_command_ran_the_next_one_runs_it_again() {
     let scene = Scene::new();

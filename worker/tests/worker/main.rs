@@ -6,9 +6,11 @@
 
 mod cage;
 mod crashes;
+mod log;
 mod rules;
 mod scene;
 mod session;
+mod shortage;
 mod signatures;
 mod ssm;
 mod thief;

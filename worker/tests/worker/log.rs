@@ -1,0 +1,74 @@
+//! Whoever reads the log may stop reading it, or go away: neither changes what is deployed, and neither holds the worker up.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::LIVE;
+use crate::scene::{Scene, signal};
+
+/// More than a pipe holds.
+const CHATTER: &str = "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x\n";
+
+fn ends_within(child: &mut Child, limit: Duration) -> i32 {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code().unwrap();
+        }
+        assert!(Instant::now() < deadline, "the worker is held up");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_the_worker_past_its_time_limit() {
+    let scene = Scene::new();
+    scene.commit("chatter", CHATTER);
+    let mut child = scene.worker(&[("TIMELIMITSECONDS", "4")]).stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(ends_within(&mut child, Duration::from_secs(55)), 124);
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_the_worker_past_sigterm() {
+    let scene = Scene::new();
+    scene.commit("chatter", CHATTER);
+    let mut child = scene.worker(&[]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("iwomp: command") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0);
+    }
+    // The pipe fills up while nobody reads.
+    std::thread::sleep(Duration::from_millis(500));
+    signal(child.id(), "TERM");
+    assert_eq!(ends_within(&mut child, Duration::from_secs(55)), 143);
+    drop(log);
+}
+
+#[test]
+fn a_log_that_is_closed_is_not_the_commands_death_whether_there_are_secrets_or_not() {
+    for secret in ["test", "canary-of-the-build"] {
+        let scene = Scene::new();
+        let commit = scene.commit("chatter", &format!("{CHATTER}exit 0\n"));
+        let mut child = scene.worker(&[("AWS_SECRET_ACCESS_KEY", secret)]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut start = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut start).unwrap();
+        assert_eq!(ends_within(&mut child, Duration::from_secs(55)), 0);
+        assert!(scene.ssm.value(LIVE).unwrap().contains(&commit));
+    }
+}
+
+#[test]
+fn the_builds_own_secrets_do_not_stand_in_the_log() {
+    let scene = Scene::new();
+    let script = "#!/bin/sh\necho \"secret: $AWS_SECRET_ACCESS_KEY\"\nprintf %s \"$AWS_SESSION_TOKEN\" | base64\n";
+    scene.commit("print", script);
+    let token = format!("canary-{}", "session/token+".repeat(12));
+    let run = scene.run_with(&[("AWS_SECRET_ACCESS_KEY", "canary-of-the-build"), ("AWS_SESSION_TOKEN", &token)]);
+    assert!(run.status == 0 && run.log.contains("secret: ***"), "{}", run.log);
+    // Y2FuYXJ5 is the base64 of canary, and the second line of it would begin like this.
+    assert!(!run.log.contains("Y2FuYXJ5") && !run.log.contains("canary"), "{}", run.log);
+    assert!(!run.log.contains("c2Vzc2lvbi90b2tlbi"), "{}", run.log);
+}
