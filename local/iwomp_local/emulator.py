@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -59,6 +60,7 @@ class Emulator:
     port: int
     keeper_pid: int
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def url(self) -> str:
@@ -182,12 +184,17 @@ class Emulator:
         return boto3.session.Session(access_key, secret_key, region_name=REGION)
 
     def client(self, service: str, access_key: str = ROOT_KEY, secret_key: str = ROOT_KEY):  # type: ignore[no-untyped-def]
-        """An AWS client of this emulator; without keys it may do everything."""
-        return self.session(access_key, secret_key).client(
-            service,
-            endpoint_url=self.url,
-            config=Config(proxies={}, connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2}),
-        )
+        """An AWS client of this emulator; without keys it may do everything.
+
+        Kept, for making one costs more than a hundred calls, and whoever waits asks again and again.
+        """
+        if (kept := self._clients.get((service, access_key, secret_key))) is None:
+            kept = self._clients[service, access_key, secret_key] = self.session(access_key, secret_key).client(
+                service,
+                endpoint_url=self.url,
+                config=Config(proxies={}, connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2}),
+            )
+        return kept
 
     def variables(self, access_key: str = ROOT_KEY, secret_key: str = ROOT_KEY) -> dict[str, str]:
         """What a program needs in its environment to use this emulator, and nothing but this emulator."""
