@@ -25,9 +25,10 @@ from iwomp_local.waiting import wait_for
 OPERATOR = "operator"  # who runs Terraform: an administrator, but not the account's root, so that IAM judges it
 CI = "ci"
 IMAGE_TAG = "local"  # builds run as processes of this machine, so no image is ever pulled
-CLI_SECONDS = 60.0
-OUTCOME_SECONDS = 60.0
-BUILD_SECONDS = 120.0
+# Bounds of waits that end as soon as what they wait for is there: wide, so that a busy machine passes them, too.
+CLI_SECONDS = 180.0
+OUTCOME_SECONDS = 180.0
+BUILD_SECONDS = 300.0
 ENDED = {"covered", "expired", "refused", "started"}  # after these words the launcher is done with a trigger
 PUBLISHED = re.compile(r'\{"published": "(?P<trigger>[^"]+)", "at": (?P<at>[0-9.]+)\}')  # in the emulator's log
 # What builds may run, beside what every machine has in the system's own directories.

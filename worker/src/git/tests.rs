@@ -29,7 +29,7 @@ impl Scene {
     }
 
     fn with_stop(stop: Stop) -> Self {
-        let bounds = Bounds::new(Duration::from_secs(60), stop);
+        let bounds = Bounds::new(Duration::from_secs(300), stop);
         let scene = Self { folder: tempfile::tempdir().unwrap(), bounds, narration: Narration::default() };
         for directory in ["bin", "origin", "scratch"] {
             fs::create_dir(scene.path(directory)).unwrap();
@@ -475,8 +475,8 @@ async fn ssh_gets_the_key_as_a_file_that_is_gone_after_the_fetch() {
 async fn a_silent_server_ends_with_the_time_limit_and_leaves_no_process() {
     let mut scene = Scene::new();
     let pid = scene.path("pid");
-    scene.ssh(&format!("echo $$ > {}; exec sleep 100", pid.display()));
-    scene.bounds = Bounds::new(Duration::from_millis(1500), Stop::channel().1);
+    scene.ssh(&format!("echo $$ > {}; exec sleep 600", pid.display()));
+    scene.bounds = Bounds::new(Duration::from_secs(6), Stop::channel().1); // the server has begun by then
     let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
     assert_eq!(failure.kind, Kind::TimeLimit);
     let stat = format!("/proc/{}/stat", fs::read_to_string(pid).unwrap().trim());
@@ -487,7 +487,7 @@ async fn a_silent_server_ends_with_the_time_limit_and_leaves_no_process() {
 async fn a_fetch_ends_when_we_are_asked_to_stop() {
     let (sender, stop) = Stop::channel();
     let scene = Scene::with_stop(stop);
-    scene.ssh("exec sleep 100");
+    scene.ssh("exec sleep 600");
     let repository = scene.empty().await;
     sender.send(Some(Stopped::TERMINATED)).unwrap();
     let failure = repository.fetch(&scene.project(), &main_branch()).await.unwrap_err();

@@ -9,7 +9,7 @@ use crate::scene::{Run, Scene, signal};
 
 /// Waits until `happened`, for as long as a busy machine may need.
 fn wait_until(happened: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !happened() {
         assert!(Instant::now() < deadline, "what was waited for did not happen");
         std::thread::sleep(Duration::from_millis(20));

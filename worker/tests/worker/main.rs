@@ -236,7 +236,7 @@ fn interrupted(scene: &Scene, more: &[(&str, &str)], end: impl Fn(u32)) -> Run {
     let pid = scene.path("pid");
     scene.commit("endless", &format!("#!/bin/sh\nsleep 600 & echo $! > {}; wait\n", pid.display()));
     let child = scene.worker(more).stdout(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !pid.exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -259,7 +259,7 @@ fn sigterm_ends_the_command_and_is_reported() {
 #[test]
 fn the_time_limit_ends_the_command_and_is_reported() {
     let scene = Scene::new();
-    let run = interrupted(&scene, &[("TIMELIMITSECONDS", "3")], |_| ());
+    let run = interrupted(&scene, &[("TIMELIMITSECONDS", "10")], |_| ());
     assert_eq!((run.status, run.outcome()["class"].as_str()), (124, Some("time_limit")), "{}", run.log);
 }
 
