@@ -28,10 +28,13 @@ export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
 IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
+ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
+# Checked with the settings of local/, seen from there.
+PYTHON_ELSEWHERE := ../account/iwomp_account ../worker/build_context.py
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check faults faults-local soak fuzz mutants defences fmt build zip image image-check deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test check faults faults-local soak fuzz mutants defences fmt build zip image image-check preflight accept deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -60,7 +63,7 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo deny --locked check bans licenses sources
-	cd local && ruff format --check . ../worker/build_context.py && ruff check . ../worker/build_context.py && mypy iwomp_local tests ../worker/build_context.py
+	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	hadolint worker/Dockerfile
 	shellcheck .ci/run contract/fuzz/run worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
 	actionlint
@@ -94,7 +97,7 @@ defences: $(TOOLS) ## Turn one defence after another off, and see its test fail:
 
 fmt: $(TOOLS) ## Format everything
 	cargo fmt --all
-	cd local && ruff format . && ruff check --fix .
+	cd local && ruff format . $(PYTHON_ELSEWHERE) && ruff check --fix . $(PYTHON_ELSEWHERE)
 	terraform fmt -recursive terraform
 
 # In one call, so that what the two have in common is compiled once; and linked by zig against the C library of Lambda's
@@ -119,9 +122,16 @@ image-check: ## Build the image and look into it
 
 # In an AWS account, with the credentials of the environment
 
+preflight: $(TOOLS) ## What stands in the way of a deployment, each with what to do: [ACCOUNT=] [PREFLIGHT_ARGS="--json"]
+	$(ON_ACCOUNT) preflight $(PREFLIGHT_ARGS)
+
+# Some twenty minutes, and well under a dollar. ACCEPT_ARGS takes --credentials FILE, --ca-bundle FILE.
+accept: $(TOOLS) zip ## Try a throwaway pipeline in a sandbox account: ACCOUNT= GIT_URL= [PUSH_URL=] [ACCEPT_ARGS=]
+	$(ON_ACCOUNT) accept --account "$${ACCOUNT-}" --git-url "$${GIT_URL-}" --push-url "$${PUSH_URL-}" $(ACCEPT_ARGS)
+
 # The image is there before any project is pointed at it: a trigger that came in between would otherwise be answered with
 # a build that cannot start.
-deploy: zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
+deploy: preflight zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
 	$(TERRAFORM_INIT)
 	$(TERRAFORM) apply -target=aws_ecr_repository.this -var image_tag=none $(TF_ARGS)
 	digest=$$(worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \

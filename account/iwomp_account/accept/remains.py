@@ -1,0 +1,93 @@
+"""What a pipeline of a name still has in an account. Terraform's destroy knows what it made; this asks AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from iwomp_account.place import Place, one_line
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource: how AWS lists it."""
+
+    what: str
+    service: str
+    call: str
+    answer: str  # the list in the answer
+    name: str  # the field of an item; empty if the item is the name
+
+
+KINDS = (
+    Kind("role", "iam", "list_roles", "Roles", "RoleName"),
+    Kind("user", "iam", "list_users", "Users", "UserName"),
+    Kind("function", "lambda", "list_functions", "Functions", "FunctionName"),
+    Kind("log group", "logs", "describe_log_groups", "logGroups", "logGroupName"),
+    Kind("queue", "sqs", "list_queues", "QueueUrls", ""),
+    Kind("topic", "sns", "list_topics", "Topics", "TopicArn"),
+    Kind("build project", "codebuild", "list_projects", "projects", ""),
+    Kind("image repository", "ecr", "describe_repositories", "repositories", "repositoryName"),
+    Kind("key alias", "kms", "list_aliases", "Aliases", "AliasName"),
+    Kind("alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    Kind("event rule", "events", "list_rules", "Rules", "Name"),
+    Kind("schedule group", "scheduler", "list_schedule_groups", "ScheduleGroups", "Name"),
+    Kind("parameter", "ssm", "describe_parameters", "Parameters", "Name"),
+)
+
+
+def find(place: Place, name: str) -> list[str]:
+    """Everything whose name holds `name`, which is as long and random as to be nobody else's."""
+    found: list[str] = []
+    for kind in KINDS:
+        try:
+            found += [f"{kind.what} {item}" for item in names(place, kind) if name in item]
+        except (BotoCoreError, ClientError) as error:
+            found.append(f"{kind.what}s cannot be listed: {one_line(error)}")
+    return sorted(found)
+
+
+def names(place: Place, kind: Kind) -> Iterator[str]:
+    client = place.client(kind.service)
+    if client.can_paginate(kind.call):
+        pages: Any = client.get_paginator(kind.call).paginate()
+    else:
+        pages = [getattr(client, kind.call)()]
+    for page in pages:
+        for item in page.get(kind.answer) or []:
+            yield str(item[kind.name]) if kind.name else str(item)
+
+
+def remove_written(place: Place, config_path: str, more: list[str]) -> list[str]:
+    """Deletes what builds, functions and the run wrote under the pipeline's names, and what AWS made for their logs.
+
+    Says what could not be removed, and why.
+    """
+    left: list[str] = []
+    ssm, logs = place.client("ssm"), place.client("logs")
+    own = [name for name in written(place) if name.startswith(f"/{config_path}")] + more
+    for name in own:
+        try:
+            ssm.delete_parameter(Name=name)
+        except ssm.exceptions.ParameterNotFound:
+            continue
+        except ClientError as error:
+            left.append(f"parameter {name}: {one_line(error)}")
+    # A function or a build that ends after its group was deleted makes it anew.
+    for prefix in (f"/aws/lambda/{config_path}--", f"/aws/codebuild/{config_path}--"):
+        for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
+            try:
+                logs.delete_log_group(logGroupName=group["logGroupName"])
+            except logs.exceptions.ResourceNotFoundException:
+                continue
+            except ClientError as error:
+                left.append(f"log group {group['logGroupName']}: {one_line(error)}")
+    return left
+
+
+def written(place: Place) -> list[str]:
+    pages = place.client("ssm").get_paginator("describe_parameters").paginate()
+    return [str(parameter["Name"]) for page in pages for parameter in page["Parameters"]]
