@@ -51,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted; everything that was started is stopped", file=sys.stderr)
         return INTERRUPTED
     except EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
+        said = "\n".join(commands.printable(line) for line in str(error).splitlines())
+        print(f"error: {said}", file=sys.stderr)
         return 1
 
 

@@ -10,10 +10,10 @@ import pytest
 from test_codebuild import LOG_RIGHTS, Project, project, role, spec
 from test_events import queue
 
-from iwomp_local import commands
+from iwomp_local import cli, commands
 from iwomp_local.emulator import Emulator
 from iwomp_local.endings import Record, judge
-from iwomp_local.pipeline import Pipeline, outcome_of
+from iwomp_local.pipeline import Pipeline, PipelineError, outcome_of
 
 COMMIT, OTHER = "a1" * 20, "b2" * 20
 GOOD = json.dumps({"commit": COMMIT, "time": "2026-11-25T08:00:00Z", "build": None, "trigger": None})
@@ -124,6 +124,15 @@ def test_nothing_in_a_log_can_draw_on_the_terminal(emulator: Emulator, capsys: C
     said = capsys.readouterr().out
     assert all(letter.isprintable() for letter in said.replace("\n", ""))
     assert "a?[2Jbred?" in said
+
+
+def test_an_error_cannot_draw_on_the_terminal_either(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def fails() -> None:
+        raise PipelineError("one\x1b[2J\n\u202etwo")
+
+    monkeypatch.setattr(cli, "pipeline", fails)
+    assert cli.main(["status"]) == 1
+    assert capsys.readouterr().err == "error: one?[2J\n?two\n"
 
 
 def test_a_line_that_is_no_outcome_is_none() -> None:
