@@ -8,11 +8,11 @@ use contract::register::{Document, Storage};
 use contract::{Branch, CommitId, ConfigPath, Credentials, Deployed, Project, ProjectName, parameter};
 use secrecy::zeroize::Zeroize;
 
-use crate::aws::aws_error;
+use crate::aws::{self, aws_error};
 use crate::failure::{Failure, Kind, OrFail};
 
 const AWS_ADVICE: &str = "check that the project's role may make this call, with the KMS key too if the parameter is a \
-    SecureString; if AWS was unreachable, trigger again";
+    SecureString";
 
 /// The parameters of one project.
 pub struct Parameters<'a> {
@@ -143,9 +143,11 @@ impl<'a> Parameters<'a> {
             .send()
             .await
             .map(|output| Found(output.parameters.unwrap_or_default()))
-            .map_err(aws_error)
-            .with_context(|| format!("getting {} from SSM", names.join(" and ")))
-            .or_fail(Kind::Aws, AWS_ADVICE)
+            .map_err(|error| {
+                let advice = aws::advice(&error, AWS_ADVICE);
+                let doing = format!("getting {} from SSM", names.join(" and "));
+                Failure::new(Kind::Aws, aws_error(error).context(doing), advice)
+            })
     }
 }
 

@@ -8,7 +8,7 @@ use contract::CommitId;
 use contract::register::RoleArn;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::aws::aws_error;
+use crate::aws::{self, aws_error};
 use crate::environment::{CREDENTIALS, Environment};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::variables::Variables;
@@ -47,16 +47,19 @@ pub async fn take(
         .set_tags(Some(tags))
         .send()
         .await
-        .map_err(aws_error)
-        .and_then(|output| output.credentials.ok_or_else(|| anyhow!("AWS's answer holds no credentials")))
+        .map_err(|error| {
+            let advice = aws::advice(
+                &error,
+                "the project's role must be allowed sts:AssumeRole and sts:TagSession on that role (deploy_role_arn in \
+                 Terraform does it), and that role's trust policy must allow both to the project's role",
+            );
+            Failure::new(Kind::Aws, aws_error(error).context(doing()), advice)
+        })
+        .and_then(|output| {
+            let credentials = output.credentials.ok_or_else(|| anyhow!("AWS's answer holds no credentials"));
+            credentials.with_context(doing).or_fail(Kind::Aws, "trigger again")
+        })
         .map(Session::from)
-        .with_context(doing)
-        .or_fail(
-            Kind::Aws,
-            "the project's role must be allowed sts:AssumeRole and sts:TagSession on that role (deploy_role_arn in Terraform \
-             does it), and that role's trust policy must allow both to the project's role; if AWS was unreachable, trigger \
-             again",
-        )
 }
 
 impl From<Credentials> for Session {

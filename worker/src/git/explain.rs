@@ -1,7 +1,7 @@
 //! What git meant: known sentences of git, curl and ssh, each with what a person can do about it. A hint for people; the one
 //! thing that is decided by it is whether to try again.
 
-use contract::Project;
+use contract::{Project, Scheme};
 
 /// Why a fetch failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +73,23 @@ const KNOWN: &[Known] = &[
         ),
     ),
     (
+        &["no matching host key type found"],
+        known(
+            Lasting,
+            "the SSH server has only host keys of SHA-1 (ssh-rsa, ssh-dss), which ssh no longer takes",
+            "have the server show a host key of another kind (ssh-ed25519, ecdsa, rsa-sha2: any SSH server of the last ten \
+             years can), and put that one into knownHosts; or use its HTTPS URL",
+        ),
+    ),
+    (
+        &["no matching key exchange method", "no matching cipher", "no matching MAC"],
+        known(
+            Lasting,
+            "the SSH server offers only ways to encrypt that ssh no longer takes",
+            "have the SSH server brought up to date, or use its HTTPS URL",
+        ),
+    ),
+    (
         &["error in libcrypto", "invalid format", "incorrect passphrase"],
         known(
             Lasting,
@@ -86,6 +103,15 @@ const KNOWN: &[Known] = &[
             Lasting,
             "the server does not accept the SSH key",
             "add the public key to the repository as a deploy key (reading is enough), or store the right private key",
+        ),
+    ),
+    (
+        &["info/refs not valid"],
+        known(
+            Lasting,
+            "what answers there is not a Git server: it sends a page, as a sign-in page or a proxy does",
+            "correct gitUrl (GitLab's ends in .git); if a sign-in page or a proxy stands in front of the Git server, let the \
+             build through to it",
         ),
     ),
     (
@@ -199,6 +225,12 @@ const NO_REPOSITORY: &Known = &(
         "correct gitUrl, or give the credentials the right to read the repository",
     ),
 );
+const NO_REPOSITORY_OVER_SSH: Explanation = known(
+    Lasting,
+    "there is no such repository, or the key may not see it",
+    "correct gitUrl, or give the key the right to read the repository; user@host:path is taken for /path on the server, so \
+     where a path is relative to the user's home, write ssh://user@host/~/path",
+);
 const UNKNOWN: Explanation = known(Lasting, "git failed", "git's own words are in the lines above");
 
 /// Explains the standard error of a failed fetch.
@@ -213,8 +245,13 @@ pub(super) fn explain(lines: &[String], project: &Project) -> &'static Explanati
     if says(NEEDS_CREDENTIALS) {
         return if project.credentials.is_some() { &CREDENTIALS_REFUSED } else { &CREDENTIALS_MISSING };
     }
-    let known = KNOWN.iter().chain([NO_REPOSITORY]).find(|(sentences, _)| says(sentences));
-    known.map_or(&UNKNOWN, |(_, explanation)| explanation)
+    match KNOWN.iter().chain([NO_REPOSITORY]).find(|(sentences, _)| says(sentences)) {
+        None => &UNKNOWN,
+        Some(known) if std::ptr::eq(known, NO_REPOSITORY) && project.git_url.scheme() == Scheme::Ssh => {
+            &NO_REPOSITORY_OVER_SSH
+        }
+        Some((_, explanation)) => explanation,
+    }
 }
 
 #[cfg(test)]
@@ -277,6 +314,18 @@ mod tests {
             ("Load key \"/dev/shm/x/key\": error in libcrypto", "the SSH private key cannot be read"),
             ("error: index-pack died of signal 25", "the branch is too big"),
             (
+                "Unable to negotiate with 127.0.0.1 port 22: no matching host key type found. Their offer: ssh-rsa,ssh-dss",
+                "the SSH server has only host keys of SHA-1",
+            ),
+            (
+                "fatal: https://h/app.git/info/refs not valid: is this a git repository?",
+                "what answers there is not a Git server",
+            ),
+            (
+                "fatal: https://h/app.git/info/refs not valid: could not determine hash algorithm; is this a git repository?",
+                "what answers there is not a Git server",
+            ),
+            (
                 "fatal: unable to access 'https://h/app.git/': The requested URL returned error: 503",
                 "the Git host did not answer as it should",
             ),
@@ -302,6 +351,15 @@ mod tests {
         for line in ["ssh: Could not resolve hostname h: Name or service not known", "fatal: early EOF"] {
             assert_eq!(explain(&[line.to_owned()], &project("")).nature, Passing, "{line}");
         }
+    }
+
+    #[test]
+    fn a_path_that_is_relative_to_a_home_is_hinted_at_where_ssh_finds_no_repository() {
+        let text = r#"{"gitUrl":"git@git.example:demo.git","command":"deploy.sh"}"#;
+        let over_ssh = Project::read(Document { text, storage: Storage::Plain }, None).unwrap();
+        let lines = ["fatal: 'demo.git' does not appear to be a git repository".to_owned()];
+        assert!(explain(&lines, &over_ssh).advice.contains("ssh://user@host/~/path"));
+        assert!(!explain(&lines, &project("")).advice.contains("ssh://"));
     }
 
     #[test]
