@@ -3,6 +3,10 @@
 
 use aws_sdk_codebuild::config::http::HttpResponse;
 use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use contract::printable;
+
+/// Longest sentence of AWS's that is repeated, in characters.
+const MAX_REASON_CHARS: usize = 500;
 
 /// What to expect of the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub enum Effect {
 #[derive(Debug)]
 pub struct AwsError {
     pub kind: Kind,
-    /// What was tried, and the whole chain of causes.
+    /// What was tried, and what AWS said or what went wrong on the way, in one line.
     pub reason: String,
 }
 
@@ -66,7 +70,27 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let kind = kind(effect, &error);
-    AwsError { kind, reason: format!("{action}: {}", DisplayErrorContext(error)) }
+    let reason = format!("{action}: {}", in_one_line(&error));
+    // Some two kilobytes, headers and all: for whoever asks for them by RUST_LOG=debug.
+    tracing::debug!(action, error = %DisplayErrorContext(error), "a call of AWS failed");
+    AwsError { kind, reason }
+}
+
+/// AWS's code and sentence where it answered, and the causes, outermost first, where it did not.
+pub fn in_one_line<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    if let (Some(code), message) = (error.code(), error.message()) {
+        return printable(&format!("{code}: {}", message.unwrap_or("no message")), MAX_REASON_CHARS);
+    }
+    let mut line = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    printable(&line, MAX_REASON_CHARS)
 }
 
 fn kind<E: ProvideErrorMetadata>(effect: Effect, error: &SdkError<E, HttpResponse>) -> Kind {
@@ -124,6 +148,9 @@ fn by_code(code: &str, status: u16, no_answer: Kind) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_codebuild::error::ErrorMetadata;
+    use aws_sdk_ssm::operation::get_parameters::GetParametersError;
+
     use super::*;
 
     #[test]
@@ -151,6 +178,18 @@ mod tests {
         let lost = || SdkError::<aws_sdk_ssm::Error, HttpResponse>::timeout_error("no answer");
         assert_eq!(kind(Effect::None, &lost()), Kind::Unavailable);
         assert_eq!(kind(Effect::Some, &lost()), Kind::UnknownOutcome);
+    }
+
+    #[test]
+    fn an_error_is_one_line_for_people() {
+        let said = ErrorMetadata::builder().code("ParameterNotFound").message("no\nsuch thing").build();
+        let refused = GetParametersError::generic(said);
+        let answer = HttpResponse::new(400.try_into().unwrap(), "x".repeat(3000).into());
+        let explained = explain("reading it", Effect::None, SdkError::service_error(refused, answer));
+        assert_eq!(explained.reason, "reading it: ParameterNotFound: no\\nsuch thing");
+        let lost = SdkError::<aws_sdk_ssm::Error, HttpResponse>::timeout_error("no answer within 4 s");
+        let explained = explain("starting it", Effect::Some, lost);
+        assert_eq!(explained.reason, "starting it: request has timed out: no answer within 4 s");
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub async fn postpone(sqs: &Client, queue_url: &str, messages: &[Postponed]) {
         Ok(answer) if answer.failed().is_empty() => {}
         Ok(answer) => tracing::warn!(failed = answer.failed().len(), "delays not set: the visibility timeout serves"),
         Err(error) => {
-            let error = aws_sdk_sqs::error::DisplayErrorContext(error).to_string();
-            tracing::warn!(error, "delays not set: the visibility timeout serves");
+            let AwsError { reason, .. } = aws_error::explain("setting delays", Effect::None, error);
+            tracing::warn!(reason, "delays not set: the visibility timeout serves");
         }
     }
 }
