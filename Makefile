@@ -34,7 +34,7 @@ PYTHON_ELSEWHERE := ../account/iwomp_account ../worker/build_context.py
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check faults faults-local soak fuzz mutants defences fmt build zip image image-check preflight accept deploy destroy trigger rollback logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test check faults faults-local soak fuzz mutants defences fmt build zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -146,8 +146,11 @@ destroy: ## Take everything down again
 trigger: $(TOOLS) ## Publish a trigger: PROJECT= BRANCH= [COMMIT=]
 	$(IWOMP) trigger "$${PROJECT-}" "$${BRANCH-}" $${COMMIT:+--commit "$$COMMIT"}
 
-rollback: $(TOOLS) ## Deploy a commit older than what is live, by an operator's right: PROJECT= BRANCH= COMMIT=
-	$(IWOMP) rollback "$${PROJECT-}" "$${BRANCH-}" "$${COMMIT-}"
+rollback: $(TOOLS) ## Go back to a commit, by an operator's right, and hold the head: PROJECT= BRANCH= COMMIT= [WAIT=1]
+	$(IWOMP) rollback "$${PROJECT-}" "$${BRANCH-}" "$${COMMIT-}" $${WAIT:+--wait}
+
+release: $(TOOLS) ## Let the head be deployed again that was rolled back from: PROJECT= BRANCH=
+	$(IWOMP) release "$${PROJECT-}" "$${BRANCH-}"
 
 logs: $(TOOLS) ## The newest build's log, followed while it runs: PROJECT=
 	$(IWOMP) logs "$${PROJECT-}"

@@ -22,10 +22,12 @@ pub enum Outcome {
     Refused,
     /// Worker: the command succeeded.
     Deployed,
-    /// Worker: a newer commit is live already; nothing was run.
+    /// Either: a newer commit is live already, or will be at once; nothing was run.
     Superseded,
     /// Worker: this very commit is live already, and the register says not to run it again; nothing was run.
     Unchanged,
+    /// Worker: an operator rolled back, and nothing newer than what was rolled back from is asked for; nothing was run.
+    Held,
     /// Either: it was tried and did not succeed.
     Failed,
 }
@@ -43,6 +45,7 @@ impl Outcome {
             Self::Deployed => "deployed",
             Self::Superseded => "superseded",
             Self::Unchanged => "unchanged",
+            Self::Held => "held",
             Self::Failed => "failed",
         }
     }
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_word_is_the_serialised_form() {
-        for outcome in [Outcome::Started, Outcome::Expired, Outcome::Superseded, Outcome::Unchanged, Outcome::Failed] {
+        for outcome in [Outcome::Started, Outcome::Expired, Outcome::Superseded, Outcome::Unchanged, Outcome::Held] {
             assert_eq!(serde_json::json!(outcome), outcome.as_str());
         }
     }

@@ -31,6 +31,13 @@ pub fn deployed(config_path: &ConfigPath, project: &ProjectName, branch: &Branch
     format!("/{config_path}-deployed/{project}/{}", branch.encoded())
 }
 
+/// What the latest builds of pinned commits saw of their branches, see [`crate::Seen`]: the name above those of what is live,
+/// so that it is no branch's and whoever may write one may write the other.
+#[must_use]
+pub fn seen(config_path: &ConfigPath, project: &ProjectName) -> String {
+    format!("/{config_path}-deployed/{project}")
+}
+
 /// While it exists, the project's triggers wait: `/<config path>-paused/<project>`. Its value is the reason, for people.
 #[must_use]
 pub fn paused(config_path: &ConfigPath, project: &ProjectName) -> String {

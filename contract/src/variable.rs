@@ -16,3 +16,8 @@ pub const BRANCH: &str = "GITBRANCH";
 pub const COMMIT: &str = "GITCOMMIT";
 /// Set by the launcher: the message id that SNS gave the trigger.
 pub const TRIGGER: &str = "TRIGGERID";
+/// Set by the launcher if other pinned triggers of the branch wait: their commits, see [`crate::parse_waiting`].
+pub const WAITING: &str = "WAITINGCOMMITS";
+
+/// Set by an operator who rolls back, and by nobody else: the launcher's role may not. The [`crate::CommitId`] to go to.
+pub const ROLLBACK: &str = "ROLLBACKTO";

@@ -82,11 +82,21 @@ def parser() -> argparse.ArgumentParser:
     trigger.add_argument("--commit")
     rollback = command(
         "rollback",
-        "deploy a commit that is older than what is live, or not related to it",
-        lambda options: commands.rollback(pipeline(), options.project, options.branch, options.commit),
+        "deploy a commit that is older than what is live, or not related to it, and hold what is newer",
+        lambda options: commands.rollback(
+            pipeline(), options.project, options.branch, options.commit, wait=options.wait
+        ),
     )
     for name in ("project", "branch", "commit"):
         rollback.add_argument(name)
+    rollback.add_argument("--wait", action="store_true", help="until no build of the project runs")
+    release = command(
+        "release",
+        "let what was rolled back from be deployed again",
+        lambda options: commands.release(pipeline(), options.project, options.branch),
+    )
+    release.add_argument("project")
+    release.add_argument("branch")
     logs = command("logs", "the newest build's log", lambda options: commands.logs(pipeline(), options.project))
     logs.add_argument("project")
     stop = command("stop", "end a project's running build", lambda options: commands.stop(pipeline(), options.project))

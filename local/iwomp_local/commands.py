@@ -37,15 +37,36 @@ def trigger(pipeline: Pipeline, project: str, branch: str, commit: str | None) -
     print(f"next: make logs PROJECT={project}, make status")
 
 
-def rollback(pipeline: Pipeline, project: str, branch: str, commit: str) -> None:
-    """Says that `commit` counts as live, and publishes it: the way back that a trigger alone does not have."""
+def rollback(pipeline: Pipeline, project: str, branch: str, commit: str, *, wait: bool = False) -> None:
+    """Has the worker check `commit` and run it, wherever it lies: the way back that a trigger does not have."""
     if not project or not branch or not COMMIT_ID.fullmatch(commit):
         raise PipelineError("say what to go back to: make rollback PROJECT=demo BRANCH=main COMMIT=<full id>")
     for live in pipeline.live(project):
         if live.branch == branch:
             print(f"live was {live.commit}, since {printable(live.time)}")
-    pipeline.declare_live(project, branch, commit)
-    trigger(pipeline, project, branch, commit)
+    deadline = time.monotonic() + FOLLOW_SECONDS
+    while (build := pipeline.roll_back(project, branch, commit)) is None:
+        if not wait or time.monotonic() > deadline:
+            raise PipelineError(
+                f"a build of {project} runs, or the account has no build to spare: nothing was started. "
+                f"Wait (WAIT=1 does so), or end it: make stop PROJECT={project}"
+            )
+        time.sleep(pipeline.look_seconds)
+    print(f"build {build['id']} checks {commit} and runs it; what was left is held once it has succeeded")
+    print(f"next: make logs PROJECT={project}; when it may go forward again: make release or a newer commit")
+
+
+def release(pipeline: Pipeline, project: str, branch: str) -> None:
+    """Lets the head be deployed again that was rolled back from."""
+    if not project or not branch:
+        raise PipelineError("say what to release: make release PROJECT=demo BRANCH=main")
+    if pipeline.running(project):
+        raise PipelineError(f"a build of {project} runs, and may write the same record: say it again when it is over")
+    held = pipeline.release(project, branch)
+    if held is None:
+        print(f"nothing of {project} {branch} is held")
+        return
+    print(f"{held} of {project} {branch} is held no more; nothing was started: make trigger, or wait for the next one")
 
 
 def logs(pipeline: Pipeline, project: str) -> None:
@@ -157,7 +178,8 @@ def printable(text: str) -> str:
 def what_is_live(record: Record | None) -> str:
     if record is None:
         return 'its record cannot be read: see docs/operations.md, "A record that cannot be read"'
-    return f"{record.commit[:12]}  since {printable(record.time)}"
+    held = f", {record.held[:12]} is held: make release, or push something newer" if record.held else ""
+    return f"{record.commit[:12]}  since {printable(record.time)}{held}"
 
 
 def describe(pipeline: Pipeline, project: str, build: dict[str, Any]) -> list[str]:

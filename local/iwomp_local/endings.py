@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 COMMIT_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
-RECORD_KEYS = {"commit", "time", "build", "trigger"}
+RECORD_KEYS = {"commit", "time", "build", "trigger", "held", "rollback", "release"}
 REFUSED = "exit status 77"  # of the worker, at the end of CodeBuild's context of the phase, where a rule said no
+HELD = "nothing was run: an operator rolled back, and this is not newer than what is held; push a mend, or make release"
 NOTHING_RUN = "nothing was run: a newer commit of the branch was live already, or the same one"
 
 
@@ -25,6 +26,7 @@ class Record:
     commit: str
     time: str
     build: str | None
+    held: str | None = None  # the head that an operator rolled back from
 
     @classmethod
     def parse(cls, text: str) -> Record | None:
@@ -38,9 +40,12 @@ class Record:
         commit, time, build, trigger = (entry.get(key) for key in ("commit", "time", "build", "trigger"))
         if not isinstance(commit, str) or not COMMIT_ID.fullmatch(commit) or not isinstance(time, str):
             return None
-        if not all(value is None or isinstance(value, str) for value in (build, trigger)):
+        held = entry.get("held")
+        texts = all(value is None or isinstance(value, str) for value in (build, trigger, held))
+        objects = all(isinstance(entry.get(key, {}), dict) for key in ("rollback", "release"))
+        if not texts or not objects or (held is not None and not COMMIT_ID.fullmatch(held)):
             return None
-        return cls(commit, time, build)
+        return cls(commit, time, build, held)
 
 
 def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,8 +68,14 @@ def judge(build: dict[str, Any], asked: str | None, records: Iterable[Record]) -
     commit = asked if asked is not None and COMMIT_ID.fullmatch(asked) else None
     match build["buildStatus"]:
         case "SUCCEEDED":
-            written = next((record for record in records if record.build == build["id"]), None)
-            return Ending("deployed", written.commit) if written else Ending("superseded", commit, NOTHING_RUN)
+            known = list(records)
+            written = next((record for record in known if record.build == build["id"]), None)
+            if written is not None:
+                return Ending("deployed", written.commit)
+            # The newest record is the last; a hold that is over by now is not told from none.
+            if known and known[-1].held is not None:
+                return Ending("held", commit, HELD)
+            return Ending("superseded", commit, NOTHING_RUN)
         case "IN_PROGRESS":
             return Ending("in progress", commit)
         case "FAILED" if any(message.rstrip().endswith(REFUSED) for message in contexts(build)):

@@ -239,16 +239,35 @@ class Pipeline:
         )
         return name
 
-    def declare_live(self, project: str, branch: str, commit: str) -> None:
-        """Writes over the record of what is live. SSM keeps the version before as history."""
+    def roll_back(self, project: str, branch: str, commit: str) -> dict[str, Any] | None:
+        """Starts the build that goes back, by the caller's own right, past topic, queue and pause. None: one runs."""
+        codebuild = self.client("codebuild")
+        variables = {"PROJECTNAME": project, "GITBRANCH": branch, "ROLLBACKTO": commit}
+        try:
+            answer = codebuild.start_build(
+                projectName=self.project(project)["build_project"],
+                environmentVariablesOverride=[{"name": name, "value": value} for name, value in variables.items()],
+            )
+        except codebuild.exceptions.AccountLimitExceededException:
+            return None
+        build: dict[str, Any] = answer["build"]
+        return build
+
+    def release(self, project: str, branch: str) -> str | None:
+        """Takes the hold off a branch, and keeps in the record who did so; returns what was held."""
         self.project(project)
-        record = {"commit": commit, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        self.client("ssm").put_parameter(
-            Name=f"/{self.config_path}-deployed/{project}/{encoded(branch)}",
-            Value=json.dumps(record),
-            Type="String",
-            Overwrite=True,
-        )
+        ssm, name = self.client("ssm"), f"/{self.config_path}-deployed/{project}/{encoded(branch)}"
+        try:
+            record = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+        except (ssm.exceptions.ParameterNotFound, ValueError):
+            return None
+        if not isinstance(record, dict) or not isinstance(held := record.pop("held", None), str):
+            return None
+        who = self.client("sts").get_caller_identity()["Arn"]
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        record["release"] = {"held": held, "by": who, "time": time}
+        ssm.put_parameter(Name=name, Value=json.dumps(record), Type="String", Overwrite=True)
+        return held
 
     def redrive(self) -> int:
         """Sends every dead letter through the launcher's checks again; returns how many."""

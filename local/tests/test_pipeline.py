@@ -23,9 +23,10 @@ from pipeline_under_test import (
 
 from iwomp_local import commands
 from iwomp_local.emulator import REGION
-from iwomp_local.pipeline import variable
+from iwomp_local.pipeline import PipelineError, variable
 from iwomp_local.waiting import wait_for
 
+Captured = pytest.CaptureFixture[str]
 RETRIED_SECONDS = RETRY_SECONDS * 2 + 30.0
 DEAD_SECONDS = RETRY_SECONDS * 3 + 30.0  # the delays grow up to it, and five tries have four
 
@@ -150,11 +151,9 @@ def test_a_rewritten_branch_is_refused_until_an_operator_says_otherwise(pipeline
     result = pipeline.deploy("article")
     assert_ended(result, "refused", "not_forward")
     assert f"make rollback PROJECT=article BRANCH=main COMMIT={rewritten}" in result.outcome["reason"]
-    commands.rollback(pipeline.stack.pipeline, "article", "main", rewritten)
-    newest = wait_for("the build", lambda: newer_build(pipeline, "article", result.build), RETRIED_SECONDS)
-    assert variable(newest, "GITCOMMIT") == rewritten
-    finished, log = pipeline.stack.finished_build("article", variable(newest, "TRIGGERID") or "")
-    assert finished["buildStatus"] == "SUCCEEDED", log
+    rolled_back = rolled_back_to(pipeline, "article", "main", rewritten)
+    assert rolled_back["buildStatus"] == "SUCCEEDED"
+    assert_deployed(pipeline.deploy("article"))  # the head is live, so that nothing is held
 
 
 def test_a_branch_with_the_characters_of_an_issue_tracker_is_deployed_and_recorded_under_its_name(
@@ -173,19 +172,68 @@ def test_an_operator_goes_back_to_an_older_commit_and_what_is_live_says_so(pipel
     repository = pipeline.repository("ssh")
     old, head = repository.head(), repository.commit("a mistake", {"mistake": "yes"})
     assert old is not None
+    pipe = pipeline.stack.pipeline
     result = pipeline.deploy("ssh")
     assert result.outcome["commit"] == head
-    commands.rollback(pipeline.stack.pipeline, "ssh", "main", old)
-    build = wait_for("the build", lambda: newer_build(pipeline, "ssh", result.build), RETRIED_SECONDS)
-    pipeline.stack.finished_build("ssh", variable(build, "TRIGGERID") or "")
-    (live,) = [live for live in pipeline.stack.pipeline.live("ssh") if live.branch == "main"]
-    assert (live.commit, live.build) == (old, build["id"])
-    assert_deployed(pipeline.deploy("ssh"))  # forward again
+    # What waits when the pause ends is the case that a rollback has to stand.
+    commands.pause(pipe, "ssh", "a mistake is live")
+    waiting = pipeline.stack.trigger("ssh")
+    build = rolled_back_to(pipeline, "ssh", "main", old)
+    record = live_record(pipeline, "ssh")
+    assert (record["commit"], record["build"], record["held"]) == (old, build["id"], head)
+    assert record["rollback"] == {"from": head, "by": build["initiator"]}
+    commands.resume(pipe, "ssh")
+    wait_for("the build", lambda: pipeline.stack.build_of("ssh", waiting), 6 * RETRY_SECONDS + 30.0)
+    finished, log = pipeline.stack.finished_build("ssh", waiting)
+    held = Result(finished, log, pipe.build_outcome(finished) or {})
+    assert (held.status, held.outcome["outcome"]) == ("SUCCEEDED", "held"), held.log
+    assert held.said("command: ") == []
+    assert live_record(pipeline, "ssh") == record
+    commands.release(pipe, "ssh", "main")
+    assert live_record(pipeline, "ssh")["release"]["held"] == head
+    assert_deployed(pipeline.deploy("ssh"))
 
 
-def newer_build(pipeline: PipelineUnderTest, project: str, than: dict[str, Any]) -> dict[str, Any] | None:
-    build: dict[str, Any] = pipeline.stack.pipeline.builds(project, limit=1)[0]
-    return build if build["id"] != than["id"] else None
+def test_a_mistyped_rollback_leaves_nothing_behind(pipeline: PipelineUnderTest, capsys: Captured) -> None:
+    pipe, head = pipeline.stack.pipeline, pipeline.repository("token").head() or ""
+    live = pipe.live("token")
+    for branch, commit in (("mian", head), ("main", "0" * 40)):
+        assert rolled_back_to(pipeline, "token", branch, commit)["buildStatus"] == "FAILED"
+    assert pipe.live("token") == live
+    commands.release(pipe, "token", "mian")
+    assert "nothing of token mian is held" in capsys.readouterr().out
+
+
+def test_a_rollback_says_when_a_build_runs(pipeline: PipelineUnderTest) -> None:
+    class Busy:
+        look_seconds = 0.0
+
+        def live(self, _project: str) -> list[Any]:
+            return []
+
+        def roll_back(self, *_arguments: str) -> None:
+            return None
+
+    with pytest.raises(PipelineError, match="make stop PROJECT=demo"):
+        commands.rollback(Busy(), "demo", "main", "a" * 40)  # type: ignore[arg-type]
+
+
+def rolled_back_to(pipeline: PipelineUnderTest, project: str, branch: str, commit: str) -> dict[str, Any]:
+    """What became of the build that `make rollback` started."""
+    pipe = pipeline.stack.pipeline
+    commands.rollback(pipe, project, branch, commit, wait=True)
+    build: dict[str, Any] = pipe.builds(project, limit=1)[0]
+    assert variable(build, "ROLLBACKTO") == commit
+    list(pipe.follow(build, RETRIED_SECONDS))
+    ended: dict[str, Any] = pipe.builds(project, limit=1)[0]
+    return ended
+
+
+def live_record(pipeline: PipelineUnderTest, project: str, branch: str = "main") -> dict[str, Any]:
+    name = f"/{pipeline.config_path}-deployed/{project}/{branch}"
+    value = pipeline.stack.emulator.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    record: dict[str, Any] = json.loads(value)
+    return record
 
 
 # Failures that a user meets

@@ -36,7 +36,7 @@ run "the_role_has_these_rights_and_no_others" {
       for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
       statement.Sid => [statement.Effect, flatten([statement.Action]), flatten([try(statement.Resource, [])])]
       } == {
-      ReadRegister            = ["Allow", ["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-paused/*"]]
+      ReadRegister            = ["Allow", ["ssm:GetParameters"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-paused/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*"]]
       StartBuildsAsRegistered = ["Allow", ["codebuild:StartBuild"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--*"]]
       LookForEarlierBuilds    = ["Allow", ["codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds"], ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--*"]]
       TakeTriggers            = ["Allow", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"]]
@@ -44,7 +44,7 @@ run "the_role_has_these_rights_and_no_others" {
       LayAside                = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"]]
       WriteLog                = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
     }
-    error_message = "The launcher must read the register and what is paused, start and list builds, take triggers, lay them aside and write its log; nothing else."
+    error_message = "The launcher must read the register, what is paused and what was seen, start and list builds, take triggers, lay them aside and write its log; nothing else."
   }
 }
 
@@ -111,8 +111,8 @@ run "a_build_can_be_started_only_as_it_is_registered" {
     condition = one([
       for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
       if statement.Sid == "StartBuildsAsRegistered"
-    ]).Condition["ForAllValues:StringEquals"] == { "codebuild:environment.environmentVariables.name" = ["PROJECTNAME", "GITBRANCH", "GITCOMMIT", "TRIGGERID"] }
-    error_message = "The launcher may set its four variables and no others."
+    ]).Condition["ForAllValues:StringEquals"] == { "codebuild:environment.environmentVariables.name" = ["PROJECTNAME", "GITBRANCH", "GITCOMMIT", "TRIGGERID", "WAITINGCOMMITS"] }
+    error_message = "The launcher may set its five variables and no others, ROLLBACKTO least of all."
   }
 }
 

@@ -362,7 +362,7 @@ run "the_worker_has_these_rights_and_no_others" {
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/_default",
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/shop",
       ]]
-      KeepWhatIsLive  = ["Allow", ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/shop/*"]]
+      KeepWhatIsLive  = ["Allow", ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/shop/*", "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/shop"]]
       DecryptOwnEntry = ["Allow", ["kms:Decrypt"], ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
       WriteLog        = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:/aws/codebuild/iwomp-in-aws--shop:*"]]
       PullImage       = ["Allow", ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]

@@ -9,10 +9,11 @@ use std::time::Instant;
 use anyhow::Context;
 use aws_config::SdkConfig;
 use contract::register::{RoleArn, Unchanged};
-use contract::{CommitId, Deployed, Outcome, Project, Report};
+use contract::{CommitId, Deployed, Outcome, Project, Report, Rollback};
 
 use crate::bounds::Bounds;
 use crate::build_tree;
+use crate::choice::{Choice, choose};
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::git::Repository;
@@ -20,8 +21,9 @@ use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
 use crate::private_directory::PrivateDirectory;
 use crate::program::{Cage, Program};
-use crate::rules::{self, Choice};
+use crate::rules;
 use crate::session::{self, Session};
+use crate::sight::Sight;
 use crate::user::User;
 use crate::variables::Variables;
 
@@ -40,7 +42,26 @@ pub async fn deploy(
     report: &mut Report,
 ) -> Result<Outcome, Failure> {
     let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &variables.config_path, &variables.project);
+    let mut sight = Sight::default();
+    let result = try_deploy(variables, aws, &parameters, &mut sight, bounds, narration, report).await;
+    // Last, when nothing can change any more what may run; and whatever the result is.
+    if let Some((seen, ended)) = sight.to_note(variables)
+        && let Err(failure) = parameters.note_seen(seen, ended).await
+    {
+        narration.say("not noted", &format!("{:#}: other pinned triggers wait longer", failure.error));
+    }
+    result
+}
 
+async fn try_deploy(
+    variables: &Variables,
+    aws: &SdkConfig,
+    parameters: &Parameters<'_>,
+    sight: &mut Sight,
+    bounds: &Bounds,
+    narration: &mut Narration,
+    report: &mut Report,
+) -> Result<Outcome, Failure> {
     say_what_is_asked(variables, narration);
     let mut project = bounds.or_stop("reading the register", parameters.project()).await?;
     hide_secrets(&project, narration);
@@ -48,30 +69,29 @@ pub async fn deploy(
 
     let scratch = private_directory()?;
     let repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
+    sight.begin();
     fetch(&repository, &project, variables, narration).await?;
     // Wiped, as nothing needs them any more.
     project.credentials = None;
-    let commit = match rules::choose_commit(variables, &project, &repository).await? {
-        Choice::Deploy(commit) => commit,
-        Choice::Superseded(commit) => {
-            report.commit = Some(commit);
-            report.reason = Some(rules::BRANCH_HAS_GONE_ON.to_owned());
-            return Ok(Outcome::Superseded);
+    let record = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
+    say_live(record.as_ref(), narration);
+    let live = record.as_ref().map(|record| record.commit.clone());
+    let line = sight.look(variables, &project, &repository, live.as_ref()).await?;
+    let choice = choose(variables, &project, &repository, record.as_ref(), &line, narration).await?;
+    let (Choice::Run(commit) | Choice::Leave(commit, ..)) = &choice;
+    report.commit = Some(commit.clone());
+    say_commit(&repository, commit, narration).await?;
+    let commit = match choice {
+        Choice::Run(commit) => commit,
+        Choice::Leave(_, outcome, reason) => {
+            report.reason = reason.map(str::to_owned);
+            return Ok(outcome);
         }
     };
-    report.commit = Some(commit.clone());
-    say_commit(&repository, &commit, narration).await?;
-    rules::require_signature(&project, &repository, &commit).await?;
-
-    let live = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
-    say_live(live.as_ref(), narration);
-    let live = live.map(|live| live.commit);
-    if !rules::is_forward(variables, &repository, live.as_ref(), &commit).await? {
-        return Ok(Outcome::Superseded);
-    }
-    if project.unchanged == Unchanged::Skip && live.as_ref() == Some(&commit) {
+    if project.unchanged == Unchanged::Skip && live.as_ref() == Some(&commit) && variables.rollback.is_none() {
         return Ok(Outcome::Unchanged);
     }
+    let head = repository.head().await?;
 
     let user = User::for_command().or_fail(Kind::Machine, "mend the build image's list of users")?;
     close_the_build(&project, user.as_ref(), narration)?;
@@ -92,7 +112,9 @@ pub async fn deploy(
     let cage = Cage { environment, user: user.as_ref(), mask: narration.mask() };
     run(&program, &cage, bounds, narration).await?;
 
-    parameters.record(&variables.branch, live.as_ref(), &deployed_now(variables, commit)).await?;
+    let deployed = deployed_now(variables, commit.clone(), live.clone(), head);
+    parameters.record(&variables.branch, live.as_ref(), &deployed).await?;
+    sight.forget_older_than(&commit);
     Ok(Outcome::Deployed)
 }
 
@@ -104,6 +126,10 @@ fn say_what_is_asked(variables: &Variables, narration: &Narration) {
     }
     if let Some(trigger) = &variables.trigger {
         narration.say("trigger", trigger);
+    }
+    if let Some(commit) = &variables.rollback {
+        let by = variables.initiator.as_deref().unwrap_or("somebody");
+        narration.say("rollback", &format!("to {commit}, says {by}"));
     }
 }
 
@@ -177,6 +203,9 @@ fn say_live(live: Option<&Deployed>, narration: &Narration) {
         None => narration.say("live", "nothing of this branch so far"),
         Some(live) => narration.say("live", &format!("{}, since {}", live.commit, live.time)),
     }
+    if let Some(held) = live.and_then(|live| live.held.as_ref()) {
+        narration.say("held", &format!("{held}, and all that does not descend from it, since a rollback"));
+    }
 }
 
 /// An allow-list of the build's variables, then those of the register, and what the command may want to know of its deployment.
@@ -228,7 +257,17 @@ async fn run(program: &Program, cage: &Cage<'_>, bounds: &Bounds, narration: &Na
     result
 }
 
-fn deployed_now(variables: &Variables, commit: CommitId) -> Deployed {
+/// What is live from now on. After a rollback, the head that was left is held.
+fn deployed_now(variables: &Variables, commit: CommitId, live: Option<CommitId>, head: CommitId) -> Deployed {
     let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    Deployed { commit, time, build: variables.build.clone(), trigger: variables.trigger.clone() }
+    let is_rollback = variables.rollback.is_some();
+    Deployed {
+        time,
+        build: variables.build.clone(),
+        trigger: variables.trigger.clone(),
+        held: (is_rollback && head != commit).then_some(head),
+        rollback: is_rollback.then(|| Rollback { from: live, by: variables.initiator.clone() }),
+        release: None,
+        commit,
+    }
 }

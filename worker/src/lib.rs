@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod bounds;
 pub mod build_tree;
+pub mod choice;
 pub mod deploy;
 pub mod environment;
 pub mod failure;
@@ -20,5 +21,6 @@ pub mod program;
 pub mod rules;
 pub mod run;
 pub mod session;
+pub mod sight;
 pub mod user;
 pub mod variables;

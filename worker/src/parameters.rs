@@ -5,7 +5,9 @@ use anyhow::{Context, anyhow};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
-use contract::{Branch, CommitId, ConfigPath, Credentials, Deployed, Project, ProjectName, parameter};
+use contract::{
+    Branch, CommitId, ConfigPath, Credentials, Deployed, Project, ProjectName, Seen, SeenBranch, parameter,
+};
 use secrecy::zeroize::Zeroize;
 
 use crate::aws::{self, aws_error};
@@ -132,6 +134,29 @@ impl<'a> Parameters<'a> {
             .map_err(aws_error)
             .with_context(unrecorded)
             .map_err(not_recorded)?;
+        Ok(())
+    }
+
+    /// Notes what was seen of a branch, for the launcher, beside what earlier builds saw of others. Only one build of a project
+    /// runs at a time, so that nothing is overwritten that was written meanwhile.
+    ///
+    /// # Errors
+    /// If AWS does not take it. Then pinned triggers wait longer than they must, and no more than that.
+    pub async fn note_seen(&self, new: SeenBranch, ended: u64) -> Result<(), Failure> {
+        let name = parameter::seen(self.config_path, self.project);
+        let found = self.read(&[&name]).await?;
+        let before = found.get(&name).and_then(|document| Seen::parse(document.text).ok()).unwrap_or_default();
+        self.client
+            .put_parameter()
+            .name(&name)
+            .value(before.with(new, ended).to_json())
+            .r#type(ParameterType::String)
+            .overwrite(true)
+            .send()
+            .await
+            .map_err(aws_error)
+            .with_context(|| format!("noting in {name} what was seen of the branch"))
+            .or_fail(Kind::Aws, AWS_ADVICE)?;
         Ok(())
     }
 
@@ -373,6 +398,14 @@ mod tests {
 
     fn deployed() -> Deployed {
         let commit = CommitId::parse(&"a".repeat(40)).unwrap();
-        Deployed { commit, time: "2026-11-23T06:00:00Z".to_owned(), build: None, trigger: None }
+        Deployed {
+            commit,
+            time: "2026-11-23T06:00:00Z".to_owned(),
+            build: None,
+            trigger: None,
+            held: None,
+            rollback: None,
+            release: None,
+        }
     }
 }

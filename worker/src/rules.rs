@@ -21,7 +21,7 @@ pub fn require_allowed_trigger(variables: &Variables, project: &Project) -> Resu
         let error = anyhow!("branch {} is not among the branches that {register} allows", variables.branch);
         return Err(Failure::new(Kind::BranchNotAllowed, error, "if it should be deployed, add it to branches there"));
     }
-    if !project.accepts(variables.commit.as_ref()) {
+    if !project.accepts(variables.commit.as_ref().or(variables.rollback.as_ref())) {
         let error =
             anyhow!("the trigger names no commit, and requireCommit of {register} wants the one that CI tested");
         return Err(Failure::new(Kind::CommitRequired, error, "trigger with the commit that CI tested"));
@@ -53,7 +53,39 @@ pub async fn choose_commit(
 ) -> Result<Choice, Failure> {
     let head = repository.head().await?;
     let Some(pinned) = &variables.commit else { return Ok(Choice::Deploy(head)) };
-    judge_pinned(pinned, &head, variables, project, repository).await
+    judge_pinned(pinned, &head, project.pinned, variables, project, repository).await
+}
+
+/// Whether a trigger may have `commit` run, as far as its place on the branch tells.
+///
+/// # Errors
+/// If git fails.
+pub async fn may_be_named(
+    commit: &CommitId,
+    variables: &Variables,
+    project: &Project,
+    repository: &Repository<'_>,
+) -> Result<bool, Failure> {
+    let head = repository.head().await?;
+    match judge_pinned(commit, &head, project.pinned, variables, project, repository).await {
+        Ok(choice) => Ok(choice == Choice::Deploy(commit.clone())),
+        Err(failure) if failure.kind == Kind::CommitNotOnBranch => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// That the branch has `commit`, where the register wants commits. For an operator it need not be the head.
+///
+/// # Errors
+/// If it does not stand there, or if git fails.
+pub async fn require_place(
+    commit: &CommitId,
+    variables: &Variables,
+    project: &Project,
+    repository: &Repository<'_>,
+) -> Result<(), Failure> {
+    let head = repository.head().await?;
+    judge_pinned(commit, &head, Pinned::OnBranch, variables, project, repository).await.map(drop)
 }
 
 /// git keeps the history of commits, not the history of a branch: which commits were its head, nobody can ask it. So the
@@ -61,12 +93,13 @@ pub async fn choose_commit(
 async fn judge_pinned(
     pinned: &CommitId,
     head: &CommitId,
+    wanted: Pinned,
     variables: &Variables,
     project: &Project,
     repository: &Repository<'_>,
 ) -> Result<Choice, Failure> {
     let branch = &variables.branch;
-    let (problem, advice) = match (repository.standing(pinned).await?, project.pinned, project.lineage) {
+    let (problem, advice) = match (repository.standing(pinned).await?, wanted, project.lineage) {
         (Standing::Elsewhere, _, _) => (
             format!("branch {branch} does not have it (its head is {head})"),
             "trigger with a commit that was pushed to this branch; a rewritten branch no longer has its old commits",
@@ -99,8 +132,7 @@ pub async fn require_signature(
     repository: &Repository<'_>,
     commit: &CommitId,
 ) -> Result<(), Failure> {
-    let Some(signers) = &project.allowed_signers else { return Ok(()) };
-    if repository.is_signed(commit, signers).await? {
+    if has_signature(project, repository, commit).await? {
         return Ok(());
     }
     let error = anyhow!("checking the signature of {commit}: it has no good signature by one of allowedSigners");
@@ -109,6 +141,17 @@ pub async fn require_signature(
         error,
         "git's own words are in the lines above; sign the commit, or add the signer's key to the register",
     ))
+}
+
+/// Whether an allowed signer signed `commit`, or none has to.
+///
+/// # Errors
+/// If that cannot be found out.
+pub async fn has_signature(project: &Project, repository: &Repository<'_>, commit: &CommitId) -> Result<bool, Failure> {
+    match &project.allowed_signers {
+        Some(signers) => repository.is_signed(commit, signers).await,
+        None => Ok(true),
+    }
 }
 
 /// Whether `commit` may follow the commit that is `live`. `false` means that a descendant of it is live already.

@@ -17,8 +17,8 @@ use crate::variables::Variables;
 /// Longest reason in the outcome line, in characters.
 const MAX_REASON_CHARS: usize = 1000;
 
-/// Deploys what the environment asks for and returns the exit status of the process: 0 for deployed, superseded and
-/// unchanged, the command's own if it failed, otherwise as [`Kind`] says.
+/// Deploys what the environment asks for and returns the exit status of the process: 0 for deployed, superseded,
+/// unchanged and held, the command's own if it failed, otherwise as [`Kind`] says.
 pub async fn run() -> u8 {
     let started = Instant::now();
     let mut narration = Narration::default();
@@ -101,6 +101,10 @@ fn conclude(result: Result<Outcome, Failure>, narration: &Narration, report: &mu
             report.outcome = outcome;
             let reason = match outcome {
                 Outcome::Superseded => "a newer commit of the branch is live already; nothing was run",
+                Outcome::Held => {
+                    "an operator has rolled back, and this is not newer than what was rolled back from; nothing was run. To do: \
+                     push a commit that mends it, or let an operator say `make release`"
+                }
                 Outcome::Unchanged => "this commit is live already, and the register says to skip it; nothing was run",
                 _ => return 0,
             };

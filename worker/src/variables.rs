@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::time::{Duration, SystemTime};
 
-use contract::{Branch, CommitId, ConfigPath, ProjectName, variable};
+use contract::{Branch, CommitId, ConfigPath, ProjectName, parse_waiting, variable};
 
 use crate::environment::Environment;
 
@@ -17,6 +17,8 @@ const MAX_ID_BYTES: usize = 350;
 const BUILD: &str = "CODEBUILD_BUILD_ID";
 /// CodeBuild's own: when the build began, in milliseconds since 1970.
 const BUILD_START: &str = "CODEBUILD_START_TIME";
+/// CodeBuild's own: who started it, a user or a role with its session.
+const INITIATOR: &str = "CODEBUILD_INITIATOR";
 
 /// What the build was started with, checked.
 pub struct Variables {
@@ -25,6 +27,12 @@ pub struct Variables {
     pub branch: Branch,
     /// Given: exactly this commit. Absent: the head of the branch.
     pub commit: Option<CommitId>,
+    /// Commits of other triggers of the branch, which this build answers as well.
+    pub waiting: Vec<CommitId>,
+    /// An operator's instruction to go to this commit, wherever it lies.
+    pub rollback: Option<CommitId>,
+    /// Who started the build.
+    pub initiator: Option<String>,
     /// The SNS message id of the trigger.
     pub trigger: Option<String>,
     /// The CodeBuild build id.
@@ -57,15 +65,32 @@ impl Variables {
         let project = reader.require(variable::PROJECT, ProjectName::parse);
         let branch = reader.require(variable::BRANCH, Branch::parse);
         let commit = reader.optional(variable::COMMIT, CommitId::parse);
+        let waiting = reader.optional(variable::WAITING, parse_waiting).unwrap_or_default();
+        let rollback = reader.optional(variable::ROLLBACK, CommitId::parse);
+        if rollback.is_some() && (commit.is_some() || !waiting.is_empty()) {
+            reader.problems.push(format!("{} comes alone, without {}", variable::ROLLBACK, variable::COMMIT));
+        }
         let trigger = reader.optional(variable::TRIGGER, parse_id);
+        let initiator = reader.optional(INITIATOR, parse_id);
         let build = reader.optional(BUILD, parse_id);
         let time_limit = reader.require(variable::TIME_LIMIT_SECONDS, parse_time_limit);
         let build_start = environment.get(OsStr::new(BUILD_START)).and_then(|value| parse_start(value.to_str()?));
         let problems = reader.problems;
         match (config_path, project, branch, time_limit) {
-            (Some(config_path), Some(project), Some(branch), Some(time_limit)) if problems.is_empty() => {
-                Ok(Self { config_path, project, branch, commit, trigger, build, time_limit, build_start, environment })
-            }
+            (Some(config_path), Some(project), Some(branch), Some(time_limit)) if problems.is_empty() => Ok(Self {
+                config_path,
+                project,
+                branch,
+                commit,
+                waiting,
+                rollback,
+                initiator,
+                trigger,
+                build,
+                time_limit,
+                build_start,
+                environment,
+            }),
             _ => Err(problems),
         }
     }
@@ -158,6 +183,19 @@ mod tests {
         assert_eq!(problems.len(), starts.len() + 1, "{problems:?}");
         for (problem, start) in problems.iter().zip(starts) {
             assert!(problem.starts_with(start), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_is_not_mixed_with_what_a_trigger_asks_for() {
+        let commit = "a".repeat(40);
+        let rollback = ("ROLLBACKTO", commit.as_str());
+        let alone = read(&[&MINIMAL[..], &[rollback, ("CODEBUILD_INITIATOR", "ops/ada")]].concat());
+        let alone = alone.map_err(|problems| problems.join("; ")).unwrap();
+        assert_eq!(alone.rollback.unwrap().as_str(), commit);
+        assert_eq!(alone.initiator.as_deref(), Some("ops/ada"));
+        for other in ["GITCOMMIT", "WAITINGCOMMITS"] {
+            assert!(read(&[&MINIMAL[..], &[rollback, (other, &commit)]].concat()).is_err(), "{other}");
         }
     }
 

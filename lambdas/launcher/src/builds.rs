@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::operation::start_build::StartBuildError;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, StatusType};
-use contract::{ConfigPath, ProjectName, Trigger, parameter, variable};
+use contract::{CommitId, ConfigPath, ProjectName, Trigger, parameter, variable, write_waiting};
 
 use crate::aws_error::{self, Effect};
 use crate::delivery::Delivery;
@@ -13,7 +13,7 @@ use crate::fate::{Busy, Stop};
 
 /// How far the clocks of SNS and CodeBuild may differ before a build that seems to have begun after a trigger was published
 /// began before. Too much costs one build that finds nothing new; too little would lose a commit.
-const CLOCK_SKEW: Duration = Duration::from_secs(5);
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// How many builds of what a trigger asks for may fail before it is believed that another one would, too. A passing fault of
 /// the Git host or of AWS costs one or two; without an end, a flood of triggers would run a broken commit once for each.
@@ -24,7 +24,8 @@ const MAX_PAGES: usize = 120;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Starts the project's build with nothing but the four variables of the contract.
+/// Starts the project's build with nothing but the launcher's variables of the contract; `waiting` are commits of the same
+/// branch that it may answer as well.
 ///
 /// # Errors
 /// If CodeBuild did not start it, or did not say so.
@@ -33,6 +34,7 @@ pub async fn start(
     config_path: &ConfigPath,
     trigger: &Trigger,
     trigger_id: &str,
+    waiting: &[CommitId],
 ) -> Result<String, Stop> {
     let build_project = parameter::build_project(config_path, &trigger.project);
     let action = format!("starting {build_project}");
@@ -40,7 +42,7 @@ pub async fn start(
         .start_build()
         .project_name(&build_project)
         .idempotency_token(trigger_id)
-        .set_environment_variables_override(Some(variables(trigger, trigger_id)))
+        .set_environment_variables_override(Some(variables(trigger, trigger_id, waiting)))
         .send()
         .await;
     match answer {
@@ -54,6 +56,11 @@ pub async fn start(
         Err(error) => match error.as_service_error() {
             Some(StartBuildError::AccountLimitExceededException(limit)) => {
                 Err(over_limit(&build_project, limit.message().unwrap_or("no reason given")))
+            }
+            // Its own start came through, and other commits wait by now.
+            Some(StartBuildError::InvalidInputException(cause)) if is_about_a_token(cause.message()) => {
+                let reason = format!("{action}: a build for this very trigger may have been started just now");
+                Err(Stop::Failed { kind: aws_error::Kind::UnknownOutcome, reason })
             }
             _ => Err(aws_error::explain(&action, Effect::Some, error).into()),
         },
@@ -75,12 +82,21 @@ fn over_limit(build_project: &str, said: &str) -> Stop {
     Stop::Busy { class: Busy::Building, reason }
 }
 
-fn variables(trigger: &Trigger, trigger_id: &str) -> Vec<EnvironmentVariable> {
+/// "If you repeat the StartBuild request with the same token, but change a parameter, CodeBuild returns a parameter mismatch
+/// error", says the API reference, and no more.
+fn is_about_a_token(said: Option<&str>) -> bool {
+    let said = said.unwrap_or_default().to_ascii_lowercase();
+    said.contains("token") || said.contains("mismatch")
+}
+
+fn variables(trigger: &Trigger, trigger_id: &str, waiting: &[CommitId]) -> Vec<EnvironmentVariable> {
+    let waiting = write_waiting(waiting);
     let pairs = [
         (variable::PROJECT, Some(trigger.project.as_str())),
         (variable::BRANCH, Some(trigger.branch.as_str())),
         (variable::COMMIT, trigger.commit.as_ref().map(|commit| commit.as_str())),
         (variable::TRIGGER, Some(trigger_id)),
+        (variable::WAITING, waiting.as_deref()),
     ];
     pairs
         .into_iter()
@@ -105,8 +121,13 @@ struct PastBuild {
     trigger: Option<String>,
     branch: Option<String>,
     commit: Option<String>,
+    /// The commits that waited with it.
+    waiting: Vec<String>,
+    /// It was an operator's, and answers no trigger.
+    is_rollback: bool,
     status: Option<StatusType>,
     began: SystemTime,
+    ended: Option<SystemTime>,
 }
 
 /// Reads the builds that began after `back_to`, and of the older ones what comes with them: a page of 100 at least.
@@ -155,7 +176,12 @@ impl PastBuild {
             trigger: variable_of(build, variable::TRIGGER),
             branch: variable_of(build, variable::BRANCH),
             commit: variable_of(build, variable::COMMIT),
+            waiting: variable_of(build, variable::WAITING)
+                .map(|waiting| waiting.split(' ').map(str::to_owned).collect())
+                .unwrap_or_default(),
+            is_rollback: variable_of(build, variable::ROLLBACK).is_some(),
             status: build.build_status().cloned(),
+            ended: build.end_time().copied().and_then(|ended| ended.try_into().ok()),
             began: build.start_time().copied()?.try_into().ok()?,
         })
     }
@@ -166,15 +192,18 @@ impl PastBuild {
     }
 
     /// Whether its success serves the trigger. A build of the head does: a pinned commit is then live, or older than what
-    /// is. A build of a pinned commit serves that commit only: it may be an old one, and whoever can pin one could otherwise
-    /// starve real deployments.
+    /// is. A build of a pinned commit serves that commit and those that were handed over with it, of which it has taken the
+    /// newest that may run. It serves no other: it may be an old one, and whoever can pin one could otherwise starve real
+    /// deployments. An operator's build serves none.
     fn serves(&self, trigger: &Trigger) -> bool {
-        self.commit.is_none() || self.is_of_same(trigger)
+        let is_handed_over =
+            || trigger.commit.as_ref().is_some_and(|commit| self.waiting.iter().any(|known| known == commit.as_str()));
+        !self.is_rollback && (self.commit.is_none() || self.is_of_same(trigger) || is_handed_over())
     }
 
     /// Whether it was of the same commit, or both of the head.
     fn is_of_same(&self, trigger: &Trigger) -> bool {
-        self.commit.as_deref() == trigger.commit.as_ref().map(|commit| commit.as_str())
+        !self.is_rollback && self.commit.as_deref() == trigger.commit.as_ref().map(|commit| commit.as_str())
     }
 
     fn failed(&self) -> bool {
@@ -194,6 +223,30 @@ impl History {
     #[must_use]
     pub fn builds_in_last_hour(&self, now: SystemTime) -> usize {
         self.builds.iter().filter(|build| build.began + HOUR > now).count()
+    }
+
+    /// Whether a build has begun since then, of whichever branch.
+    #[must_use]
+    pub fn has_begun_since(&self, published: SystemTime) -> bool {
+        self.builds.iter().any(|build| build.began > published + CLOCK_SKEW)
+    }
+
+    /// Of the latest build that has ended, if it was of a pinned commit: how long it took with the one before it, and when it
+    /// ended.
+    #[must_use]
+    pub fn last_pinned_end(&self) -> Option<(Duration, SystemTime)> {
+        let mut ended: Vec<_> = self.builds.iter().filter_map(|build| Some((build.ended?, build))).collect();
+        ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let &(at, latest) = ended.first()?;
+        latest.commit.as_ref()?;
+        let began = ended.iter().take(2).map(|(_, build)| build.began).min()?;
+        Some((at.duration_since(began).unwrap_or_default(), at))
+    }
+
+    /// Whether a build began within that time before `now`.
+    #[must_use]
+    pub fn has_begun_within(&self, time: Duration, now: SystemTime) -> bool {
+        self.builds.iter().any(|build| build.began + time > now)
     }
 
     /// The build that was started for this very trigger: the answer of an earlier StartBuild was lost, or the message came

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sns::SnsMessage;
 use aws_lambda_events::sqs::SqsMessage;
-use contract::{Topic, Trigger, TriggerError, is_trigger_id};
+use contract::{ProjectName, Topic, Trigger, TriggerError, is_trigger_id};
 
 use crate::fate::Stop;
 
@@ -72,6 +72,14 @@ impl Delivery {
             message: envelope.message,
             tries: tries(record),
         })
+    }
+
+    /// The project whose own topic it came by, whatever the message says.
+    pub fn project(&self) -> Option<&ProjectName> {
+        match &self.topic {
+            Topic::Shared => None,
+            Topic::Of(project) => Some(project),
+        }
     }
 
     /// What is asked for.

@@ -15,6 +15,8 @@ pub enum Stop {
     Refused { class: &'static str, reason: String },
     /// A build that began after the trigger was published has deployed what it asks for.
     Covered { build: String },
+    /// Its commit is not newer than what is live, or not on the branch, as the build saw that fetched it since.
+    NotAhead { build: Option<String> },
     /// What it asks for was tried often enough since it was published, and always failed.
     KeepsFailing { build: String, reason: String },
     /// Not now.
@@ -65,6 +67,7 @@ impl Stop {
         match self {
             Self::Refused { class, .. } => (Outcome::Refused, Some(class)),
             Self::Covered { .. } => (Outcome::Covered, None),
+            Self::NotAhead { .. } => (Outcome::Superseded, Some("not_ahead")),
             Self::KeepsFailing { .. } => (Outcome::Failed, Some("keeps_failing")),
             Self::Busy { class, .. } => (Outcome::Busy, Some(class.class())),
             Self::Failed { kind, .. } => (Outcome::Failed, Some(kind.class())),
@@ -103,7 +106,7 @@ pub enum Fate {
 #[must_use]
 pub fn fate(stop: &Stop, tries: u32, waited: Duration, limits: &Limits) -> Fate {
     match stop {
-        Stop::Refused { .. } | Stop::Covered { .. } | Stop::KeepsFailing { .. } => Fate::Leave,
+        Stop::Refused { .. } | Stop::Covered { .. } | Stop::NotAhead { .. } | Stop::KeepsFailing { .. } => Fate::Leave,
         // Until the operator says otherwise.
         Stop::Busy { class: Busy::Paused, .. } => Fate::Wait,
         Stop::Failed { kind, .. } if kind.is_lasting() && tries >= LASTING_TRIES => Fate::GiveUp(Outcome::Failed),
@@ -114,7 +117,7 @@ pub fn fate(stop: &Stop, tries: u32, waited: Duration, limits: &Limits) -> Fate 
 
 /// How often the first in line looks before it slows down like the others. SQS gives up a message by itself after
 /// `maxReceiveCount` receptions, of which Terraform's queue.tf keeps 120 for these and for the short delays before them.
-const QUICK_TRIES: u32 = 100;
+pub const QUICK_TRIES: u32 = 100;
 
 /// Which of the waiting triggers of a project a delay is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{Outcome, ProjectName, Report, Trigger};
+use contract::{Outcome, ProjectName, Report, Seen, Trigger};
 use futures::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -17,6 +17,7 @@ use crate::environment::{Environment, Limits};
 use crate::fate::{self, Busy, Fate, Place, Stop};
 use crate::memory::{Memory, Waiting};
 use crate::queue::{self, Postponed};
+use crate::turn::{self, Turn};
 use crate::{register, report};
 
 /// Longest time for a batch's triggers, all calls together. With [`SETTLE_TIMEOUT`] less than the function's timeout of 15 s,
@@ -32,6 +33,9 @@ const UNWATCHED_PART_OF_CAP: u32 = 4;
 /// This part of a project's hourly cap is kept for builds of the head. They answer all that waits for the branch, so that few are
 /// enough; of commits to pin there is no end, and a cap that they alone can fill would keep the head waiting for ever.
 const PART_OF_CAP_FOR_HEAD: usize = 4;
+
+const NOT_AHEAD: &str = "a build has fetched the branch since, and there the commit is not newer than what is live, or not on the \
+     branch at all: nothing is to be run";
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -94,8 +98,14 @@ impl Launcher {
                 Err(stop) => verdicts.push(self.judge(record, report, stop, Place::Behind)),
             }
         }
-        let projects = by_project.into_values().map(|mut triggers| async move {
+        let projects = by_project.into_iter().map(|(project, mut triggers)| async move {
             triggers.sort_by_key(|(_, _, delivery, _)| delivery.published);
+            // What came together can be answered together, once it is known that there is such a project.
+            if triggers.len() > 1 && matches!(timeout_at(deadline, self.entry(&project)).await, Ok(Ok(_))) {
+                for (_, _, delivery, trigger) in &triggers {
+                    self.memory.note_pin(trigger, &delivery.trigger_id, delivery.published, (self.now)());
+                }
+            }
             let mut verdicts = Vec::new();
             for (record, report, delivery, trigger) in triggers {
                 verdicts.push(self.launch(record, report, &delivery, &trigger, deadline).await);
@@ -110,6 +120,7 @@ impl Launcher {
     fn open(&self, record: &SqsMessage, report: &mut Report) -> Result<(Delivery, Trigger), Stop> {
         let delivery = Delivery::open(record, &self.environment.queue_arn, &self.environment.topic_arn)?;
         report.trigger = Some(delivery.trigger_id.clone());
+        report.project = delivery.project().cloned();
         let trigger = delivery.trigger()?;
         report.project = Some(trigger.project.clone());
         report.branch = Some(trigger.branch.clone());
@@ -126,7 +137,8 @@ impl Launcher {
         trigger: &Trigger,
         deadline: Instant,
     ) -> Verdict<'a> {
-        let stop = match timeout_at(deadline, self.try_launch(delivery, trigger)).await {
+        let mut turn = Turn::Later;
+        let stop = match timeout_at(deadline, self.try_launch(delivery, trigger, &mut turn)).await {
             Ok(Ok(build)) => {
                 self.memory.leave_line(&trigger.project, &delivery.trigger_id);
                 let report = Report { build: Some(build), ..report };
@@ -138,44 +150,56 @@ impl Launcher {
                 Stop::TimedOut { reason }
             }
         };
-        let place = self.place(&stop, delivery, trigger);
+        let place = self.place(&stop, delivery, trigger, turn);
         self.judge(record, report, stop, place)
     }
 
-    /// The way of a trigger to the id of its build.
-    async fn try_launch(&self, delivery: &Delivery, trigger: &Trigger) -> Result<String, Stop> {
+    /// The way of a trigger to the id of its build. Notes in `turn` what the history says of its place among pinned ones.
+    async fn try_launch(&self, delivery: &Delivery, trigger: &Trigger, turn: &mut Turn) -> Result<String, Stop> {
         let project = &trigger.project;
-        self.entry(project).await?.check(trigger)?;
+        let entry = self.entry(project).await?;
+        entry.check(trigger)?;
 
-        let is_fresh = delivery.is_fresh((self.now)());
+        let limits = &self.environment.limits;
+        let seen = entry.seen.as_ref();
+        let is_fresh = delivery.is_fresh((self.now)()) && !turn::is_near_an_end(seen, trigger, (self.now)(), limits);
         if !is_fresh {
             let history = self.history(project, delivery.published).await?;
             if let Some(build) = history.build_of(delivery) {
                 return Ok(build.to_owned());
             }
-            if let Some(stop) = history.answer(trigger, delivery) {
+            if let Some(stop) = history.answer(trigger, delivery).or_else(|| turn::answer(seen, trigger, delivery)) {
                 return Err(stop);
             }
-            self.check_cap(trigger, &history)?;
+            *turn = turn::turn(seen, &history, trigger, delivery);
+            self.check_cap(trigger, &history, *turn)?;
+            if turn::lets_others_pass(*turn, seen, &history, trigger, (self.now)(), limits) {
+                let reason = "others go first that the last build passed over, if there are any".to_owned();
+                return Err(Stop::Busy { class: Busy::InLine, reason });
+            }
         }
         let now = (self.now)();
         if let Some((class, reason)) = self.memory.busy(project, now) {
             return Err(Stop::Busy { class, reason });
         }
-        if self.memory.is_behind(project, &waiting(delivery, trigger), now) {
+        if *turn == Turn::Later && self.memory.is_behind(project, &waiting(delivery, trigger), now) {
             let reason = "another trigger of the project goes first".to_owned();
             return Err(Stop::Busy { class: Busy::InLine, reason });
         }
         if is_fresh && self.memory.started_since(project, now - self.unwatched_pause()) {
             let history = self.history(project, now).await?;
-            self.check_cap(trigger, &history)?;
+            self.check_cap(trigger, &history, *turn)?;
         }
-        self.start(delivery, trigger).await
+        self.start(delivery, trigger, seen).await
     }
 
-    async fn start(&self, delivery: &Delivery, trigger: &Trigger) -> Result<String, Stop> {
-        let config_path = &self.environment.config_path;
-        let started = builds::start(&self.aws.codebuild, config_path, trigger, &delivery.trigger_id).await;
+    async fn start(&self, delivery: &Delivery, trigger: &Trigger, seen: Option<&Seen>) -> Result<String, Stop> {
+        let Environment { config_path, limits, .. } = &self.environment;
+        let waiting = match trigger.commit {
+            Some(_) => self.memory.commits_beside(trigger, seen, (self.now)(), limits.retry),
+            None => Vec::new(),
+        };
+        let started = builds::start(&self.aws.codebuild, config_path, trigger, &delivery.trigger_id, &waiting).await;
         let now = (self.now)();
         match &started {
             Ok(build) => self.memory.started(&trigger.project, now, build),
@@ -208,11 +232,27 @@ impl Launcher {
         Ok(history)
     }
 
-    fn check_cap(&self, trigger: &Trigger, history: &History) -> Result<(), Stop> {
+    /// Whether the project may have a build now. Pinned commits get a part of the cap, and of that the second half at a pace, so
+    /// that whoever fills it leaves no hole of most of an hour in which nothing tells a real commit from a foreign one. What a
+    /// build has passed over has no part in that: it is real, as far as that build could see.
+    fn check_cap(&self, trigger: &Trigger, history: &History, turn: Turn) -> Result<(), Stop> {
+        let now = (self.now)();
         let Limits { builds_per_hour, .. } = self.environment.limits;
         let for_pinned = builds_per_hour - builds_per_hour / PART_OF_CAP_FOR_HEAD;
-        let cap = if trigger.commit.is_some() { for_pinned } else { builds_per_hour };
-        let builds = history.builds_in_last_hour((self.now)());
+        let is_paced = trigger.commit.is_some() && turn == Turn::Later;
+        let cap = if is_paced { for_pinned } else { builds_per_hour };
+        let builds = history.builds_in_last_hour(now);
+        if is_paced && builds < cap && builds >= for_pinned.div_ceil(2) {
+            let pace = HOUR / u32::try_from(for_pinned / 2).unwrap_or(u32::MAX).max(1);
+            if history.has_begun_within(pace, now) {
+                let reason = format!(
+                    "{} had {builds} builds within an hour: those of pinned commits begin {} s apart now",
+                    trigger.project,
+                    pace.as_secs()
+                );
+                return Err(Stop::Busy { class: Busy::InLine, reason });
+            }
+        }
         if builds < cap {
             return Ok(());
         }
@@ -230,12 +270,15 @@ impl Launcher {
     }
 
     /// Where a trigger that stopped stands in the line of its project.
-    fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger) -> Place {
+    fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger, turn: Turn) -> Place {
         match stop {
             Stop::Busy { class: Busy::Paused, .. } => Place::Paused,
             Stop::Busy { class: Busy::Building | Busy::AccountLimit | Busy::InLine | Busy::HourlyCap, .. } => {
                 let latest = fate::delay(Place::First, delivery.tries, 0.0, &self.environment.limits);
-                self.memory.line_up(&trigger.project, waiting(delivery, trigger), (self.now)(), latest)
+                let now = (self.now)();
+                self.memory.note_pin(trigger, &delivery.trigger_id, delivery.published, now);
+                let place = self.memory.line_up(&trigger.project, waiting(delivery, trigger), now, latest);
+                if turn == Turn::PassedOver { Place::First } else { place }
             }
             _ => {
                 self.memory.leave_line(&trigger.project, &delivery.trigger_id);
@@ -251,6 +294,7 @@ impl Launcher {
         let (outcome, class) = stop.outcome();
         let (build, reason) = match stop {
             Stop::Covered { build } => (Some(build), None),
+            Stop::NotAhead { build } => (build, Some(NOT_AHEAD.to_owned())),
             Stop::KeepsFailing { build, reason } => (Some(build), Some(reason)),
             Stop::Refused { reason, .. }
             | Stop::Busy { reason, .. }

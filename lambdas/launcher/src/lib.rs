@@ -3,7 +3,8 @@
 //! project: the most that it can do is start a registered project's own build.
 //!
 //! [`handler`] is the way of a trigger from the queue to a build, or to the reason why not. Around it: [`delivery`] opens the
-//! envelope, [`register`] and [`builds`] ask AWS, [`memory`] spares calls, [`fate`] says what becomes of the message.
+//! envelope, [`register`] and [`builds`] ask AWS, [`memory`] spares calls, [`turn`] knows who
+//! goes next, [`fate`] says what becomes of the message.
 
 pub mod aws_error;
 pub mod builds;
@@ -15,5 +16,6 @@ pub mod memory;
 pub mod queue;
 pub mod register;
 pub mod report;
+pub mod turn;
 
 pub use handler::{Aws, Launcher};

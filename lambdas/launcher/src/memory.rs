@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use contract::ProjectName;
+use contract::{Branch, CommitId, MAX_WAITING_COMMITS, ProjectName, Seen, Trigger};
 
 use crate::builds::History;
 use crate::fate::{Busy, Place};
@@ -17,7 +17,7 @@ use crate::register::Entry;
 const FRESHNESS: Duration = Duration::from_secs(2);
 
 /// How much later than its delay the first in line may come, for SQS and Lambda take their time.
-const LATENESS: Duration = Duration::from_secs(5);
+pub const LATENESS: Duration = Duration::from_secs(5);
 
 /// By project. Only names from the register get in, so its size bounds this.
 #[derive(Default)]
@@ -30,6 +30,21 @@ struct Known {
     busy: Option<(SystemTime, (Busy, String))>,
     last_start: Option<SystemTime>,
     first: Option<First>,
+    /// Pinned triggers that wait, the newest so many.
+    pins: Vec<Pin>,
+}
+
+/// Most pinned triggers of a project that are remembered; a few times as many as one build is handed over.
+const MAX_PINS: usize = 4 * MAX_WAITING_COMMITS;
+
+/// A pinned trigger that waits.
+struct Pin {
+    trigger_id: String,
+    published: SystemTime,
+    branch: Branch,
+    commit: CommitId,
+    /// When it was there last.
+    since: SystemTime,
 }
 
 /// The first in line of the waiting triggers that are known, and until when it should have come back.
@@ -109,7 +124,46 @@ impl Memory {
 
     /// A trigger waits no more.
     pub fn leave_line(&self, project: &ProjectName, trigger_id: &str) {
-        self.of(project, |known| known.first = known.first.take().filter(|first| first.who.trigger_id != trigger_id));
+        self.of(project, |known| {
+            known.first = known.first.take().filter(|first| first.who.trigger_id != trigger_id);
+            known.pins.retain(|pin| pin.trigger_id != trigger_id);
+        });
+    }
+
+    /// A trigger is here; if it is pinned and has to wait, a build for another one of its branch may answer it.
+    pub fn note_pin(&self, trigger: &Trigger, trigger_id: &str, published: SystemTime, now: SystemTime) {
+        let Some(commit) = trigger.commit.clone() else { return };
+        let (trigger_id, branch) = (trigger_id.to_owned(), trigger.branch.clone());
+        self.of(&trigger.project, |known| {
+            known.pins.retain(|pin| pin.trigger_id != trigger_id);
+            let place = known.pins.partition_point(|pin| pin.published > published);
+            known.pins.insert(place, Pin { trigger_id, published, branch, commit, since: now });
+            known.pins.truncate(MAX_PINS);
+        });
+    }
+
+    /// The commits that wait beside this trigger's own for its branch: those first that a build has `seen` on it, then the ones
+    /// that were published last. What was not there for longer than it may stay away has left the queue.
+    pub fn commits_beside(
+        &self,
+        trigger: &Trigger,
+        seen: Option<&Seen>,
+        now: SystemTime,
+        longest_delay: Duration,
+    ) -> Vec<CommitId> {
+        let known = self.known();
+        let pins = known.get(&trigger.project).map(|known| known.pins.as_slice()).unwrap_or_default();
+        let is_here = |pin: &&Pin| pin.branch == trigger.branch && pin.since + longest_delay + LATENESS > now;
+        let mut commits = Vec::new();
+        for commit in pins.iter().filter(is_here).map(|pin| &pin.commit) {
+            if Some(commit) != trigger.commit.as_ref() && !commits.contains(commit) {
+                commits.push(commit.clone());
+            }
+        }
+        let seen = seen.and_then(|seen| seen.of(&trigger.branch));
+        commits.sort_by_key(|commit| !seen.is_some_and(|seen| seen.commits.contains(commit)));
+        commits.truncate(MAX_WAITING_COMMITS);
+        commits
     }
 
     fn of(&self, project: &ProjectName, change: impl FnOnce(&mut Known)) {

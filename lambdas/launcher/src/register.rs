@@ -3,7 +3,7 @@
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
-use contract::{ConfigPath, Project, ProjectName, Trigger, parameter, printable};
+use contract::{ConfigPath, Project, ProjectName, Seen, Trigger, parameter, printable};
 
 use crate::aws_error::{self, Effect};
 use crate::fate::{Busy, Stop};
@@ -18,9 +18,11 @@ pub struct Entry {
     project: Option<Project>,
     /// Why an operator paused it.
     paused: Option<String>,
+    /// What the latest builds of pinned commits saw, if that can be read: a build has written it.
+    pub seen: Option<Seen>,
 }
 
-/// Reads the entry, what lies under it, and whether the project is paused: in one call.
+/// Reads the entry, what lies under it, whether the project is paused, and what its builds saw: in one call.
 ///
 /// # Errors
 /// If there is no entry, or it breaks the contract: such triggers are refused. If SSM fails: they wait.
@@ -28,9 +30,10 @@ pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName)
     let name = parameter::register(config_path, project);
     let default_name = parameter::default(config_path);
     let paused_name = parameter::paused(config_path, project);
+    let seen_name = parameter::seen(config_path, project);
     let answer = ssm
         .get_parameters()
-        .set_names(Some(vec![name.clone(), default_name.clone(), paused_name.clone()]))
+        .set_names(Some(vec![name.clone(), default_name.clone(), paused_name.clone(), seen_name.clone()]))
         .with_decryption(false)
         .send()
         .await
@@ -43,6 +46,7 @@ pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName)
     };
     let default = find(&default_name);
     let paused = find(&paused_name).map(|parameter| parameter.value().unwrap_or_default().to_owned());
+    let seen = find(&seen_name).and_then(|parameter| Seen::parse(parameter.value()?).ok());
     let project = if is_encrypted(entry) || default.is_some_and(is_encrypted) {
         None
     } else {
@@ -50,7 +54,7 @@ pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName)
             .map_err(|error| Stop::refused("malformed_register", format!("register entry {name} {error}")))?;
         Some(project)
     };
-    Ok(Entry { name, project, paused })
+    Ok(Entry { name, project, paused, seen })
 }
 
 impl Entry {

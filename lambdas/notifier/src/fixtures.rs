@@ -219,6 +219,9 @@ pub fn record(build: &str) -> Deployed {
         time: "2026-11-23T06:06:50Z".to_owned(),
         build: Some(build.to_owned()),
         trigger: Some(TRIGGER_ID.to_owned()),
+        held: None,
+        rollback: None,
+        release: None,
     }
 }
 

@@ -34,8 +34,8 @@ locals {
   # and is not registered is refused for want of a register entry.
   build_projects = "arn:${var.account.partition}:codebuild:${local.arn_suffix}:project/${var.names.prefix}*"
 
-  # The variables of a build that the launcher may set: a closed list.
-  build_variables = ["PROJECTNAME", "GITBRANCH", "GITCOMMIT", "TRIGGERID"]
+  # The variables of a build that the launcher may set: a closed list. ROLLBACKTO is an operator's, and must not be in it.
+  build_variables = ["PROJECTNAME", "GITBRANCH", "GITCOMMIT", "TRIGGERID", "WAITINGCOMMITS"]
 
   # All else that StartBuild lets a caller override and for which AWS has a condition key, after "Actions, resources, and
   # condition keys for AWS CodeBuild" in the Service Authorization Reference. Missing there, hence missing here: timeouts,
@@ -68,11 +68,11 @@ locals {
 
   statements = [
     {
-      # And whether a project is paused: one call for both.
+      # And whether a project is paused, and what its last pinned build saw: one call for all.
       Sid      = "ReadRegister"
       Effect   = "Allow"
       Action   = "ssm:GetParameters"
-      Resource = [for tree in [var.config_path, "${var.config_path}-paused"] : "${local.parameter_arn_prefix}/${tree}/*"]
+      Resource = [for tree in [var.config_path, "${var.config_path}-paused", "${var.config_path}-deployed"] : "${local.parameter_arn_prefix}/${tree}/*"]
     },
     {
       Sid      = "StartBuildsAsRegistered"

@@ -13,6 +13,7 @@ locals {
   default_parameter     = "/${var.config_path}/_default"
   credentials_parameter = "/${var.config_path}-credentials/${var.name}"
   deployed_parameters   = "/${var.config_path}-deployed/${var.name}/*"
+  seen_parameter        = "/${var.config_path}-deployed/${var.name}"
 
   parameter_arn_prefix = "${local.arn_prefix}:ssm:${local.arn_suffix}:parameter"
   build_project_arn    = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${local.full_name}"

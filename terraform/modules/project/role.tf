@@ -67,10 +67,13 @@ locals {
         Resource = local.own_parameter_arns
       },
       {
-        Sid      = "KeepWhatIsLive"
-        Effect   = "Allow"
-        Action   = ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"]
-        Resource = "${local.parameter_arn_prefix}${local.deployed_parameters}" # one a branch
+        Sid    = "KeepWhatIsLive"
+        Effect = "Allow"
+        Action = ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"]
+        Resource = [
+          "${local.parameter_arn_prefix}${local.deployed_parameters}", # one a branch
+          "${local.parameter_arn_prefix}${local.seen_parameter}",      # what may be deployed next, for the launcher
+        ]
       },
       {
         Sid       = "DecryptOwnEntry"

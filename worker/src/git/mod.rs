@@ -5,6 +5,7 @@ mod access;
 mod command;
 mod commit;
 mod explain;
+mod line;
 mod signature;
 mod ssh;
 
@@ -26,6 +27,7 @@ use command::Git;
 use explain::{Explanation, Nature, explain};
 
 pub use commit::Commit;
+pub use line::Line;
 
 /// Where the branch is kept. Not below `refs/heads`, so that nothing of the repository can have that name.
 const REF: &str = "refs/iwomp/branch";

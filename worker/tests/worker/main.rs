@@ -7,6 +7,7 @@
 mod cage;
 mod crashes;
 mod log;
+mod rollback;
 mod rules;
 mod scene;
 mod session;
@@ -14,6 +15,7 @@ mod shortage;
 mod signatures;
 mod ssm;
 mod thief;
+mod waiting;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -155,10 +157,9 @@ fn a_rewritten_branch_is_refused_until_an_operator_says_otherwise() {
     let advice = format!("make rollback PROJECT=demo BRANCH=main COMMIT={rewritten}");
     assert!(run.log.contains(&advice) && !run.log.contains("evil"), "{}", run.log);
     // As that command does it.
-    let live = scene.ssm.value(LIVE).unwrap();
-    let commit = serde_json::from_str::<serde_json::Value>(&live).unwrap()["commit"].as_str().unwrap().to_owned();
-    scene.ssm.put(LIVE, "String", &live.replace(&commit, &rewritten));
-    assert_eq!(scene.run_with(&[("GITCOMMIT", &rewritten)]).status, 0);
+    let run = scene.run_operators(&[("ROLLBACKTO", &rewritten)]);
+    assert!(run.status == 0 && run.log.contains("evil"), "{}", run.log);
+    assert_eq!(scene.run().outcome()["outcome"], "deployed", "the head is live, so that nothing is held");
 }
 
 #[test]

@@ -92,6 +92,13 @@ impl Scene {
         self.run_with(&[])
     }
 
+    /// A build that an operator started, and no trigger.
+    pub fn run_operators(&self, more: &[(&str, &str)]) -> Run {
+        let mut worker = self.worker(more);
+        worker.env_remove("TRIGGERID").env("CODEBUILD_INITIATOR", "operators/ada");
+        Run::of(worker.output().unwrap())
+    }
+
     pub fn run_with(&self, more: &[(&str, &str)]) -> Run {
         let run = Run::of(self.worker(more).output().unwrap());
         assert_eq!(fs::read_dir(self.path("tmp")).unwrap().count(), 0, "files are left behind: {}", run.log);

@@ -165,7 +165,7 @@ fn no_history() -> Rule {
 }
 
 #[tokio::test]
-async fn a_trigger_starts_its_projects_build_with_the_four_variables_and_nothing_else() {
+async fn a_trigger_starts_its_projects_build_with_the_variables_of_the_contract_and_nothing_else() {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let start = build_starts(move |request| {
         let variables = request.environment_variables_override();
@@ -549,10 +549,135 @@ async fn pinned_commits_leave_a_part_of_the_cap_to_the_head() {
     let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{}"}}"#, "c".repeat(40));
     let cap = BUILDS_PER_HOUR - BUILDS_PER_HOUR / PART_OF_CAP_FOR_HEAD;
     for (builds, expected) in [(cap, Some("hourly_cap")), (cap - 1, None)] {
-        let [list, get] = past(vec![(StatusType::Succeeded, OTHER, 0); builds]);
+        let [list, get] = past(vec![(StatusType::Succeeded, OTHER, -1800); builds]);
         let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
         assert_eq!(report(&launcher, &pinned).await.class, expected);
     }
+}
+
+#[tokio::test]
+async fn pinned_commits_use_the_second_half_of_their_cap_at_a_pace() {
+    const OTHER: Variables = &[("GITBRANCH", "other")];
+    let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{}"}}"#, "c".repeat(40));
+    let cap = BUILDS_PER_HOUR - BUILDS_PER_HOUR / PART_OF_CAP_FOR_HEAD;
+    let pace = 3600 / i64::try_from(cap / 2).unwrap();
+    for (builds, ago, expected) in
+        [(cap / 2, pace - 31, Some("in_line")), (cap / 2, pace - 30, None), (cap / 2 - 1, 0, None)]
+    {
+        let [list, get] = past(vec![(StatusType::Succeeded, OTHER, -ago); builds]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &pinned).await.class, expected, "{builds} builds, {ago} s ago");
+    }
+}
+
+/// What a pinned build noted of main, seconds after the publication of the trigger: this is on it and may run.
+fn seen(commits: &[&str], fetched: i64, whole: bool) -> Rule {
+    let note = json!({
+        "ended": PUBLISHED_SECONDS + fetched,
+        "branches": [{
+            "branch": "main", "fetched": PUBLISHED_SECONDS + fetched, "build": BUILD, "commits": commits, "whole": whole,
+        }],
+    });
+    let note: &'static str = note.to_string().leak();
+    register(vec![
+        ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
+        ("/iwomp-in-aws-deployed/demo", ParameterType::String, note),
+    ])
+}
+
+#[tokio::test]
+async fn what_a_build_has_not_seen_on_the_branch_is_answered_without_a_build_of_its_own() {
+    let (commit, other) = ("c".repeat(40), "d".repeat(40));
+    let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
+    for (entry, expected) in [
+        (seen(&[&other], 6, true), Outcome::Superseded),
+        (seen(&[], 6, true), Outcome::Superseded),
+        (seen(&[&other, &commit], 6, true), Outcome::Started),
+        (seen(&[&other], 5, true), Outcome::Started), // it may have been pushed since, as far as clocks tell
+        (seen(&[&other], 6, false), Outcome::Started), // there are others
+    ] {
+        let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
+        let report = report(&launcher, &pinned).await;
+        assert_eq!(report.outcome, expected, "{report:?}");
+        if expected == Outcome::Superseded {
+            assert_eq!((report.class, report.build.as_deref()), (Some("not_ahead"), Some(BUILD)));
+        }
+    }
+    // The head is another matter, and so is what cannot be read.
+    let launcher = self::launcher(&[&seen(&[], 6, true)], &[&no_history(), &build_starts(|_| true)]);
+    assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Started);
+    let garbage = register(vec![
+        ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
+        ("/iwomp-in-aws-deployed/demo", ParameterType::String, "garbage"),
+    ]);
+    let launcher = self::launcher(&[&garbage], &[&no_history(), &build_starts(|_| true)]);
+    assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Started);
+}
+
+#[tokio::test]
+async fn a_commit_that_was_handed_over_with_another_is_covered_by_its_success() {
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    const BESIDE: Variables = &[
+        ("GITBRANCH", "main"),
+        ("GITCOMMIT", "89abcdef0123456789abcdef0123456789abcdef"),
+        ("WAITINGCOMMITS", "dddddddddddddddddddddddddddddddddddddddd 0123456789abcdef0123456789abcdef01234567"),
+    ];
+    let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{COMMIT}"}}"#);
+    for (status, began, expected) in [
+        (StatusType::Succeeded, 60, Outcome::Covered),
+        (StatusType::Failed, 60, Outcome::Started),
+        (StatusType::Succeeded, 5, Outcome::Started),
+    ] {
+        let [list, get] = past(vec![(status, BESIDE, began)]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &pinned).await.outcome, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_operators_rollback_covers_no_trigger_and_is_no_failure_of_the_head() {
+    const ROLLBACK: Variables = &[("GITBRANCH", "main"), ("ROLLBACKTO", "0123456789abcdef0123456789abcdef01234567")];
+    let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{}"}}"#, &ROLLBACK[1].1);
+    for message in [TRIGGER, &pinned] {
+        for builds in [vec![(StatusType::Succeeded, ROLLBACK, 60)], vec![(StatusType::Failed, ROLLBACK, 60); 3]] {
+            let [list, get] = past(builds);
+            let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+            assert_eq!(report(&launcher, message).await.outcome, Outcome::Started);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pinned_commits_of_a_batch_go_into_one_build() {
+    let ids = ["1", "2", "3"].map(|digit| TRIGGER_ID.replace("95df01b4", &digit.repeat(8)));
+    let commits = ["a", "b", "c"].map(|digit| digit.repeat(40));
+    let (second, third) = (commits[1].clone(), commits[2].clone());
+    let start = build_starts(move |request| {
+        let variables = request.environment_variables_override();
+        let value =
+            |name: &str| variables.iter().find(|variable| variable.name() == name).map(|it| it.value().to_owned());
+        let mut waiting: Vec<_> = value("WAITINGCOMMITS").unwrap().split(' ').map(str::to_owned).collect();
+        waiting.sort();
+        waiting == [second.clone(), third.clone()] && value("GITCOMMIT").is_some_and(|commit| commit == "a".repeat(40))
+    });
+    let launcher = launcher(&[&plain_entry()], &[&no_history(), &start]);
+    let records = [0, 1, 2].map(|number| {
+        let mut record = record(&format!(r#"{{"project":"demo","branch":"main","commit":"{}"}}"#, commits[number]), 2);
+        record.body = record.body.map(|body| body.replace(TRIGGER_ID, &ids[number]));
+        record
+    });
+    let verdicts = launcher.launch_all(&records).await;
+    let outcomes: Vec<_> = verdicts.iter().map(|verdict| verdict.report.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Started, Outcome::Busy, Outcome::Busy]);
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_message_that_came_by_a_projects_own_topic_names_the_project() {
+    let launcher = launcher(&[], &[]);
+    let mut record = record("nonsense", 1);
+    record.body = record.body.map(|body| body.replace(TOPIC_ARN, &format!("{TOPIC_ARN}--demo")));
+    let report = report_on(&launcher, &record).await;
+    assert_eq!((report.class, report.project.unwrap().as_str()), (Some("not_an_object"), "demo"));
 }
 
 #[tokio::test]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use contract::seen::MAX_SEEN_COMMITS;
+use contract::{Branch, CommitId, SeenBranch};
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::repository::{Branch, Number};
+use crate::repository::{self, Number};
 use crate::world::World;
 
 const PROVISIONING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
@@ -25,7 +27,10 @@ pub struct Build {
     pub listed: Duration,
     pub ended: Option<Duration>,
     pub status: Status,
-    /// Which commit it was to deploy, once that is known.
+    /// The pinned commits that were handed over beside it.
+    pub waiting: Vec<String>,
+    /// When it looked at the branch, and which commit it then was to deploy.
+    pub cloned: Option<Duration>,
     pub reached: Option<Number>,
 }
 
@@ -59,24 +64,50 @@ pub async fn run(world: Arc<World>, project: usize, number: usize) {
         Err(status) => status,
         Ok(commit) => deploy(&world, project, number, commit).await,
     };
+    note_seen(&world, project, number);
     let mut yard = world.codebuild.yard(project);
     yard.builds[number].status = status;
     yard.builds[number].ended = Some(clock::now());
     world.codebuild.running.fetch_sub(1, Ordering::Relaxed);
 }
 
-/// Finds out what is to be deployed.
+/// Finds out what is to be deployed: the head, or of the pinned commits the newest one that comes after what is live.
 fn clone(world: &World, project: usize, number: usize) -> Result<Number, Status> {
     broken(world)?;
     let mut yard = world.codebuild.yard(project);
     let build = &mut yard.builds[number];
+    build.cloned = Some(clock::now());
     let commit = on_branch(world, project, &build.branch, |branch| match &build.commit {
         None => Some(branch.head()),
-        Some(id) => branch.commit(id),
+        Some(own) => {
+            let all = build.waiting.iter().chain([own]).filter_map(|id| branch.commit(id));
+            all.filter(|commit| branch.live().is_none_or(|live| *commit > live)).max().or_else(|| branch.commit(own))
+        }
     });
     let commit = commit.flatten();
     build.reached = commit;
     commit.ok_or(Status::Failed)
+}
+
+/// What a pinned build leaves for the launcher when it ends: the commits that are not older than what is live.
+fn note_seen(world: &World, project: usize, number: usize) {
+    let yard = world.codebuild.yard(project);
+    let build = &yard.builds[number];
+    let (Some(cloned), Some(_)) = (build.cloned, &build.commit) else { return };
+    let seen = on_branch(world, project, &build.branch, |branch| {
+        let (head, oldest) = (branch.head_at(cloned), branch.live().unwrap_or_default());
+        let commits: Vec<_> = (oldest..=head).rev().take(MAX_SEEN_COMMITS).map(|commit| branch.id(commit)).collect();
+        (
+            commits.iter().filter_map(|id| CommitId::parse(id).ok()).collect(),
+            commits.len() > head.saturating_sub(oldest),
+        )
+    });
+    let (commits, whole) = seen.unwrap_or((Vec::new(), true));
+    let name = Branch::parse(&build.branch).unwrap();
+    let seconds = |at| world.codebuild.seconds(at);
+    let seen = SeenBranch { branch: name, fetched: seconds(cloned), build: None, commits, whole };
+    let mut note = world.projects[project].seen.lock().unwrap();
+    *note = Some(note.take().unwrap_or_default().with(seen, seconds(clock::now())));
 }
 
 /// Runs the command, unless a newer commit is live, and records the success.
@@ -107,7 +138,12 @@ fn broken(world: &World) -> Result<(), Status> {
     Err(ends[world.dice.below(ends.len())])
 }
 
-fn on_branch<T>(world: &World, project: usize, name: &str, act: impl FnOnce(&mut Branch) -> T) -> Option<T> {
+fn on_branch<T>(
+    world: &World,
+    project: usize,
+    name: &str,
+    act: impl FnOnce(&mut repository::Branch) -> T,
+) -> Option<T> {
     let mut branches = world.projects[project].branches.lock().unwrap();
     branches.iter_mut().find(|branch| branch.name == name).map(act)
 }

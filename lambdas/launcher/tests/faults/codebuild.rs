@@ -32,7 +32,7 @@ pub struct CodeBuild {
 #[derive(Default)]
 pub struct Yard {
     pub builds: Vec<Build>,
-    tokens: HashMap<String, (Duration, usize)>,
+    tokens: HashMap<String, (Duration, usize, Value)>,
 }
 
 impl CodeBuild {
@@ -76,12 +76,17 @@ impl CodeBuild {
         }
         let mut yard = self.yard(project);
         let token = body["idempotencyToken"].as_str().filter(|_| world.rules.tokens);
-        let known = token.and_then(|token| yard.tokens.get(token)).copied();
+        let known = token.and_then(|token| yard.tokens.get(token)).cloned();
         // Which is looked at first, token or limit, AWS does not say.
         let limit_first = world.dice.chance(0.5);
         let is_full = world.rules.one_at_a_time && yard.builds.last().is_some_and(|build| build.ended.is_none());
-        let known = known.filter(|(since, _)| *since + TOKEN_LIFE > clock::now());
-        if let Some((_, build)) = known.filter(|_| !(limit_first && is_full)) {
+        let known = known.filter(|(since, ..)| *since + TOKEN_LIFE > clock::now());
+        if let Some((_, build, first)) = known.filter(|_| !(limit_first && is_full)) {
+            if first != body["environmentVariablesOverride"] {
+                note(Start::Mismatch);
+                let message = "The idempotency token was used for a request with different parameters";
+                return Answer::error(400, "InvalidInputException", message);
+            }
             note(Start::SameAgain);
             return Answer::ok(json!({"build": {"id": id(project, &yard.builds[build], world)}}));
         }
@@ -109,10 +114,14 @@ impl CodeBuild {
             listed: clock::now() + world.dice.between(Duration::ZERO, LIST_LAG),
             ended: None,
             status: Status::InProgress,
+            waiting: variable("WAITINGCOMMITS")
+                .map(|ids| ids.split(' ').map(str::to_owned).collect())
+                .unwrap_or_default(),
+            cloned: None,
             reached: None,
         };
         if let Some(token) = token {
-            yard.tokens.insert(token.to_owned(), (clock::now(), number));
+            yard.tokens.insert(token.to_owned(), (clock::now(), number, body["environmentVariablesOverride"].clone()));
         }
         let answer = Answer::ok(json!({"build": {"id": id(project, &build, world)}}));
         yard.builds.push(build);
@@ -155,9 +164,11 @@ impl CodeBuild {
 
     fn shown(&self, id: &str, build: &Build, flaw: Flaw) -> Value {
         let trigger_id = trigger::id(build.trigger);
+        let waiting = (!build.waiting.is_empty()).then(|| build.waiting.join(" "));
         let variables: Vec<_> = [
             ("GITBRANCH", Some(build.branch.as_str())),
             ("GITCOMMIT", build.commit.as_deref().filter(|_| flaw != Flaw::PinsHidden)),
+            ("WAITINGCOMMITS", waiting.as_deref().filter(|_| flaw != Flaw::PinsHidden)),
             ("TRIGGERID", Some(trigger_id.as_str()).filter(|_| flaw != Flaw::TriggersHidden)),
         ]
         .into_iter()
@@ -171,6 +182,11 @@ impl CodeBuild {
                 "environmentVariables": variables,
             },
         })
+    }
+
+    /// Whole seconds, by the clock of the machine that builds.
+    pub fn seconds(&self, at: Duration) -> u64 {
+        clock::time_of_day(at, self.skew_milliseconds).duration_since(UNIX_EPOCH).unwrap().as_secs()
     }
 
     /// Seconds with milliseconds, by CodeBuild's clock.

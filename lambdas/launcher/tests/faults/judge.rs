@@ -101,7 +101,7 @@ pub fn judge(world: &World) -> Judgement {
         triggers: world.ledger.take(),
         builds: (0..projects).map(|project| std::mem::take(&mut world.codebuild.yard(project).builds)).collect(),
     };
-    judge_triggers(&mut judgement, world.design);
+    judge_triggers(&mut judgement, world);
     judge_builds(&mut judgement);
     for project in &world.projects {
         for branch in project.branches.lock().unwrap().iter() {
@@ -112,7 +112,8 @@ pub fn judge(world: &World) -> Judgement {
     judgement
 }
 
-fn judge_triggers(judgement: &mut Judgement, design: Design) {
+fn judge_triggers(judgement: &mut Judgement, world: &World) {
+    let design = world.design;
     let mut own = vec![Vec::new(); judgement.triggers.len()];
     for (project, builds) in judgement.builds.iter().enumerate() {
         for (number, build) in builds.iter().enumerate() {
@@ -146,7 +147,11 @@ fn judge_triggers(judgement: &mut Judgement, design: Design) {
         let by = if design == Design::Ours { left } else { Some(trigger.published + PATIENCE) };
         let answered = match (own.first(), by) {
             (Some((_, build)), _) => Some(builds[*build].began),
-            (None, Some(by)) if is_covered(trigger, builds, by) || keeps_failing(trigger, builds, by) => {
+            (None, Some(by))
+                if is_covered(trigger, builds, by)
+                    || keeps_failing(trigger, builds, by)
+                    || is_not_ahead(trigger, builds, world, by) =>
+            {
                 left.or(Some(by))
             }
             _ => None,
@@ -185,6 +190,22 @@ fn is_covered(trigger: &Trigger, builds: &[Build], by: Duration) -> bool {
         _ => false,
     };
     later_builds(trigger, builds, by).any(|build| build.status == Status::Succeeded && serves(build))
+}
+
+/// Whether a build had looked at the branch since it was published, and its pinned commit was older than what was live by then,
+/// or nowhere.
+fn is_not_ahead(trigger: &Trigger, builds: &[Build], world: &World, by: Duration) -> bool {
+    let looked = |build: &Build| build.cloned.is_some_and(|at| at > trigger.published && at <= by);
+    let branches = world.projects[trigger.project].branches.lock().unwrap();
+    let branch = branches.iter().find(|branch| branch.name == trigger.branch);
+    let is_older = match trigger.asked {
+        Asked::Commit(owed) => {
+            branch.is_some_and(|branch| branch.records.iter().any(|(at, live)| *at <= by && *live > owed))
+        }
+        Asked::Try => true,
+        Asked::Refusal => false,
+    };
+    trigger.commit.is_some() && is_older && builds.iter().any(|build| build.branch == trigger.branch && looked(build))
 }
 
 /// Whether what it asks for had been tried often enough by then, and failed.

@@ -63,7 +63,7 @@ pub struct Batch {
 impl Queue {
     pub fn send(&self, world: &World, trigger: usize, body: Arc<str>) {
         world.ledger.note(trigger, Event::Queued);
-        if world.rules.flaw == Flaw::QueueForgets && world.dice.chance(0.05) {
+        if world.rules.flaw == Flaw::QueueForgets && world.dice.chance(0.15) {
             return;
         }
         let now = clock::now();

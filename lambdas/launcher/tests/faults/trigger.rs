@@ -51,6 +51,7 @@ pub enum Start {
     Began,
     SameAgain,
     LimitExceeded,
+    Mismatch,
     Denied,
 }
 

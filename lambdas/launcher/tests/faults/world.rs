@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use contract::Seen;
 use serde_json::{Value, json};
 
 use crate::codebuild::CodeBuild;
@@ -69,6 +70,8 @@ pub struct Project {
     /// The register entry.
     pub entry: String,
     pub branches: Mutex<Vec<Branch>>,
+    /// What its pinned builds have noted.
+    pub seen: Mutex<Option<Seen>>,
     pub paused: AtomicBool,
     /// The launcher's role has lost its right to start this project's builds.
     pub denied: AtomicBool,
@@ -77,7 +80,7 @@ pub struct Project {
 impl Project {
     pub fn new(name: String, entry: String, branches: Vec<Branch>) -> Self {
         let (paused, denied) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { name, entry, branches: Mutex::new(branches), paused, denied }
+        Self { name, entry, branches: Mutex::new(branches), seen: Mutex::default(), paused, denied }
     }
 }
 
@@ -152,8 +155,9 @@ impl World {
                 let (path, project) = name.rsplit_once('/')?;
                 let project = self.project(project)?;
                 let value = match path.strip_prefix("/iwomp-in-aws")? {
-                    "" => &project.entry,
-                    "-paused" if project.paused.load(Ordering::Relaxed) => "the simulation says so",
+                    "" => project.entry.clone(),
+                    "-paused" if project.paused.load(Ordering::Relaxed) => "the simulation says so".to_owned(),
+                    "-deployed" => project.seen.lock().unwrap().as_ref()?.to_json(),
                     _ => return None,
                 };
                 Some(json!({"Name": name, "Type": "String", "Value": value, "Version": 1}))
