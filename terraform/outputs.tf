@@ -82,7 +82,7 @@ output "projects" {
       log_group             = project.log_group
       register_parameter    = project.register_parameter
       credentials_parameter = project.credentials_parameter
-      topic_arn             = var.projects[name].own_topic ? module.own_topic[name].arn : one(module.shared_topic[*].arn)
+      topic_arn             = local.projects[name].own_topic ? module.own_topic[name].arn : one(module.shared_topic[*].arn)
     }
   }
 }
@@ -100,7 +100,7 @@ output "publish_command" {
 
 locals {
   example_messages = {
-    for name, project in var.projects : name => {
+    for name, project in local.projects : name => {
       # Its own topic already says which project is meant.
       project = project.own_topic ? null : name
       branch  = replace(element(coalesce(project.branches, ["main"]), 0), "*", "NAME")

@@ -1,7 +1,7 @@
 # One module a project, not one resource a kind crossed with all projects: at hundreds of projects a plan then costs half.
 module "project" {
   source   = "./modules/project"
-  for_each = var.projects
+  for_each = local.projects
 
   name        = each.key
   account     = local.account
@@ -33,6 +33,8 @@ module "project" {
   repository_arn  = "arn:${local.account.partition}:ecr:${local.arn_suffix}:repository/${var.config_path}"
   architecture    = var.architecture
   compute_type    = each.value.compute_type
+  privileged      = each.value.privileged
+  vpc             = each.value.vpc
   timeout_minutes = each.value.timeout_minutes
 
   policy_arns          = each.value.policy_arns

@@ -2,7 +2,7 @@
 # project's own topic.
 module "publisher" {
   source   = "./modules/publisher"
-  for_each = { for name, project in var.projects : name => project.publisher if project.publisher != null }
+  for_each = local.publishers
 
   topic_arn            = local.project_topic_arns[each.key]
   ci                   = each.value.ci

@@ -117,7 +117,7 @@ resource "aws_iam_role_policy" "scheduler" {
 locals {
   # One for each whole branch name; prefixes name no branch.
   schedules = merge([
-    for name, project in var.projects : {
+    for name, project in local.projects : {
       for branch in distinct([for branch in coalesce(project.branches, []) : branch if !endswith(branch, "/*")]) :
       "${name}/${branch}" => {
         project    = name

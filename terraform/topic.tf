@@ -6,11 +6,11 @@ locals {
   topic_arn        = "arn:${local.account.partition}:sns:${local.arn_suffix}:${var.config_path}"
   topic_arn_prefix = "arn:${local.account.partition}:sns:${local.arn_suffix}:${local.names.prefix}"
   own_topic_arns = {
-    for name, project in var.projects : name => "${local.topic_arn_prefix}${name}" if project.own_topic
+    for name, project in local.projects : name => "${local.topic_arn_prefix}${name}" if project.own_topic
   }
 
   # Where CI publishes for a project; the launcher takes the project's name from its own topic, and none else there.
-  project_topic_arns = { for name in keys(var.projects) : name => lookup(local.own_topic_arns, name, local.topic_arn) }
+  project_topic_arns = { for name in keys(local.projects) : name => lookup(local.own_topic_arns, name, local.topic_arn) }
 }
 
 module "shared_topic" {
@@ -26,7 +26,7 @@ module "shared_topic" {
 
 module "own_topic" {
   source   = "./modules/topic"
-  for_each = { for name, project in var.projects : name => project if project.own_topic }
+  for_each = { for name, project in local.projects : name => project if project.own_topic }
 
   name                  = "${local.names.prefix}${each.key}"
   account               = local.account

@@ -56,48 +56,82 @@ variable "image_tag" {
 }
 
 variable "projects" {
-  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are those of modules/project; own_topic gives the project a topic that triggers no other, publisher_arns names who of other accounts may publish there, publisher makes CI's identity (modules/publisher), schedule deploys its branches by the clock, too: rate(...), cron(...) or at(...) of EventBridge Scheduler, in UTC."
-  type = map(object({
-    git_url           = optional(string)
-    command           = optional(string)
-    command_vector    = optional(list(string))
-    deploy_dir        = optional(string)
-    branches          = optional(list(string))
-    auth_scheme       = optional(string)
-    ca_bundle         = optional(string)
-    external_register = optional(bool, false)
+  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are listed in fields.tf, and are those of modules/project; own_topic gives the project a topic that triggers no other, publisher_arns names who of other accounts may publish there, publisher makes CI's identity (modules/publisher), schedule deploys its branches by the clock, too: rate(...), cron(...) or at(...) of EventBridge Scheduler, in UTC."
+  type        = any # and not an object, which would drop a misspelt field without a word
+  default     = {}
+  nullable    = false
 
-    require_commit  = optional(bool)
-    first_parent    = optional(bool)
-    pinned          = optional(string)
-    allowed_signers = optional(string)
-    deploy_role_arn = optional(string)
+  validation {
+    condition = alltrue(flatten([
+      for project in values(var.projects) : [
+        for part, object in merge({ "" = project }, { for part in keys(local.entry_fields) : part => project[part] if can(keys(project[part])) }) : [
+          for field in keys(object) : contains(keys(local.entry_fields[part]), field)
+        ]
+      ]
+    ]))
+    # The nearest is the one that has most pairs of letters in common, if those are a third of all.
+    error_message = join("\n", flatten([
+      for name, project in var.projects : [
+        for part, object in merge({ "" = project }, { for part in keys(local.entry_fields) : part => project[part] if can(keys(project[part])) }) : [
+          for field in keys(object) : [
+            for pairs in [distinct([
+              for place in range(max(0, length(replace(field, "_", "")) - 1)) : substr(lower(replace(field, "_", "")), place, 2)
+              ])] : [
+              for nearest in [reverse(sort([
+                for known, its in local.field_pairs[part] :
+                format("%06.4f %s", 2 * length(setintersection(pairs, its)) / (length(pairs) + length(its)), known)
+                ]))[0]] : join("", [
+                "Project ${name}: there is no field ${part == "" ? "" : "${part}."}${field}. ",
+                tonumber(split(" ", nearest)[0]) < 0.33 ? "The fields are ${join(", ", keys(local.entry_fields[part]))}." : "Is ${split(" ", nearest)[1]} meant?",
+              ])
+            ]
+          ] if !contains(keys(local.entry_fields[part]), field)
+        ]
+      ]
+    ]))
+  }
 
-    schedule    = optional(string)
-    unchanged   = optional(string)
-    environment = optional(map(string))
+  validation {
+    condition = alltrue(flatten([
+      for project in values(var.projects) : [
+        for part, object in merge({ "" = project }, { for part in keys(local.entry_fields) : part => project[part] if can(keys(project[part])) }) : [
+          for field, value in object : value == null || {
+            "text"          = can(tostring(value))
+            "number"        = can(tonumber(value))
+            "true or false" = can(tobool(value))
+            "list of texts" = can([for item in tolist(value) : tostring(item)])
+            "map of texts"  = can(keys(value)) && can([for item in values(value) : tostring(item)])
+            "object"        = can(keys(value))
+            "unknown"       = true # said above
+          }[lookup(local.entry_fields[part], field, "unknown")]
+        ]
+      ]
+    ]))
+    error_message = join("\n", flatten([
+      for name, project in var.projects : [
+        for part, object in merge({ "" = project }, { for part in keys(local.entry_fields) : part => project[part] if can(keys(project[part])) }) : [
+          for field, value in object : "Project ${name}: ${part == "" ? "" : "${part}."}${field} is not what it has to be: ${lookup(local.entry_fields[part], field, "")}."
+          if !(value == null || {
+            "text"          = can(tostring(value))
+            "number"        = can(tonumber(value))
+            "true or false" = can(tobool(value))
+            "list of texts" = can([for item in tolist(value) : tostring(item)])
+            "map of texts"  = can(keys(value)) && can([for item in values(value) : tostring(item)])
+            "object"        = can(keys(value))
+            "unknown"       = true # said above
+          }[lookup(local.entry_fields[part], field, "unknown")])
+        ]
+      ]
+    ]))
+  }
 
-    own_topic      = optional(bool, false)
-    publisher_arns = optional(list(string), [])
-    publisher = optional(object({
-      ci           = string
-      subjects     = optional(list(string), [])
-      issuer_url   = optional(string)
-      provider_arn = optional(string)
-      audience     = optional(string)
-    }))
-
-    credentials_version = optional(number)
-
-    image           = optional(string)
-    compute_type    = optional(string, "BUILD_GENERAL1_SMALL")
-    timeout_minutes = optional(number, 60)
-
-    policy_arns = optional(list(string), [])
-    policy_json = optional(string)
-  }))
-  default  = {}
-  nullable = false
+  validation {
+    condition = alltrue([
+      for publisher in [for project in values(var.projects) : project.publisher if can(keys(project.publisher))] :
+      lookup(publisher, "ci", null) != null
+    ])
+    error_message = "publisher must say which ci it is for."
+  }
 
   validation {
     condition     = length(distinct([for name in keys(var.projects) : lower(name)])) == length(var.projects)
@@ -114,53 +148,72 @@ variable "projects" {
 
   validation {
     condition = var.own_topics_by_prefix || length(join("','", [
-      for name, project in var.projects : "${local.topic_arn_prefix}${name}" if project.own_topic
+      for name, project in var.projects : "${local.topic_arn_prefix}${name}" if lookup(project, "own_topic", null) == true
     ])) <= 7600
     error_message = "The queue's policy can name only about a hundred topics (SQS takes 8192 bytes), and there are more projects with own_topic. See own_topics_by_prefix, and what it costs."
   }
 
   validation {
     condition = alltrue([
-      for project in values(var.projects) : project.own_topic || project.publisher == null && length(project.publisher_arns) == 0
+      for project in [for project in values(var.projects) : merge(local.absent[""], project)] :
+      project.own_topic == true || project.publisher == null && length(project.publisher_arns == null ? [] : project.publisher_arns) == 0
     ])
     error_message = "A project with publisher or publisher_arns needs own_topic = true: on the shared topic its CI could trigger every other project, too."
   }
 
   validation {
     condition = alltrue(flatten([
-      for project in values(var.projects) : [for arn in project.publisher_arns : can(regex(local.principal_arn_pattern, arn))]
+      for project in [for project in values(var.projects) : merge(local.absent[""], project)] : [
+        for arn in(project.publisher_arns == null ? [] : project.publisher_arns) : can(regex(local.principal_arn_pattern, arn))
+      ]
     ]))
     error_message = "publisher_arns must be ARNs of IAM roles or users, without wildcards: an account or a `*` would let in everybody there."
   }
 
   validation {
-    # Without issuer_url, `ci` stands for the issuer.
     condition = alltrue([
-      for names in values({
-        for name, project in var.projects : coalesce(project.publisher.issuer_url, project.publisher.ci) => name...
-        if project.publisher == null ? false : project.publisher.provider_arn == null && project.publisher.ci != "user"
-      }) : length(names) == 1
-    ])
-    error_message = "AWS takes one identity provider for each issuer, and two publishers would make the same. Give all but one of them provider_arn, which is arn:aws:iam::<account>:oidc-provider/<issuer without https://>."
-  }
-
-  validation {
-    condition = alltrue([
-      for project in values(var.projects) : project.schedule == null ? true : can(regex(local.schedule_pattern, project.schedule))
+      for project in [for project in values(var.projects) : merge(local.absent[""], project)] :
+      project.schedule == null ? true : can(regex(local.schedule_pattern, project.schedule))
     ])
     error_message = "schedule must be rate(<n> minutes|hours|days), cron(<six fields>) or at(yyyy-mm-ddThh:mm:ss), as EventBridge Scheduler takes them."
   }
 
   validation {
-    condition     = alltrue([for project in values(var.projects) : project.schedule == null || project.require_commit != true])
+    condition = alltrue([
+      for project in [for project in values(var.projects) : merge(local.absent[""], project)] :
+      project.schedule == null ? true : length(project.schedule) <= 256
+    ])
+    error_message = "schedule must be at most 256 characters long, which is what EventBridge Scheduler takes."
+  }
+
+  validation {
+    condition = alltrue([
+      for project in [for project in values(var.projects) : merge(local.absent[""], project)] :
+      length(join("','", project.publisher_arns == null ? [] : project.publisher_arns)) <= 28000
+    ])
+    error_message = "publisher_arns of a project may have 28000 characters in all: they stand in its topic's policy, which SNS bounds at 30 KB."
+  }
+
+  validation {
+    # A project has a role, and with a publisher two; launcher, notifier and scheduler have one each.
+    condition = 3 + length(var.projects) + length([
+      for project in values(var.projects) : project if can(keys(project.publisher))
+    ]) <= 5000
+    error_message = "These ${length(var.projects)} projects need more than 5000 roles, which is the most that IAM gives an account however its quota is raised. Make several pipelines in several accounts."
+  }
+
+  validation {
+    condition = alltrue([for project in [for project in values(var.projects) : merge(local.absent[""], project)] :
+    project.schedule == null || project.require_commit != true])
     error_message = "A project with require_commit can have no schedule: a clock knows no commit that CI has tested."
   }
 
   # Not the default's main and master: one of them seldom exists, and the build for it would fail each time.
   validation {
     condition = alltrue([
-      for project in values(var.projects) : project.schedule == null ? true : anytrue([
-        for branch in coalesce(project.branches, []) : !endswith(branch, "/*")
+      for project in [for project in values(var.projects) : merge(local.absent[""], project)] :
+      project.schedule == null ? true : anytrue([
+        for branch in(project.branches == null ? [] : project.branches) : !endswith(branch, "/*")
       ])
     ])
     error_message = "A project with a schedule must name in branches at least one whole branch to deploy; prefixes are not scheduled, and what stands in an external register is not known here."
@@ -182,7 +235,7 @@ variable "shared_topic" {
   nullable    = false
 
   validation {
-    condition     = var.shared_topic || length(var.projects) > 0 && alltrue([for project in values(var.projects) : project.own_topic])
+    condition     = var.shared_topic || length(local.projects) > 0 && alltrue([for project in values(local.projects) : project.own_topic])
     error_message = "Without the shared topic every project needs own_topic = true, and there must be a project: nothing else could be triggered."
   }
 
@@ -209,7 +262,7 @@ variable "credentials" {
 
   validation {
     condition = sort(keys(var.credentials)) == sort([
-      for name, project in var.projects : name if project.credentials_version != null
+      for name, project in local.projects : name if project.credentials_version != null
     ])
     error_message = "Must hold a document for each project with a credentials_version, and for no other. The provider wants it on every plan, though it writes it only when credentials_version changes."
   }
@@ -222,6 +275,11 @@ variable "credentials" {
       )
     ])
     error_message = "Each must be a JSON object with the keys authToken (basicUsername beside it if the host wants a certain one), or basicUsername and basicPassword, or sshPrivateKey and knownHosts."
+  }
+
+  validation {
+    condition     = alltrue([for document in values(var.credentials) : length(document) <= 8192])
+    error_message = "Each must be at most 8192 characters long, which is what a parameter holds. Of knownHosts only the lines of the one host are needed."
   }
 }
 
@@ -242,8 +300,13 @@ variable "credential_keeper_arns" {
   }
 
   validation {
+    condition     = length(join("','", var.credential_keeper_arns)) <= 28000
+    error_message = "Their ARNs have ${length(join("','", var.credential_keeper_arns))} characters, and 28000 have room in the key's policy, which KMS bounds at 32 KB."
+  }
+
+  validation {
     condition = length(var.credential_keeper_arns) > 0 || alltrue([
-      for project in values(var.projects) : project.credentials_version == null
+      for project in values(local.projects) : project.credentials_version == null
     ])
     error_message = "A project has a credentials_version, so the role that runs Terraform must be named here: the provider could not read back what it wrote. Or leave credentials_version out and use `make secret`."
   }
@@ -258,6 +321,11 @@ variable "publisher_arns" {
   validation {
     condition     = alltrue([for arn in var.publisher_arns : can(regex(local.principal_arn_pattern, arn))])
     error_message = "Must be ARNs of IAM roles or users, without wildcards: an account or a `*` would let in everybody there."
+  }
+
+  validation {
+    condition     = length(join("','", var.publisher_arns)) <= 28000
+    error_message = "Their ARNs have ${length(join("','", var.publisher_arns))} characters, and 28000 have room in the topic's policy, which SNS bounds at 30 KB."
   }
 }
 
@@ -375,5 +443,10 @@ variable "alarm_actions" {
       for arn in var.alarm_actions : can(regex("^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]{0,12}:.+$", arn))
     ])
     error_message = "Must be ARNs."
+  }
+
+  validation {
+    condition     = length(var.alarm_actions) <= 5
+    error_message = "There are ${length(var.alarm_actions)}, and CloudWatch takes 5 of an alarm: let one of them be a topic for the rest."
   }
 }

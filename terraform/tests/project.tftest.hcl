@@ -201,6 +201,81 @@ run "a_build_takes_its_steps_from_here_and_nothing_from_the_repository" {
   }
 }
 
+run "with_privilege_a_docker_daemon_is_there_before_the_worker" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    privileged = true
+  }
+
+  assert {
+    condition = alltrue([
+      aws_codebuild_project.this.environment[0].privileged_mode,
+      startswith(yamldecode(aws_codebuild_project.this.source[0].buildspec).phases.build.commands[0], "nohup dockerd --group deployer "),
+      reverse(yamldecode(aws_codebuild_project.this.source[0].buildspec).phases.build.commands)[0] == "iwomp-worker",
+    ])
+    error_message = "The command needs a daemon that it may talk to: ${aws_codebuild_project.this.source[0].buildspec}"
+  }
+}
+
+run "a_build_in_a_network_may_make_interfaces_in_its_own_subnets_only" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    vpc = { vpc_id = "vpc-0a", subnet_ids = ["subnet-0a", "subnet-0b"], security_group_ids = ["sg-0a"] }
+  }
+
+  assert {
+    condition     = aws_codebuild_project.this.vpc_config[0].vpc_id == "vpc-0a" && aws_codebuild_project.this.vpc_config[0].subnets == toset(["subnet-0a", "subnet-0b"])
+    error_message = "The build must be in that network."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement :
+      statement.Sid => [flatten([statement.Action]), flatten([statement.Resource]), try(statement.Condition, null)]
+      if anytrue([for action in flatten([statement.Action]) : startswith(action, "ec2:")])
+      } == {
+      LookAtNetwork = [["ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"], ["*"], null]
+      MakeNetworkInterface = [["ec2:CreateNetworkInterface"], [
+        "arn:aws:ec2:eu-central-1:123456789012:network-interface/*",
+        "arn:aws:ec2:eu-central-1:123456789012:subnet/subnet-0a",
+        "arn:aws:ec2:eu-central-1:123456789012:subnet/subnet-0b",
+        "arn:aws:ec2:eu-central-1:123456789012:security-group/sg-0a",
+      ], null]
+      RemoveNetworkInterface = [["ec2:DeleteNetworkInterface"], ["arn:aws:ec2:eu-central-1:123456789012:network-interface/*"], {
+        ArnEquals = { "ec2:Subnet" = ["arn:aws:ec2:eu-central-1:123456789012:subnet/subnet-0a", "arn:aws:ec2:eu-central-1:123456789012:subnet/subnet-0b"] }
+      }]
+      LendNetworkInterface = [["ec2:CreateNetworkInterfacePermission"], ["arn:aws:ec2:eu-central-1:123456789012:network-interface/*"], {
+        ArnEquals    = { "ec2:Subnet" = ["arn:aws:ec2:eu-central-1:123456789012:subnet/subnet-0a", "arn:aws:ec2:eu-central-1:123456789012:subnet/subnet-0b"] }
+        StringEquals = { "ec2:AuthorizedService" = "codebuild.amazonaws.com" }
+      }]
+    }
+    error_message = "Interfaces in its own subnets, lent to CodeBuild and nobody else: ${aws_iam_role_policy.worker.policy}"
+  }
+}
+
+run "a_build_outside_of_a_network_has_no_right_on_networks" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  assert {
+    condition     = length(aws_codebuild_project.this.vpc_config) == 0 && !strcontains(aws_iam_role_policy.worker.policy, "ec2:")
+    error_message = "Off by default."
+  }
+}
+
 run "a_build_has_no_privilege_and_no_cache" {
   command = plan
 

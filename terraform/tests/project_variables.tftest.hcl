@@ -1491,3 +1491,45 @@ run "signers_may_be_a_gpg_key" {
     allowed_signers = "\n-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
   }
 }
+
+run "a_vpc_is_one_by_its_id" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    vpc = { vpc_id = "main", subnet_ids = ["subnet-0a"], security_group_ids = ["sg-0a"] }
+  }
+
+  expect_failures = [var.vpc]
+}
+
+run "codebuild_takes_sixteen_subnets" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    vpc = { vpc_id = "vpc-0a", subnet_ids = [for number in range(17) : format("subnet-%x", number)], security_group_ids = ["sg-0a"] }
+  }
+
+  expect_failures = [var.vpc]
+}
+
+run "codebuild_takes_five_security_groups" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    vpc = { vpc_id = "vpc-0a", subnet_ids = ["subnet-0a"], security_group_ids = [for number in range(6) : format("sg-%x", number)] }
+  }
+
+  expect_failures = [var.vpc]
+}

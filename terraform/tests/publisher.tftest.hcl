@@ -251,8 +251,8 @@ run "its_only_right_is_to_publish_on_the_topic" {
   }
 
   assert {
-    condition     = aws_iam_openid_connect_provider.this[0].url == "https://token.actions.githubusercontent.com" && aws_iam_openid_connect_provider.this[0].client_id_list == toset(["sts.amazonaws.com"])
-    error_message = "The account must know the issuer, for this one audience."
+    condition     = data.aws_iam_openid_connect_provider.this[0].arn == "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+    error_message = "The account's provider is looked for, and none is made."
   }
 
   assert {
@@ -281,8 +281,8 @@ run "a_provider_that_is_there_is_taken" {
   }
 
   assert {
-    condition     = length(aws_iam_openid_connect_provider.this) == 0 && output.provider_arn == var.provider_arn
-    error_message = "A second provider of an issuer is an error to AWS."
+    condition     = data.aws_iam_openid_connect_provider.this[0].arn == var.provider_arn && output.provider_arn == var.provider_arn
+    error_message = "The provider that is named must be taken."
   }
 
   assert {
@@ -290,6 +290,39 @@ run "a_provider_that_is_there_is_taken" {
       "token.actions.githubusercontent.com/example:aud", "token.actions.githubusercontent.com/example:sub",
     ]
     error_message = "The keys must be the provider's."
+  }
+}
+
+run "a_provider_that_does_not_take_the_audience_is_named_at_plan" {
+  command = plan
+
+  module {
+    source = "./modules/publisher"
+  }
+
+  variables {
+    ci       = "github"
+    audience = "somebody-else"
+    subjects = ["repo:example/shop:ref:refs/heads/main"]
+  }
+
+  expect_failures = [aws_iam_role.this]
+}
+
+run "the_accounts_identity_provider_is_made_apart" {
+  command = plan
+
+  module {
+    source = "./modules/identity_provider"
+  }
+
+  variables {
+    issuer_url = "https://token.actions.githubusercontent.com"
+  }
+
+  assert {
+    condition     = aws_iam_openid_connect_provider.this.url == "https://token.actions.githubusercontent.com" && aws_iam_openid_connect_provider.this.client_id_list == toset(["sts.amazonaws.com"])
+    error_message = "The account must know the issuer, for this one audience."
   }
 }
 
@@ -308,7 +341,7 @@ run "a_ci_without_tokens_gets_a_user_and_no_key" {
     condition = alltrue([
       aws_iam_user.this[0].name == "iwomp-in-aws--eu-central-1--shop.publisher",
       aws_iam_user.this[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary",
-      length(aws_iam_role.this) + length(aws_iam_role_policy.publish) + length(aws_iam_openid_connect_provider.this) == 0,
+      length(aws_iam_role.this) + length(aws_iam_role_policy.publish) + length(data.aws_iam_openid_connect_provider.this) == 0,
     ])
     error_message = "One user, bounded."
   }

@@ -687,7 +687,7 @@ run "a_projects_publisher_has_no_wildcard" {
   expect_failures = [var.projects]
 }
 
-run "an_issuer_has_one_identity_provider" {
+run "two_projects_share_the_accounts_identity_provider" {
   command = plan
 
   variables {
@@ -697,7 +697,10 @@ run "an_issuer_has_one_identity_provider" {
     }
   }
 
-  expect_failures = [var.projects]
+  assert {
+    condition     = length(distinct([for publisher in values(output.publishers) : publisher.topic_arn])) == 2
+    error_message = "Each has a role and a topic of its own."
+  }
 }
 
 run "every_form_of_credentials_is_taken" {

@@ -3,6 +3,8 @@
 
 use anyhow::{Context, anyhow};
 use aws_sdk_ssm::Client;
+use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ssm::operation::get_parameters::GetParametersError;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
 use contract::{
@@ -161,18 +163,48 @@ impl<'a> Parameters<'a> {
     }
 
     async fn read(&self, names: &[&str]) -> Result<Found, Failure> {
-        self.client
+        let answer = self
+            .client
             .get_parameters()
             .set_names(Some(names.iter().map(|&name| name.to_owned()).collect()))
             .with_decryption(true)
             .send()
-            .await
-            .map(|output| Found(output.parameters.unwrap_or_default()))
-            .map_err(|error| {
+            .await;
+        let getting = || format!("getting {} from SSM", names.join(" and "));
+        match answer {
+            Ok(output) => Ok(Found(output.parameters.unwrap_or_default())),
+            Err(error) if is_about_the_key(&error) => {
+                let error = aws_error(error)
+                    .context(format!("{}: a SecureString under a key that this build cannot use", getting()));
+                Err(Failure::new(Kind::Aws, error, self.key_advice()))
+            }
+            Err(error) => {
                 let advice = aws::advice(&error, AWS_ADVICE);
-                let doing = format!("getting {} from SSM", names.join(" and "));
-                Failure::new(Kind::Aws, aws_error(error).context(doing), advice)
-            })
+                Err(Failure::new(Kind::Aws, aws_error(error).context(getting()), advice))
+            }
+        }
+    }
+
+    fn key_advice(&self) -> String {
+        format!(
+            "after a destroy and a new deployment the pipeline has a new key, and what was stored under the old one is lost to \
+             it: store the credentials again, `make secret PROJECT={}`, and write an encrypted register entry again with \
+             the pipeline's key. Was nothing destroyed, see that the parameter was written with the pipeline's key (`aws \
+             ssm describe-parameters` shows its KeyId), and that nobody disabled the key",
+            self.project
+        )
+    }
+}
+
+/// Whether SSM could not decrypt. Of a key that is gone, disabled or waits to be deleted it says `InvalidKeyId`; of one that the
+/// role has no right to, as is every key but its own pipeline's, that decrypting is denied.
+fn is_about_the_key(error: &SdkError<GetParametersError>) -> bool {
+    match error.code() {
+        Some("InvalidKeyId") => true,
+        Some("AccessDeniedException") => {
+            error.message().is_some_and(|message| message.contains("kms:Decrypt") || message.contains("ciphertext"))
+        }
+        _ => false,
     }
 }
 
@@ -210,7 +242,7 @@ impl Found {
 mod tests {
     use super::*;
     use aws_sdk_ssm::error::ErrorMetadata;
-    use aws_sdk_ssm::operation::get_parameters::{GetParametersError, GetParametersOutput};
+    use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
     use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
@@ -327,6 +359,7 @@ mod tests {
         let text = format!("{:#}", failure.error);
         assert_eq!(failure.kind, Kind::Aws);
         assert!(text.contains("/iwomp/demo") && text.contains("AccessDeniedException: not authorized"), "{text}");
+        assert!(failure.advice.contains("make secret PROJECT=demo"), "{}", failure.advice);
     }
 
     #[tokio::test]

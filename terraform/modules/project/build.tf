@@ -21,7 +21,9 @@ resource "aws_codebuild_project" "this" {
   environment {
     type         = { x86_64 = "LINUX_CONTAINER", arm64 = "ARM_CONTAINER" }[var.architecture]
     compute_type = var.compute_type
-    image        = var.image
+    # Whoever is root in a privileged container is root on the machine below it.
+    privileged_mode = var.privileged
+    image           = var.image
     # The build's role pulls the image, except for CodeBuild's own images, which only CodeBuild itself can.
     image_pull_credentials_type = startswith(var.image, "aws/codebuild/") ? "CODEBUILD" : "SERVICE_ROLE"
 
@@ -35,6 +37,16 @@ resource "aws_codebuild_project" "this" {
     environment_variable {
       name  = "TIMELIMITSECONDS"
       value = tostring(var.timeout_minutes * 60 - 120)
+    }
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+
+    content {
+      vpc_id             = vpc_config.value.vpc_id
+      subnets            = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
     }
   }
 
@@ -52,13 +64,17 @@ locals {
   # No `run-as`: the worker starts as root, so that it can run the command as another user, `deployer`, who can look into
   # neither the worker nor the shell above it.
   # Here and not in the repository: who may push there must not choose what runs before the checks of the worker.
-  buildspec = <<-YAML
-    version: 0.2
-    phases:
-      build:
-        commands:
-          - iwomp-worker
-  YAML
+  buildspec = yamlencode({
+    version = 0.2
+    phases  = { build = { commands = concat(var.privileged ? local.docker_commands : [], ["iwomp-worker"]) } }
+  })
+
+  # As AWS's guide for Docker in an image of one's own has it. Its group is that of the command: the socket is root to whoever
+  # may write to it.
+  docker_commands = [
+    "nohup dockerd --group deployer >/tmp/dockerd.log 2>&1 &",
+    "timeout 60 sh -c 'until docker info >/dev/null 2>&1; do sleep 1; done' || { cat /tmp/dockerd.log; exit 1; }",
+  ]
 }
 
 # Before the project: CodeBuild would make the group itself in the first build, for ever and outside of Terraform.

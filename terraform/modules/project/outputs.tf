@@ -22,3 +22,8 @@ output "credentials_parameter" {
   description = "Name of the parameter of the Git credentials, whether or not there is one."
   value       = local.credentials_parameter
 }
+
+output "timeout_minutes" {
+  description = "How long a build may take."
+  value       = var.timeout_minutes
+}

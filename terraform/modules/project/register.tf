@@ -24,6 +24,12 @@ locals {
   )
 }
 
+locals {
+  # Bytes and not characters, of which `length` counts: three for four of Base64, less what fills it up.
+  register_base64 = base64encode(jsonencode(local.register))
+  register_bytes  = length(local.register_base64) / 4 * 3 - length(regex("=*$", local.register_base64))
+}
+
 resource "aws_ssm_parameter" "register" {
   #checkov:skip=CKV2_AWS_34:No secret is in it, and the launcher, which reads it, is to decrypt nothing.
   count = var.external_register ? 0 : 1
@@ -35,6 +41,13 @@ resource "aws_ssm_parameter" "register" {
   insecure_value = jsonencode(local.register)
   # Grows to an advanced parameter only where a caBundle makes it larger than 4 KB; those cost a little.
   tier = "Intelligent-Tiering"
+
+  lifecycle {
+    precondition {
+      condition     = local.register_bytes <= 8192
+      error_message = "Project ${var.name}: its register entry has ${local.register_bytes} bytes, and a parameter holds 8192. ca_bundle has ${length(coalesce(var.ca_bundle, " "))} of them, allowed_signers ${length(coalesce(var.allowed_signers, " "))}: only the one certificate authority is needed, not its whole bundle."
+    }
+  }
 }
 
 resource "aws_ssm_parameter" "credentials" {

@@ -24,13 +24,13 @@ resource "aws_iam_role" "this" {
 resource "aws_iam_role_policy" "worker" {
   name   = "worker"
   role   = aws_iam_role.this.id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.worker_statements })
+  policy = replace(local.worker_policy, local.key_placeholder, var.key_arn)
 }
 
 resource "aws_iam_role_policy" "fence" {
   name   = "fence"
   role   = aws_iam_role.this.id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.fence_statements })
+  policy = replace(local.fence_policy, local.key_placeholder, var.key_arn)
 }
 
 resource "aws_iam_role_policy" "project" {
@@ -39,6 +39,13 @@ resource "aws_iam_role_policy" "project" {
   name   = "project"
   role   = aws_iam_role.this.id
   policy = var.policy_json
+
+  lifecycle {
+    precondition {
+      condition     = length(jsonencode(jsondecode(var.policy_json))) <= local.policy_left_characters
+      error_message = "Project ${var.name}: policy_json has ${length(jsonencode(jsondecode(var.policy_json)))} characters, and ${local.policy_left_characters} are left of the ${local.policy_limit_characters} that IAM takes in all inline policies of a role. Make a managed policy of it, and name that in policy_arns."
+    }
+  }
 }
 
 resource "aws_iam_role_policy_attachment" "project" {
@@ -57,6 +64,16 @@ locals {
     "${local.parameter_arn_prefix}${local.default_parameter}",
     "${local.parameter_arn_prefix}${local.credentials_parameter}",
   ]
+
+  # The key's ARN is unknown until the key is there. An ARN of the same length stands for it, so that a first plan can already
+  # measure the policies; IAM is given the real one.
+  key_placeholder = "${local.arn_prefix}:kms:${local.arn_suffix}:key/00000000-0000-0000-0000-000000000000"
+  worker_policy   = jsonencode({ Version = "2012-10-17", Statement = local.worker_statements })
+  fence_policy    = jsonencode({ Version = "2012-10-17", Statement = local.fence_statements })
+
+  # What IAM counts of all inline policies of a role, white space left out.
+  policy_limit_characters = 10240
+  policy_left_characters  = local.policy_limit_characters - length(local.worker_policy) - length(local.fence_policy)
 
   worker_statements = concat(
     [
@@ -79,7 +96,7 @@ locals {
         Sid       = "DecryptOwnEntry"
         Effect    = "Allow"
         Action    = "kms:Decrypt"
-        Resource  = var.key_arn
+        Resource  = local.key_placeholder
         Condition = { StringEquals = { "kms:EncryptionContext:PARAMETER_ARN" = local.own_parameter_arns } }
       },
       {
@@ -96,6 +113,47 @@ locals {
       Action   = ["sts:AssumeRole", "sts:TagSession"]
       Resource = arn
     }],
+    # What CodeBuild does with this role to put the build into a network, after "Allow CodeBuild access to AWS services
+    # required to create a VPC network interface" of its guide; to make, attach and remove is held to the project's subnets.
+    [for vpc in local.vpcs : {
+      Sid    = "LookAtNetwork"
+      Effect = "Allow"
+      Action = [
+        "ec2:DescribeDhcpOptions",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
+      ]
+      Resource = "*" # these actions know no resource
+    }],
+    [for vpc in local.vpcs : {
+      Sid    = "MakeNetworkInterface"
+      Effect = "Allow"
+      Action = "ec2:CreateNetworkInterface"
+      Resource = concat(
+        ["${local.ec2_arn_prefix}:network-interface/*"],
+        local.subnet_arns,
+        [for id in vpc.security_group_ids : "${local.ec2_arn_prefix}:security-group/${id}"],
+      )
+    }],
+    [for vpc in local.vpcs : {
+      Sid       = "RemoveNetworkInterface"
+      Effect    = "Allow"
+      Action    = "ec2:DeleteNetworkInterface"
+      Resource  = "${local.ec2_arn_prefix}:network-interface/*"
+      Condition = { ArnEquals = { "ec2:Subnet" = local.subnet_arns } }
+    }],
+    [for vpc in local.vpcs : {
+      Sid      = "LendNetworkInterface"
+      Effect   = "Allow"
+      Action   = "ec2:CreateNetworkInterfacePermission"
+      Resource = "${local.ec2_arn_prefix}:network-interface/*"
+      Condition = {
+        ArnEquals    = { "ec2:Subnet" = local.subnet_arns }
+        StringEquals = { "ec2:AuthorizedService" = "codebuild.amazonaws.com" }
+      }
+    }],
     # Only for an image in ECR, of whichever account.
     [for image in local.ecr_images : {
       Sid      = "PullImage"
@@ -110,6 +168,10 @@ locals {
       Resource = "*" # the action knows no resource; the token opens what PullImage allows
     }],
   )
+
+  vpcs           = var.vpc == null ? [] : [var.vpc]
+  ec2_arn_prefix = "${local.arn_prefix}:ec2:${local.arn_suffix}"
+  subnet_arns    = flatten([for vpc in local.vpcs : [for id in vpc.subnet_ids : "${local.ec2_arn_prefix}:subnet/${id}"]])
 
   ecr_images = regexall(
     "^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<repository>[^:@]+)[:@]",
@@ -197,13 +259,13 @@ locals {
       Sid       = "LeaveKeyAlone"
       Effect    = "Deny"
       NotAction = "kms:Decrypt"
-      Resource  = var.key_arn
+      Resource  = local.key_placeholder
     },
     {
       Sid       = "DecryptNothingOfOthers"
       Effect    = "Deny"
       Action    = "kms:Decrypt"
-      Resource  = var.key_arn
+      Resource  = local.key_placeholder
       Condition = { StringNotEquals = { "kms:EncryptionContext:PARAMETER_ARN" = local.own_parameter_arns } }
     },
     {

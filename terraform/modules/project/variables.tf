@@ -389,6 +389,40 @@ variable "compute_type" {
   }
 }
 
+variable "privileged" {
+  description = "Give the build's container the rights of the machine, and start a Docker daemon for the command: for Docker assets of CDK and the like. README.md says which promises then no longer hold."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "vpc" {
+  description = "Network that the build is in, for a Git server or an endpoint that only it reaches. Its subnets have to lead to AWS, too, by a NAT gateway or endpoints. Null: AWS's own, with the internet."
+  type        = object({ vpc_id = string, subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+
+  validation {
+    condition     = var.vpc == null ? true : can(regex("^vpc-[0-9a-f]+$", var.vpc.vpc_id))
+    error_message = "Project ${var.name}: vpc.vpc_id must be the id of a VPC: vpc-0123456789abcdef0."
+  }
+
+  validation {
+    condition = var.vpc == null ? true : alltrue([
+      length(var.vpc.subnet_ids) >= 1, length(var.vpc.subnet_ids) <= 16,
+      alltrue([for id in var.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]),
+    ])
+    error_message = "Project ${var.name}: vpc.subnet_ids must be the ids of 1 to 16 subnets, which is what CodeBuild takes: subnet-0123456789abcdef0."
+  }
+
+  validation {
+    condition = var.vpc == null ? true : alltrue([
+      length(var.vpc.security_group_ids) >= 1, length(var.vpc.security_group_ids) <= 5,
+      alltrue([for id in var.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]),
+    ])
+    error_message = "Project ${var.name}: vpc.security_group_ids must be the ids of 1 to 5 security groups, which is what CodeBuild takes: sg-0123456789abcdef0."
+  }
+}
+
 variable "timeout_minutes" {
   description = "How long a deployment may take; the command gets two minutes less."
   type        = number
@@ -426,6 +460,11 @@ variable "policy_arns" {
       can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", arn))
     ])
     error_message = "Project ${var.name}: policy_arns must be ARNs of managed policies: arn:aws:iam::123456789012:policy/name."
+  }
+
+  validation {
+    condition     = length(var.policy_arns) <= 10
+    error_message = "Project ${var.name}: policy_arns names ${length(var.policy_arns)} policies, and IAM attaches 10 to a role. Put several into one."
   }
 }
 

@@ -31,11 +31,9 @@ locals {
     ), "https://"),
     "", # coalesce found none: a validation of `subjects` says so
   )
-  issuer_url = "https://${local.issuer}"
-
   audiences = {
     github    = "sts.amazonaws.com"
-    gitlab    = local.issuer_url
+    gitlab    = "https://${local.issuer}"
     buildkite = "sts.amazonaws.com"
     circleci  = reverse(split("/", local.issuer))[0]
   }

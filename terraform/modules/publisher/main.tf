@@ -30,11 +30,21 @@ locals {
 
 # --- a role, for tokens ---
 
-resource "aws_iam_openid_connect_provider" "this" {
-  count = !local.is_user && var.provider_arn == null ? 1 : 0
+# The account has one identity provider for each issuer, and others may rely on it: it is not made here, where `destroy` would
+# take it from them, but once, by modules/identity_provider. Without it the plan fails and names it.
+data "aws_iam_openid_connect_provider" "this" {
+  count = local.is_user ? 0 : 1
 
-  url            = local.issuer_url
-  client_id_list = [local.audience]
+  arn = local.provider_arn
+}
+
+# One that an earlier version made here stays in the account, and leaves the state.
+removed {
+  from = aws_iam_openid_connect_provider.this
+
+  lifecycle {
+    destroy = false
+  }
 }
 
 resource "aws_iam_role" "this" {
@@ -46,19 +56,19 @@ resource "aws_iam_role" "this" {
   # The shortest there is: a job publishes once.
   max_session_duration = 3600
 
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "JobsOfThisProject"
-      Effect    = "Allow"
-      Principal = { Federated = local.provider_arn }
-      Action    = "sts:AssumeRoleWithWebIdentity"
-      Condition = local.token_conditions
-    }]
-  })
+  assume_role_policy = local.trust_policy
 
-  # IAM is told the provider's ARN as text, below.
-  depends_on = [aws_iam_openid_connect_provider.this]
+  lifecycle {
+    precondition {
+      condition     = length(local.trust_policy) <= 2048
+      error_message = "The subjects make a trust policy of ${length(local.trust_policy)} characters, and IAM takes 2048. Name fewer: one branch, or one environment."
+    }
+
+    precondition {
+      condition     = contains(data.aws_iam_openid_connect_provider.this[0].client_id_list, local.audience)
+      error_message = "${local.provider_arn} does not take tokens made out for ${local.audience}: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn ${local.provider_arn} --client-id ${local.audience}"
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "publish" {
@@ -74,6 +84,17 @@ locals {
     var.provider_arn,
     "arn:${local.account.partition}:iam::${local.account.id}:oidc-provider/${local.issuer}",
   )
+
+  trust_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "JobsOfThisProject"
+      Effect    = "Allow"
+      Principal = { Federated = local.provider_arn }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = local.token_conditions
+    }]
+  })
 
   # Audience and subject, both, by StringEquals: an issuer signs tokens for everybody who has an account there, and an
   # absent key does not equal anything. Never IfExists or ForAllValues, which an absent key satisfies.

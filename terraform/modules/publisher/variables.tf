@@ -34,7 +34,7 @@ variable "issuer_url" {
 }
 
 variable "provider_arn" {
-  description = "An identity provider that the account already has for this issuer; there can be one only. Null: it is made here."
+  description = "The account's identity provider for this issuer (modules/identity_provider). Null: by the issuer's name, of which there can be one only."
   type        = string
   default     = null
 

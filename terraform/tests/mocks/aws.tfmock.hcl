@@ -12,6 +12,13 @@ mock_data "aws_region" {
   defaults = { id = "eu-central-1" }
 }
 
+# Audiences of all the tests of publishers.
+mock_data "aws_iam_openid_connect_provider" {
+  defaults = {
+    client_id_list = ["sts.amazonaws.com", "https://gitlab.com", "https://git.corp.example", "00000000-0000-4000-8000-000000000001", "ari:cloud:bitbucket::workspace/00000000-0000-4000-8000-000000000001", "aws"]
+  }
+}
+
 mock_resource "aws_sns_topic" {
   defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws" }
 }

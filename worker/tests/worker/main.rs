@@ -200,6 +200,20 @@ fn every_wrong_variable_is_named_at_once() {
 }
 
 #[test]
+fn credentials_under_the_key_of_a_destroyed_pipeline_are_named_with_what_to_do() {
+    let scene = Scene::new();
+    scene.commit("first", "#!/bin/sh\n");
+    scene.ssm.put_under_a_dead_key("/iw-credentials/demo");
+    let run = scene.run();
+    for part in
+        ["/iw-credentials/demo", "InvalidKeyId", "under a key that this build cannot use", "make secret PROJECT=demo"]
+    {
+        assert!(run.log.contains(part), "{part} is missing in {}", run.log);
+    }
+    assert_eq!(run.outcome()["class"], "aws", "{}", run.log);
+}
+
+#[test]
 fn a_broken_register_entry_is_named_with_its_key() {
     let scene = Scene::new();
     scene.ssm.put("/iw/demo", "String", r#"{"gitUrl":"https://git.example/r"}"#);

@@ -17,6 +17,9 @@ type Asked = Arc<Mutex<Vec<String>>>;
 pub const SESSION: [&str; 3] = ["ASIASESSION", "canary-session-secret", "canary-session-token"];
 pub const FORBIDDEN_ROLE: &str = "arn:aws:iam::123456789012:role/forbidden";
 
+/// What stands for the type of a parameter that nobody can decrypt any more.
+const DEAD_KEY: &str = "dead key";
+
 /// The operation that is taken and never answered, if there is one.
 type Silent = Arc<Mutex<Option<&'static str>>>;
 
@@ -68,6 +71,11 @@ impl Ssm {
         self.parameters.lock().unwrap().insert(name.to_owned(), (r#type.to_owned(), value.to_owned()));
     }
 
+    /// A parameter whose key was destroyed with an earlier pipeline.
+    pub fn put_under_a_dead_key(&self, name: &str) {
+        self.put(name, DEAD_KEY, "");
+    }
+
     pub fn value(&self, name: &str) -> Option<String> {
         self.parameters.lock().unwrap().get(name).map(|(_, value)| value.clone())
     }
@@ -97,8 +105,8 @@ fn answer(mut stream: TcpStream, silent: &Silent, parameters: &Parameters, asked
         asked.lock().unwrap().push(query);
         (status, "text/xml", body)
     } else {
-        let body = respond(&target, &serde_json::from_slice(&body).unwrap(), parameters).to_string();
-        ("200 OK", "application/x-amz-json-1.1", body)
+        let (status, body) = respond(&target, &serde_json::from_slice(&body).unwrap(), parameters);
+        (status, "application/x-amz-json-1.1", body.to_string())
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close");
     // The worker may have been told to stop meanwhile.
@@ -106,24 +114,29 @@ fn answer(mut stream: TcpStream, silent: &Silent, parameters: &Parameters, asked
     None
 }
 
-fn respond(target: &str, request: &Value, parameters: &Parameters) -> Value {
+fn respond(target: &str, request: &Value, parameters: &Parameters) -> (&'static str, Value) {
     let mut parameters = parameters.lock().unwrap();
     match target {
         "AmazonSSM.GetParameters" => {
             let names: Vec<&str> = request["Names"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
             let (known, unknown): (Vec<&str>, Vec<&str>) =
                 names.iter().partition(|&&name| parameters.contains_key(name));
+            if known.iter().any(|&name| parameters[name].0 == DEAD_KEY) {
+                let message = "arn:aws:kms:eu-central-1:123456789012:key/1 is pending deletion. (Service: AWSKMS; Status Code: 400; \
+                    Error Code: KMSInvalidStateException; Request ID: r-2; Proxy: null)";
+                return ("400 Bad Request", json!({ "__type": "InvalidKeyId", "message": message }));
+            }
             let known: Vec<Value> = known
                 .iter()
                 .map(|&name| (name, &parameters[name]))
                 .map(|(name, (r#type, value))| json!({ "Name": name, "Type": r#type, "Value": value }))
                 .collect();
-            json!({ "Parameters": known, "InvalidParameters": unknown })
+            ("200 OK", json!({ "Parameters": known, "InvalidParameters": unknown }))
         }
         "AmazonSSM.PutParameter" => {
             let text = |key: &str| request[key].as_str().unwrap().to_owned();
             parameters.insert(text("Name"), (text("Type"), text("Value")));
-            json!({ "Version": 1, "Tier": "Standard" })
+            ("200 OK", json!({ "Version": 1, "Tier": "Standard" }))
         }
         other => panic!("no answer to {other}"),
     }

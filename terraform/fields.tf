@@ -1,0 +1,90 @@
+# The fields of an entry of `projects`: the one list of them, with the kind of value that each takes.
+#
+# `projects` has the type `any`, because Terraform drops an attribute that an object type does not name without a word, and a
+# misspelt `require_commit` would then deploy what nobody tested. The variable's validations hold every entry to this list.
+#
+# A new field: a line here, one in projects.tf that hands it to modules/project, and there the variable with its rules and its
+# default. A field that this module uses itself gets its type and its default in local.projects below.
+locals {
+  entry_fields = {
+    # What stands at the top of an entry.
+    "" = {
+      git_url           = "text"
+      command           = "text"
+      command_vector    = "list of texts"
+      deploy_dir        = "text"
+      branches          = "list of texts"
+      auth_scheme       = "text"
+      ca_bundle         = "text"
+      external_register = "true or false"
+
+      require_commit  = "true or false"
+      first_parent    = "true or false"
+      pinned          = "text"
+      allowed_signers = "text"
+      deploy_role_arn = "text"
+
+      schedule  = "text"
+      unchanged = "text"
+
+      environment = "map of texts"
+
+      own_topic      = "true or false"
+      publisher_arns = "list of texts"
+      publisher      = "object"
+
+      credentials_version = "number"
+
+      image           = "text"
+      compute_type    = "text"
+      privileged      = "true or false"
+      vpc             = "object"
+      timeout_minutes = "number"
+
+      policy_arns = "list of texts"
+      policy_json = "text"
+    }
+
+    # What stands in an object of an entry, by its name.
+    publisher = {
+      ci           = "text"
+      subjects     = "list of texts"
+      issuer_url   = "text"
+      provider_arn = "text"
+      audience     = "text"
+    }
+    vpc = {
+      vpc_id             = "text"
+      subnet_ids         = "list of texts"
+      security_group_ids = "list of texts"
+    }
+  }
+
+  # The pairs of letters that a field's name is made of, by which a misspelt one finds its neighbour.
+  field_pairs = {
+    for part, fields in local.entry_fields : part => {
+      for field in keys(fields) : field => distinct([
+        for place in range(length(replace(field, "_", "")) - 1) : substr(replace(field, "_", ""), place, 2)
+      ])
+    }
+  }
+
+  # All fields of every entry, null where it says nothing; of those that this module uses itself, the types and defaults.
+  absent = { for part, fields in local.entry_fields : part => { for field in keys(fields) : field => null } }
+  projects = {
+    for name, project in {
+      for name, project in var.projects : name => merge(local.absent[""], project)
+      } : name => merge(project, {
+        branches            = project.branches == null ? null : tolist(project.branches)
+        require_commit      = tobool(project.require_commit)
+        schedule            = project.schedule
+        own_topic           = project.own_topic == null ? false : tobool(project.own_topic)
+        publisher_arns      = project.publisher_arns == null ? tolist([]) : tolist(project.publisher_arns)
+        credentials_version = tonumber(project.credentials_version)
+    })
+  }
+
+  publishers = {
+    for name, project in local.projects : name => merge(local.absent.publisher, project.publisher) if project.publisher != null
+  }
+}
