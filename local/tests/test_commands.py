@@ -115,7 +115,7 @@ def test_logs_of_what_was_never_built_say_where_to_look(pipeline: PipelineUnderT
 def test_a_secret_goes_from_standard_input_to_its_parameter_and_nowhere_else(
     pipeline: PipelineUnderTest, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{CANARY}-given\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{CANARY}-given\n".encode())))
     commands.secret(pipeline.stack.pipeline, "public", None)
     said = capsys.readouterr()
     assert CANARY not in said.out + said.err
@@ -132,7 +132,7 @@ def test_a_secret_goes_from_standard_input_to_its_parameter_and_nowhere_else(
 def test_a_secret_goes_from_a_file_too(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("the-token\n")
-    assert credentials_document(commands.read_secret(file)) == '{"authToken": "the-token"}'
+    assert credentials_document(commands.read_secret(file)) == '{"authToken":"the-token"}'
 
 
 KEY = "-----BEGIN PRIVATE KEY-----\nwords-secret\n-----END PRIVATE KEY-----\n"
@@ -204,7 +204,7 @@ def test_next_steps_name_the_ci_call_of_each_project(pipeline: PipelineUnderTest
     commands.next_steps(pipeline.stack.pipeline)
     said = capsys.readouterr().out
     assert "make secret PROJECT=ssh" in said
-    assert "aws sns publish --topic-arn" in said
+    assert "aws sns publish --region eu-central-1 --topic-arn" in said
 
 
 @pytest.mark.parametrize(
