@@ -52,12 +52,12 @@ down: $(TOOLS) ## End the local stack
 
 # Development
 
-# Pytest's by groups, of which there are none: that hands them out one by one, in their order.
+# Pytest's in three processes, whatever the cores, for most of them wait; local/tests/conftest.py says what goes together.
 test: check build ## All tests: Rust, Terraform, and end to end on the local AWS
 	cargo test --workspace --locked
 	worker/tests/image_script.sh
 	.github/actions/trigger/test.sh
-	cd local && ../$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup
+	cd local && ../$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadscope
 
 check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's own tests; changes nothing
 	cargo fmt --all --check

@@ -8,6 +8,8 @@ from pathlib import Path
 import pipeline_under_test
 import pytest
 from pipeline_under_test import PipelineUnderTest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from iwomp_local.boundary.snapshot import Snapshot, read
 from iwomp_local.emulator import Emulator, Lifetime
@@ -22,7 +24,10 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelineUnderTest]:
-    with pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")) as running:
+    with (
+        pipeline_under_test.running(tmp_path_factory.mktemp("pipeline")) as running,
+        pipeline_under_test.with_what_takes_long(running),
+    ):
         yield running
 
 
@@ -33,9 +38,42 @@ def applied(pipeline: PipelineUnderTest) -> Snapshot:
     return read(stack.pipeline, {stack.ci.arn: (stack.pipeline.outputs["topic_arn"],)})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests know no order, with one exception: what takes the shared stack down comes after all that use it.
+# In several processes, a file goes to one of them, whole, so that what its tests share is made once. The files whose
+# tests share the stack go together, in two halves, since most of them wait: two processes have a stack each.
+STACK = {
+    "test_boundary.py": "stack",
+    "test_commands.py": "stack",
+    "test_delivery.py": "deliveries",
+    "test_pipeline.py": "stack",
+    "test_secret_matrix.py": "stack",
+    "test_thief.py": "stack",
+}
 
-    Where two processes share the work, each has a stack of its own, and keeps this order among its tests.
-    """
-    items.sort(key=lambda item: item.get_closest_marker("takes_the_stack_down") is not None)
+
+# What takes minutes begins first; nothing long is left for the end, when the other processes have nothing to do.
+LONGEST = ("test_hostile_git.py", "test_boundary.py", "test_delivery.py", "test_accept.py", "test_faults.py")
+
+
+class InGroups(LoadScopeScheduling):  # type: ignore[misc]  # it is untyped
+    """xdist's own `loadgroup` writes its groups where this pytest does not look."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0]).name
+        return STACK.get(file, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InGroups:
+    config.option.loadscopereorder = False  # it would put last what has few tests, however long they take
+    return InGroups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    users = {item.path.name for item in items if "pipeline" in fixtures_of(item)}
+    if missing := sorted(users - set(STACK)):
+        raise pytest.UsageError(
+            f"STACK in tests/conftest.py lacks {', '.join(missing)}: it would get a stack of its own"
+        )
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,14 @@ from iwomp_local.git_server import Access, Anybody, BearerToken, GitServer, Pass
 from iwomp_local.repository import Repository
 from iwomp_local.ssh_server import SshServer
 from iwomp_local.stack import Stack
+from iwomp_local.waiting import wait_for
 
 RETRY_SECONDS = 20  # the least that the module allows
 MAX_WAIT_SECONDS = 3600
 LASTING_TRIES = 5  # after so many the launcher gives up what only a person can mend
 CROWD = 12
+CLOCK_SKEW_SECONDS = 5  # the launcher's own: a build that began so little after a publication may have begun before it
+LOOKED_AT_SECONDS = 180.0
 # Every secret of these tests begins with it, so that one search finds them all.
 CANARY = f"canary-{secrets.token_hex(8)}"
 
@@ -102,6 +108,14 @@ class Result:
 
 
 @dataclass
+class Crowd:
+    """Triggers of one project at once, while its build lasts until it is let go."""
+
+    triggers: list[str]
+    let_go: Future[None]
+
+
+@dataclass
 class PipelineUnderTest:
     """The applied stack with its Git hosts."""
 
@@ -109,9 +123,10 @@ class PipelineUnderTest:
     git: GitServer
     ssh: SshServer
     ca_bundle: str
+    apply_log: Path
     early_plan: str = ""
     dead_trigger: str = ""
-    crowd: list[str] = field(default_factory=list)
+    crowd: Crowd = field(init=False)
     repositories: dict[str, Repository] = field(default_factory=dict)
 
     @property
@@ -155,17 +170,65 @@ def running(directory: Path) -> Iterator[PipelineUnderTest]:
         SshServer(repositories) as ssh,
         Stack.start(directory / "stack", Lifetime.WITH_STARTER) as stack,
     ):
-        made = PipelineUnderTest(stack, git, ssh, authority.bundle)
+        made = PipelineUnderTest(stack, git, ssh, authority.bundle, directory / "apply.log")
         for name in (*MANAGED, *EXTERNAL):
             repository = Repository.create(repositories / f"{name}.git")
             repository.commit("first", {"deploy.sh": DEPLOY, "services/api/deploy.sh": DEPLOY})
             git.serve(name, ACCESS.get(name, Anybody()))
             made.repositories[name] = repository
         configure(made)
-        stack.apply()
+        with logged(stack, made.apply_log):
+            stack.apply()
         made.early_plan = stack.terraform.pending_changes()
         register_by_hand(made)
         yield made
+
+
+@contextmanager
+def with_what_takes_long(made: PipelineUnderTest) -> Iterator[None]:
+    """Begins what the queue's delays make long, so that other tests run meanwhile."""
+    # Registered, but never applied: its triggers can only become dead letters.
+    made.write_register("unbuilt", json.dumps({"gitUrl": made.git_url("public"), "command": "deploy.sh"}))
+    made.dead_trigger = made.stack.trigger("unbuilt")
+    with ThreadPoolExecutor(1) as beside:
+        made.crowd = crowd(made, made.stack.directory / "let-go", beside)
+        yield
+
+
+def crowd(made: PipelineUnderTest, gate: Path, beside: Executor) -> Crowd:
+    """Publishes it.
+
+    The first build is let go once every trigger was looked at, and no clock can be so wrong any more that a build which
+    begins now might have begun before a publication.
+    """
+    script = f"#!/bin/sh\nwhile [ ! -e {gate} ]; do sleep 0.2; done\n"
+    made.repositories["busy"].commit("last until it is let go", {"deploy.sh": script})
+    triggers = [made.stack.trigger("busy") for _ in range(CROWD)]
+    published = time.monotonic()
+
+    def looked_at(trigger: str) -> bool | None:
+        words = [line["outcome"] for line in made.stack.launcher_words(trigger)]
+        return True if {"busy", "started"} & set(words) else None
+
+    def let_go() -> None:
+        for trigger in triggers:
+            wait_for(f"the launcher's word on {trigger}", partial(looked_at, trigger), LOOKED_AT_SECONDS)
+        time.sleep(max(0.0, published + CLOCK_SKEW_SECONDS + 1 - time.monotonic()))
+        gate.touch()
+
+    return Crowd(triggers, beside.submit(let_go))
+
+
+@contextmanager
+def logged(stack: Stack, log: Path) -> Iterator[None]:
+    """All that Terraform's provider does, written down."""
+    variables = {"TF_LOG_PROVIDER": "DEBUG", "TF_LOG_PATH": str(log)}
+    stack.terraform.variables.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del stack.terraform.variables[name]
 
 
 def configure(made: PipelineUnderTest) -> None:
@@ -204,10 +267,3 @@ def register_by_hand(made: PipelineUnderTest) -> None:
     ):
         entry = {"gitUrl": made.git_url(name), "command": "deploy.sh", **more}
         made.write_register(name, json.dumps(entry), "SecureString" if more else "String")
-    # Registered, but never applied: its triggers can only become dead letters, which takes a while.
-    made.write_register("unbuilt", json.dumps({"gitUrl": made.git_url("public"), "command": "deploy.sh"}))
-    made.dead_trigger = made.stack.trigger("unbuilt")
-    # A crowd at once: here too it is the queue's delay that takes a while. A build that lasts longer than the clocks
-    # may differ, so that the next one begins late enough to cover whoever waits.
-    made.repositories["busy"].commit("take a while", {"deploy.sh": "#!/bin/sh\nsleep 8\n"})
-    made.crowd = [made.stack.trigger("busy") for _ in range(CROWD)]

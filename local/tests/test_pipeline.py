@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pipeline_under_test import (
     CANARY,
+    CLOCK_SKEW_SECONDS,
     CROWD,
     DEPLOY,
     LASTING_TRIES,
@@ -22,13 +24,12 @@ from pipeline_under_test import (
 )
 
 from iwomp_local import commands
-from iwomp_local.emulator import REGION
 from iwomp_local.pipeline import PipelineError, variable
 from iwomp_local.waiting import wait_for
 
 Captured = pytest.CaptureFixture[str]
-RETRIED_SECONDS = RETRY_SECONDS * 2 + 30.0
-DEAD_SECONDS = RETRY_SECONDS * 3 + 30.0  # the delays grow up to it, and five tries have four
+RETRIED_SECONDS = RETRY_SECONDS * 2 + 120.0
+DEAD_SECONDS = RETRY_SECONDS * 3 + 120.0  # the delays grow up to it, and five tries have four
 
 
 def assert_deployed(result: Result) -> None:
@@ -46,6 +47,13 @@ def assert_ended(result: Result, outcome: str, word: str) -> None:
 
 def test_a_plan_after_the_apply_finds_nothing_to_change(pipeline: PipelineUnderTest) -> None:
     assert pipeline.early_plan == ""
+
+
+def test_no_call_of_the_apply_was_made_twice(pipeline: PipelineUnderTest) -> None:
+    """The SDK repeats a call whose answer it lost; what has taken effect then stands in its own way."""
+    log = pipeline.apply_log.read_text(errors="replace")
+    assert log.count("HTTP Request Sent") > 100, "the provider's calls are not logged any more"
+    assert [line for line in log.splitlines() if "retrying request" in line] == []
 
 
 # Ways to register and to fetch
@@ -415,7 +423,7 @@ def test_no_secret_is_in_arguments_or_environment_while_git_runs(pipeline: Pipel
             seen.update(everything_that_runs())
             return True if any("/token.git" in text and "remote-https" in text for text in seen.values()) else None
 
-        wait_for("git to run", git_runs, 30)
+        wait_for("git to run", git_runs, RETRIED_SECONDS)
         for _ in range(10):
             seen.update(everything_that_runs())
             time.sleep(0.02)
@@ -470,14 +478,23 @@ def test_no_secret_is_in_any_log_or_in_terraforms_state_or_plan(pipeline: Pipeli
 def test_of_a_crowd_of_triggers_one_runs_one_waits_and_runs_and_that_covers_the_others(
     pipeline: PipelineUnderTest,
 ) -> None:
-    pipe = pipeline.stack.pipeline
-    verdicts = [pipeline.stack.launcher_verdict(trigger, DEAD_SECONDS) for trigger in pipeline.crowd]
-    words = [[line["outcome"] for line in pipeline.stack.launcher_words(trigger)] for trigger in pipeline.crowd]
-    assert sum("busy" in said for said in words) == CROWD - 1
-    assert sorted(verdict["outcome"] for verdict in verdicts) == ["covered"] * (CROWD - 2) + ["started"] * 2, words
-    first, second = sorted(pipe.builds("busy"), key=lambda build: build["startTime"])
-    assert first["endTime"] <= second["startTime"]
-    assert {verdict["build"] for verdict in verdicts if verdict["outcome"] == "covered"} == {second["id"]}
+    stack, triggers = pipeline.stack, pipeline.crowd.triggers
+    pipeline.crowd.let_go.result(DEAD_SECONDS)
+    verdicts = {trigger: stack.launcher_verdict(trigger, DEAD_SECONDS) for trigger in triggers}
+    words = [[line["outcome"] for line in stack.launcher_words(trigger)] for trigger in triggers]
+    assert sum("busy" in said for said in words) == CROWD - 1, words
+    covered = {trigger: verdict["build"] for trigger, verdict in verdicts.items() if verdict["outcome"] == "covered"}
+    started = {verdict["build"] for verdict in verdicts.values() if verdict["outcome"] == "started"}
+    builds = sorted(stack.pipeline.builds("busy"), key=lambda build: build["startTime"])
+    assert len(covered) + len(started) == CROWD, verdicts
+    assert started == {build["id"] for build in builds}
+    # The first covers nobody. A third is there only if its trigger came within the two seconds for which a launcher
+    # believes what it saw before the second ended.
+    assert len(builds) in (2, 3), words
+    assert all(earlier["endTime"] <= later["startTime"] for earlier, later in pairwise(builds))
+    began = {build["id"]: build["startTime"].timestamp() for build in builds if build["buildStatus"] == "SUCCEEDED"}
+    for trigger, build in covered.items():
+        assert began[build] > stack.published_at(trigger) + CLOCK_SKEW_SECONDS
 
 
 def test_a_trigger_that_is_delivered_twice_runs_once(pipeline: PipelineUnderTest) -> None:
@@ -517,7 +534,7 @@ def test_a_stopped_build_ends_its_command_in_order(pipeline: PipelineUnderTest, 
         build = pipeline.stack.build_of("slow", trigger)
         return build if build is not None and "\nwaiting\n" in pipeline.stack.pipeline.log_text(build) else None
 
-    build = wait_for("the command", waiting, 30)
+    build = wait_for("the command", waiting, RETRIED_SECONDS)
     pipeline.stack.emulator.client("codebuild").stop_build(id=build["id"])
     _, log = pipeline.stack.finished_build("slow", trigger)
     assert ended.read_text() == "in order\n"
@@ -540,36 +557,6 @@ def test_a_trigger_that_cannot_start_becomes_a_dead_letter_and_redrive_sends_it_
     verdict = pipeline.stack.launcher_verdict(trigger, RETRIED_SECONDS)
     assert (verdict["outcome"], verdict["class"]) == ("refused", "unknown_project")
     wait_for("empty queues", lambda: True if pipe.waiting(dead_letters) == 0 else None, RETRIED_SECONDS)
-
-
-# The end
-
-
-@pytest.mark.takes_the_stack_down
-def test_destroy_leaves_nothing_but_what_was_written_by_hand(pipeline: PipelineUnderTest) -> None:
-    stack, cp = pipeline.stack, pipeline.config_path
-    stack.terraform.destroy()
-    assert stack.terraform.resources() == []
-    client = stack.emulator.client
-    assert client("sqs").list_queues().get("QueueUrls", []) == []
-    assert client("sns").list_topics()["Topics"] == []
-    assert client("lambda").list_functions()["Functions"] == []
-    assert client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
-    assert client("codebuild").list_projects()["projects"] == []
-    assert client("ecr").describe_repositories()["repositories"] == []
-    assert client("logs").describe_log_groups()["logGroups"] == []
-    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    roles = [role["RoleName"] for role in client("iam").list_roles()["Roles"]]
-    assert [name for name in roles if name.startswith(cp)] == []
-    states = [
-        client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client("kms").list_keys()["Keys"]
-    ]
-    assert {state["KeyState"] for state in states if state["KeyManager"] == "CUSTOMER"} == {"PendingDeletion"}
-    names = [parameter["Name"] for parameter in client("ssm").describe_parameters(MaxResults=50)["Parameters"]]
-    managed = {f"/{cp}/token", f"/{cp}/ssh", f"/{cp}-credentials/token"}
-    assert not managed & set(names)
-    assert f"/{cp}/article" in names
-    assert REGION in stack.pipeline.outputs["topic_arn"]
 
 
 # Used by nothing above, so that both forms of the same secret are searched for.

@@ -12,7 +12,7 @@ from hostile_git.protocol import honest
 from hostile_git.server import Behaviour
 from hostile_git.world import GOOD, World, ordinary
 
-ORDINARY_SECONDS = 90
+ORDINARY_SECONDS = 300
 """Of the worker's time limit: never reached, however busy the machine."""
 SHORT_SECONDS = 4
 """Where the host never comes to an end."""

@@ -20,7 +20,7 @@ CONFIG_PATH = "hostile-git"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 AFTER_LIMIT_SECONDS = 60.0
 """The worker ends in order after its time limit, on a machine that has other things to do."""
-NAIVE_SECONDS = 60.0
+NAIVE_SECONDS = 180.0
 NAIVE_WAITING_SECONDS = 6.0
 """A naive client has no limit of its own; where the host never ends, this is when we believe it."""
 

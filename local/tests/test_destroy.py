@@ -1,0 +1,39 @@
+"""What `make destroy` leaves, on a stack of its own: nobody else has to run before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pipeline_under_test
+
+from iwomp_local.emulator import REGION
+
+
+def test_destroy_leaves_nothing_but_what_was_written_by_hand(tmp_path: Path) -> None:
+    with pipeline_under_test.running(tmp_path) as pipeline:
+        result = pipeline.deploy("token")
+        assert result.status == "SUCCEEDED", result.log
+        stack, cp = pipeline.stack, pipeline.config_path
+        stack.terraform.destroy()
+        assert stack.terraform.resources() == []
+        client = stack.emulator.client
+        assert client("sqs").list_queues().get("QueueUrls", []) == []
+        assert client("sns").list_topics()["Topics"] == []
+        assert client("lambda").list_functions()["Functions"] == []
+        assert client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
+        assert client("codebuild").list_projects()["projects"] == []
+        assert client("ecr").describe_repositories()["repositories"] == []
+        assert client("logs").describe_log_groups()["logGroups"] == []
+        assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+        roles = [role["RoleName"] for role in client("iam").list_roles()["Roles"]]
+        assert [name for name in roles if name.startswith(cp)] == []
+        states = [
+            client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client("kms").list_keys()["Keys"]
+        ]
+        assert {state["KeyState"] for state in states if state["KeyManager"] == "CUSTOMER"} == {"PendingDeletion"}
+        pages = client("ssm").get_paginator("describe_parameters").paginate()
+        names = [parameter["Name"] for page in pages for parameter in page["Parameters"]]
+        managed = {f"/{cp}/token", f"/{cp}/ssh", f"/{cp}-credentials/token"}
+        assert not managed & set(names)
+        assert f"/{cp}/article" in names
+        assert REGION in stack.pipeline.outputs["topic_arn"]
