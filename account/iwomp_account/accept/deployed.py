@@ -13,7 +13,14 @@ from iwomp_account.accept.scripts import MARK
 from iwomp_account.accept.waiting import NotInTime, Patience
 from iwomp_account.place import Place, client_of
 
-DONE = {"covered", "expired", "failed", "refused", "started"}  # after these words the launcher is done, or tries again
+DONE = {
+    "covered",
+    "expired",
+    "failed",
+    "refused",
+    "started",
+    "superseded",
+}  # after these words the launcher is done, or tries again
 LOG_SECONDS = 60.0
 NO_MOVE_TASKS = {"InvalidAction", "UnsupportedOperation", "UnknownOperation"}  # the local SQS has none
 
