@@ -195,14 +195,6 @@ variable "projects" {
   }
 
   validation {
-    # A project has a role, and with a publisher two; launcher, notifier and scheduler have one each.
-    condition = 3 + length(var.projects) + length([
-      for project in values(var.projects) : project if can(keys(project.publisher))
-    ]) <= 5000
-    error_message = "These ${length(var.projects)} projects need more than 5000 roles, which is the most that IAM gives an account however its quota is raised. Make several pipelines in several accounts."
-  }
-
-  validation {
     condition = alltrue([for project in [for project in values(var.projects) : merge(local.absent[""], project)] :
     project.schedule == null || project.require_commit != true])
     error_message = "A project with require_commit can have no schedule: a clock knows no commit that CI has tested."

@@ -214,19 +214,6 @@ run "a_schedule_has_256_characters" {
   expect_failures = [var.projects]
 }
 
-run "an_account_has_five_thousand_roles" {
-  command = plan
-
-  variables {
-    image_tag    = "test"
-    launcher_zip = "versions.tf"
-    notifier_zip = "versions.tf"
-    projects     = { for number in flatten([for thousand in range(5) : [for one in range(1000) : "${thousand}-${one}"]]) : "project-${number}" => { external_register = true } }
-  }
-
-  expect_failures = [var.projects]
-}
-
 run "credentials_fit_into_a_parameter" {
   command = plan
 
