@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from iwomp_local.certificates import Authority
-from iwomp_local.emulator import Lifetime
+from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
 from iwomp_local.git_server import Access, Anybody, BearerToken, GitServer, Password, Token
 from iwomp_local.repository import Repository
 from iwomp_local.ssh_server import SshServer
@@ -33,6 +33,10 @@ CANARY = f"canary-{secrets.token_hex(8)}"
 TOKEN, PASSWORD, BEARER = f"{CANARY}-token", f"{CANARY}-password", f"{CANARY}-bearer"
 THIEFS_OWN = f"{CANARY}-thief"
 USERNAME = "deploy-bot"
+
+# The project whose builds are in the deployer image, where a test has built it: by its name, they know it.
+IN_THE_IMAGE = "contained"
+THE_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/iwomp-in-aws:in-the-image"
 
 # Says all that a test may want to know of how it was run.
 DEPLOY = """#!/bin/sh
@@ -70,6 +74,7 @@ MANAGED: dict[str, dict[str, Any]] = {
         "schedule": "rate(1 minute)",
     },
     "thief": {"command": "deploy.sh"},
+    IN_THE_IMAGE: {"command": "deploy.sh", "image": THE_IMAGE},
 }
 # Registered by hand, in the format of the original article.
 EXTERNAL = ("article", "article-token", "article-basic", "broken")

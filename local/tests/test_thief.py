@@ -56,9 +56,14 @@ class Robbery:
 
     @property
     def environment(self) -> dict[str, str]:
-        (line,) = re.findall(r"^\[the environment\]\n(\{.*\})$", self.loot, re.MULTILINE)
-        found: dict[str, str] = ast.literal_eval(line)
-        return found
+        return environment_in(self.loot)
+
+
+def environment_in(loot: str) -> dict[str, str]:
+    """The variables that the thief was given."""
+    (line,) = re.findall(r"^\[the environment\]\n(\{.*\})$", loot, re.MULTILINE)
+    found: dict[str, str] = ast.literal_eval(line)
+    return found
 
 
 def may_unshare() -> bool:

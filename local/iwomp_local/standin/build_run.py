@@ -1,11 +1,14 @@
 """Runs one build: the phases of its buildspec, in a process that holds nothing but the project role's credentials.
 
+Where the emulator was told of the build's image, the process is in a container of that image, and gets the address of
+its credentials; else it is one of this machine, and gets the credentials themselves, which is all it has to do with.
 A build sees a cleared environment, an empty directory and, as its end, the end of everything it started: the keeper
 stands in for the container. It reports what happens to the build's record and to its log, and decides nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -23,6 +26,8 @@ from iwomp_local import keeper
 from iwomp_local.contained import KEEPER
 from iwomp_local.standin import buildspec
 from iwomp_local.standin.build_log import BuildLog
+from iwomp_local.standin.container import SOURCE, Container
+from iwomp_local.standin.credentials import CredentialsEndpoint
 
 Record = dict[str, Any]
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -53,10 +58,12 @@ class BuildRun:
     credentials: Callable[[], dict[str, str]]  # of the project's role; raises BuildFailed if it may not be assumed
     client: Callable[[str, dict[str, str]], Any]  # (service, credentials) -> AWS client
     on_end: Callable[[Record], None]
+    container: Container | None = None
     _log: BuildLog | None = field(default=None, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _verdict: str | None = field(default=None, init=False)  # STOPPED or TIMED_OUT, once decided from outside
     _last_failed: str = field(default="", init=False)
+    _ending: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     ended: threading.Event = field(default_factory=threading.Event, init=False)
 
@@ -71,6 +78,7 @@ class BuildRun:
             self._fail_phase(failure)
         finally:
             timer.cancel()
+            self._ending.close()
             shutil.rmtree(self.directory, ignore_errors=True)
             self._finish(succeeded)
 
@@ -128,9 +136,7 @@ class BuildRun:
     def _environment(self, spec: buildspec.Buildspec, credentials: dict[str, str]) -> dict[str, str]:
         """Everything that the build's processes find in their environment."""
         record = self.record
-        places = {name: self.directory / name for name in ("src", "home", "tmp")}
-        for place in places.values():
-            place.mkdir(parents=True)
+        ground = self._ground_of_the_machine(credentials) if self.container is None else self._ground_of(self.container)
         declared = dict(spec.variables)
         wanted = dict(spec.parameters)
         for variable in record["environment"].get("environmentVariables", []):
@@ -140,13 +146,10 @@ class BuildRun:
             target = wanted if kind == "PARAMETER_STORE" else declared
             target[variable["name"]] = variable["value"]
         declared |= {name: self._parameter(value, credentials) for name, value in wanted.items()}
+        if self.container is not None:
+            declared |= self._credentials_address(credentials)
         return {
-            "PATH": os.pathsep.join((self.path, *SYSTEM_PATH)),
-            "HOME": str(places["home"]),
-            "TMPDIR": str(places["tmp"]),
-            "PWD": str(places["src"]),
-            "CI": "true",
-            "LANG": "C.UTF-8",
+            **ground,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_EC2",
@@ -156,13 +159,44 @@ class BuildRun:
             "CODEBUILD_BUILD_NUMBER": str(record["buildNumber"]),
             "CODEBUILD_BUILD_IMAGE": record["environment"].get("image", ""),
             "CODEBUILD_BUILD_SUCCEEDING": "1",
+            "CODEBUILD_CI": "true",
             "CODEBUILD_INITIATOR": record["initiator"],
+            "CODEBUILD_KMS_KEY_ID": record["encryptionKey"],
             "CODEBUILD_LOG_PATH": record["logs"].get("streamName", ""),
-            "CODEBUILD_SRC_DIR": str(places["src"]),
+            "CODEBUILD_SRC_DIR": ground["PWD"],
             "CODEBUILD_START_TIME": str(int(record["startTime"] * 1000)),
             **declared,
+        }
+
+    def _ground_of_the_machine(self, credentials: dict[str, str]) -> dict[str, str]:
+        places = {name: self.directory / name for name in ("src", "home", "tmp")}
+        for place in places.values():
+            place.mkdir(parents=True)
+        return {
+            "PATH": os.pathsep.join((self.path, *SYSTEM_PATH)),
+            "HOME": str(places["home"]),
+            "TMPDIR": str(places["tmp"]),
+            "PWD": str(places["src"]),
+            "CI": "true",
+            "LANG": "C.UTF-8",
             **credentials,
         }
+
+    def _ground_of(self, container: Container) -> dict[str, str]:
+        return {"CI": "true", **container.image.variables, "PWD": SOURCE}
+
+    def _credentials_address(self, credentials: dict[str, str]) -> dict[str, str]:
+        """At AWS the address is a relative one, of a host that this machine has not: here it is a whole URL."""
+        document = {
+            "RoleArn": self.record["serviceRole"],
+            "AccessKeyId": credentials["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": credentials["AWS_SECRET_ACCESS_KEY"],
+            "Token": credentials["AWS_SESSION_TOKEN"],
+            "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.timeout_seconds + 3600)),
+        }
+        endpoint = CredentialsEndpoint(lambda: document)
+        self._ending.callback(endpoint.close)
+        return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": endpoint.url}
 
     def _parameter(self, name: str, credentials: dict[str, str]) -> str:
         try:
@@ -174,17 +208,17 @@ class BuildRun:
     def _run_phase(self, spec: buildspec.Buildspec, phase: buildspec.Phase, environment: dict[str, str]) -> bool:
         name = phase.name.upper()
         self._begin_phase(name)
-        command = list(KEEPER)
-        if (user := self._user(phase.run_as)) is not None:
-            command += ["--user", user]
-            for place in (self.directory, *(self.directory / part for part in ("src", "home", "tmp"))):
-                shutil.chown(place, user)
+        if self.container is None:
+            command, folder = self._on_the_machine(spec, phase), self.directory / "src"
+        else:
+            inside = self.container.command(spec.shell, phase.script(), environment, phase.run_as)
+            command, folder = [*KEEPER, "--", *inside], self.directory
         with self._lock:
             if self._verdict is not None:
                 return False
             self._process = subprocess.Popen(
-                [*command, "--", spec.shell, "-c", phase.script()],
-                cwd=self.directory / "src",
+                command,
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.PIPE,  # held open: the keeper ends the build if we are gone
                 stdout=subprocess.PIPE,
@@ -207,6 +241,14 @@ class BuildRun:
             reason = f"Error while executing command: {'; '.join(phase.commands)}. Reason: exit status {status}"
             self._end_phase(self._verdict or "FAILED", EXECUTION_ERROR, reason)
         return succeeded
+
+    def _on_the_machine(self, spec: buildspec.Buildspec, phase: buildspec.Phase) -> list[str]:
+        command = list(KEEPER)
+        if (user := self._user(phase.run_as)) is not None:
+            command += ["--user", user]
+            for place in (self.directory, *(self.directory / part for part in ("src", "home", "tmp"))):
+                shutil.chown(place, user)
+        return [*command, "--", spec.shell, "-c", phase.script()]
 
     def _user(self, name: str | None) -> str | None:
         """The user to run as. At AWS the image has it; here the machine may not, or we may not become it."""

@@ -22,7 +22,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from iwomp_local.standin import alarms, authorisation, log_pages, notifications, wire
+from iwomp_local.standin import alarms, authorisation, container, log_pages, notifications, wire
 from iwomp_local.standin.build_run import BuildFailed, BuildRun, Record
 from iwomp_local.standin.codebuild import INVALID, ApiError, CodeBuild
 from iwomp_local.standin.repeats import Repeats
@@ -229,10 +229,13 @@ class MinistackHost:
         uuid = build["id"].partition(":")[2]
         own = f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}"  # what CodeBuild itself does goes no way round
         region = self._region()
+        directory = self.build_directory / uuid
+        image = container.known_images(self.build_directory.parent).get(build["environment"].get("image", ""))
         return BuildRun(
             record=build,
             timeout_seconds=timeout_seconds,
-            directory=self.build_directory / uuid,
+            directory=directory,
+            container=None if image is None else container.Container(image, directory),
             path=self.build_path,
             endpoint=os.environ["AWS_ENDPOINT_URL"],
             region=region,
