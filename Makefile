@@ -117,7 +117,7 @@ zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
 image: ## The deployer image, with docker, podman or buildah: [IMAGE_ARGS="NAME=VALUE ..."]
 	worker/image.sh build $(IMAGE_ARGS)
 
-image-check: ## Build the image and look into it
+image-check: ## Build the image, its worker compiled in it, and look into it
 	worker/tests/image.sh $(IMAGE_ARGS)
 
 # In an AWS account, with the credentials of the environment
