@@ -27,9 +27,6 @@ from iwomp_local.standin import container
 from iwomp_local.standin.credentials import CredentialsEndpoint
 from iwomp_local.waiting import wait_for
 
-# All in one process: two would build the image for two stacks.
-pytestmark = pytest.mark.xdist_group("image")
-
 BY_CDK, BY_TERRAFORM = "/in-the-image/cdk", "/in-the-image/terraform"
 DEPLOY_ROLE = "in-the-image"
 
