@@ -24,6 +24,11 @@ locals {
       allowed_signers = "text"
       deploy_role_arn = "text"
 
+      submodules          = "text"
+      lfs                 = "text"
+      tags                = "true or false"
+      accepted_git_faults = "list of texts"
+
       schedule  = "text"
       unchanged = "text"
 

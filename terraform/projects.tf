@@ -19,10 +19,16 @@ module "project" {
   require_commit    = each.value.require_commit
   first_parent      = each.value.first_parent
   pinned            = each.value.pinned
-  allowed_signers   = each.value.allowed_signers
-  deploy_role_arn   = each.value.deploy_role_arn
-  unchanged         = each.value.unchanged
-  environment       = each.value.environment
+
+  submodules          = each.value.submodules
+  lfs                 = each.value.lfs
+  tags                = each.value.tags
+  accepted_git_faults = each.value.accepted_git_faults
+
+  allowed_signers = each.value.allowed_signers
+  deploy_role_arn = each.value.deploy_role_arn
+  unchanged       = each.value.unchanged
+  environment     = each.value.environment
 
   credentials         = lookup(var.credentials, each.key, null)
   credentials_version = each.value.credentials_version

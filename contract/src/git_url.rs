@@ -22,6 +22,8 @@ pub struct GitUrl {
     scheme: Scheme,
     host: String,
     port: Option<u16>,
+    /// Of the path, with which the text ends.
+    path_bytes: usize,
 }
 
 impl GitUrl {
@@ -79,7 +81,31 @@ impl GitUrl {
             scheme,
             host,
             port: url.port(),
+            path_bytes: url.path().len(),
         })
+    }
+
+    /// The URL that `text` means in a `.gitmodules` of the repository at this URL: `./` and `../` at its beginning are steps in
+    /// this URL's path, which do not leave it; anything else is a URL of its own.
+    ///
+    /// # Errors
+    /// Like [`Self::parse`].
+    pub fn resolve(&self, text: &str) -> Result<Self, DocumentError> {
+        let invalid = DocumentError::Invalid { key: KEY, rule: "must not lead out of the host by ../" };
+        let (mut rest, mut base) = (text, self.text.trim_end_matches('/'));
+        let host_end = self.text.len() - self.path_bytes;
+        loop {
+            if let Some(further) = rest.strip_prefix("./") {
+                rest = further;
+            } else if let Some(further) = rest.strip_prefix("../") {
+                let slash = base.rfind('/').filter(|&slash| slash >= host_end).ok_or_else(|| invalid.clone())?;
+                (rest, base) = (further, &base[..slash]);
+            } else if rest.len() == text.len() {
+                return Self::parse(text);
+            } else {
+                return Self::parse(&format!("{base}/{rest}"));
+            }
+        }
     }
 
     /// The URL as git gets it.

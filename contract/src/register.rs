@@ -1,5 +1,7 @@
 //! The register entry: what is deployed, with which command, from which branches. Who writes it owns the deploy role.
 
+mod checkout;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,7 +9,9 @@ use crate::document::{Object, strings};
 use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
 use crate::{credentials, environment, ssh_key};
 
-const KEYS: [&str; 16] = [
+pub use checkout::{Checkout, GitFault, LargeFiles, Submodules, Tags};
+
+const KEYS: [&str; 20] = [
     "gitUrl",
     "command",
     "deployDir",
@@ -24,6 +28,10 @@ const KEYS: [&str; 16] = [
     "basicPassword",
     "authScheme",
     "caBundle",
+    "submodules",
+    "lfs",
+    "tags",
+    "acceptedGitFaults",
 ];
 /// What an entry may hold only if the parameter is encrypted. An SSH key never stands here: it has no place in the article.
 const SECRET_KEYS: [&str; 2] = ["authToken", "basicPassword"];
@@ -65,6 +73,8 @@ pub struct Project {
     pub unchanged: Unchanged,
     /// What is added to the command's environment, by name. No secret.
     pub environment: BTreeMap<String, String>,
+    /// What comes into the checkout beside the commit's own files.
+    pub checkout: Checkout,
     pub auth_scheme: AuthScheme,
     /// PEM certificates to trust for `gitUrl`, and no others.
     pub ca_bundle: Option<String>,
@@ -163,6 +173,7 @@ impl Project {
             deploy_role: RoleArn::take(&mut object)?,
             unchanged: Unchanged::take(&mut object)?,
             environment: environment::take(&mut object)?,
+            checkout: Checkout::take(&mut object)?,
             auth_scheme: AuthScheme::take(&mut object)?,
             ca_bundle: take_ca_bundle(&mut object)?,
             token_username: if holds_secret { None } else { credentials::take_username(&mut object)? },

@@ -93,6 +93,16 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
             "unchanged",
             prop_oneof![9 => Just("run"), 9 => Just("skip"), 1 => Just("never")].prop_map(Value::from).boxed(),
         ),
+        (
+            "submodules",
+            prop_oneof![9 => Just("refuse"), 9 => Just("fetch"), 1 => Just("all")].prop_map(Value::from).boxed(),
+        ),
+        (
+            "lfs",
+            prop_oneof![9 => Just("refuse"), 9 => Just("ignore"), 1 => Just("fetch")].prop_map(Value::from).boxed(),
+        ),
+        ("tags", any::<bool>().prop_map(Value::from).boxed()),
+        ("acceptedGitFaults", prop::collection::vec("badTimezone|badDate", 0..2).prop_map(Value::from).boxed()),
         ("deployRoleArn", text("arn:aws(-cn)?:iam::[0-9]{12}:role/[a-z/]{0,5}")),
         (
             "allowedSigners",

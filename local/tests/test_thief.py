@@ -116,7 +116,6 @@ def test_a_thief_sees_neither_the_worker_nor_a_secret(robbery: Robbery) -> None:
     assert robbery.result.status == "SUCCEEDED", robbery.result.log
     made = [line for line in robbery.result.log.splitlines() if line.startswith("attempt ")]
     assert len(made) == ATTEMPTS_ON_THE_MACHINE, robbery.result.log
-    assert "attempt git's remote: got nothing" in made
     if os.geteuid() != 0 or may_unshare():  # else the thief is root, and no process is closed to it
         assert "attempt inherited descriptors: got nothing" in made
         open_to_it = [name for name in OF_THE_WORKER if not any(is_denied(line, name) for line in made)]

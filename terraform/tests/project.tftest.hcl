@@ -52,9 +52,15 @@ run "every_field_has_its_key_of_the_contract" {
     auth_scheme    = "bearer"
     ca_bundle      = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
-    require_commit  = true
-    first_parent    = false
-    pinned          = "head"
+    require_commit = true
+    first_parent   = false
+    pinned         = "head"
+
+    submodules          = "fetch"
+    lfs                 = "ignore"
+    tags                = true
+    accepted_git_faults = ["badTimezone"]
+
     allowed_signers = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
     deploy_role_arn = "arn:aws:iam::210987654321:role/deploy/shop"
     unchanged       = "skip"
@@ -69,9 +75,15 @@ run "every_field_has_its_key_of_the_contract" {
       authScheme = "bearer"
       caBundle   = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
-      requireCommit  = true
-      firstParent    = false
-      pinned         = "head"
+      requireCommit = true
+      firstParent   = false
+      pinned        = "head"
+
+      submodules        = "fetch"
+      lfs               = "ignore"
+      tags              = true
+      acceptedGitFaults = ["badTimezone"]
+
       allowedSigners = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
       deployRoleArn  = "arn:aws:iam::210987654321:role/deploy/shop"
       unchanged      = "skip"

@@ -1284,6 +1284,48 @@ run "a_pinned_commit_is_of_the_branch_or_its_head" {
   expect_failures = [var.pinned]
 }
 
+run "submodules_are_refused_ignored_or_fetched" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    submodules = "all"
+  }
+
+  expect_failures = [var.submodules]
+}
+
+run "large_files_are_refused_or_ignored" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    lfs = "fetch"
+  }
+
+  expect_failures = [var.lfs]
+}
+
+run "only_harmless_faults_are_accepted" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    accepted_git_faults = ["badTimezone", "hasDotgit"]
+  }
+
+  expect_failures = [var.accepted_git_faults]
+}
+
 run "unchanged_is_run_or_skip" {
   command = plan
 

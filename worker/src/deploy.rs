@@ -14,6 +14,7 @@ use contract::{CommitId, Deployed, Outcome, Project, Report, Rollback};
 use crate::bounds::Bounds;
 use crate::build_tree;
 use crate::choice::{Choice, choose};
+use crate::complete;
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::git::Repository;
@@ -71,8 +72,6 @@ async fn try_deploy(
     let repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
     sight.begin();
     fetch(&repository, &project, variables, narration).await?;
-    // Wiped, as nothing needs them any more.
-    project.credentials = None;
     let record = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
     say_live(record.as_ref(), narration);
     let live = record.as_ref().map(|record| record.commit.clone());
@@ -95,7 +94,12 @@ async fn try_deploy(
 
     let user = User::for_command().or_fail(Kind::Machine, "mend the build image's list of users")?;
     close_the_build(&project, user.as_ref(), narration)?;
-    let workplace = hand_over(&repository.check_out(&commit).await?, user.as_ref())?;
+    repository.check_out(&commit).await?;
+    complete::make_complete(&project, &repository).await?;
+    // Wiped, as nothing needs them any more.
+    project.credentials = None;
+    repository.name_branch(&project.git_url, &variables.branch, &commit).await?;
+    let workplace = hand_over(&repository.into_checkout(), user.as_ref())?;
     drop(scratch);
     let checkout = workplace.path().join(CHECKOUT);
     let mut environment = command_environment(variables, &project, &commit, live.as_ref());

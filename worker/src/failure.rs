@@ -23,6 +23,8 @@ pub enum Kind {
     CommitNotOnBranch,
     /// None of the allowed signers signed the commit.
     NotSigned,
+    /// The commit only points to something, a submodule or a large file, and the register does not say that it may be missing.
+    IncompleteTree,
     /// What is live is not an ancestor of the commit, or cannot be read.
     NotForward,
     /// AWS did not answer, or did not allow a call.
@@ -56,6 +58,7 @@ impl Kind {
             Self::CommitRequired => ("commit_required", Refused, 77),
             Self::CommitNotOnBranch => ("commit_not_on_branch", Refused, 77),
             Self::NotSigned => ("not_signed", Refused, 77),
+            Self::IncompleteTree => ("incomplete_tree", Refused, 77),
             Self::NotForward => ("not_forward", Refused, 77),
             Self::Aws => ("aws", Failed, 69),
             Self::Git => ("git", Failed, 69),

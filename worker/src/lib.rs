@@ -7,6 +7,7 @@ pub mod aws;
 pub mod bounds;
 pub mod build_tree;
 pub mod choice;
+pub mod complete;
 pub mod deploy;
 pub mod environment;
 pub mod failure;

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from hostile_git.case import Case, Expected, Naive, deployed, failed
+from hostile_git.case import Case, Expected, Naive, deployed, failed, refused
 from hostile_git.objects import WHO, File, Folder, Node, Submodule, link, script
 from hostile_git.world import FOREIGN, GOOD, World
 
 REFUSED_BY_GIT = failed("git")
 NO_COMMAND = failed("command")
+INCOMPLETE = refused("incomplete_tree")
+"""Something is only pointed to: nothing runs, and nobody else is asked."""
 
 DOT_GIT = (
     b".git",
@@ -190,6 +192,9 @@ MALFORMED = {"a URL that is an option", "a path that is an option", "a name that
 }
 
 
+OF_THE_OWN_HOST = {"a sibling repository", "a relative URL"}
+"""What is fetched, if the register says so: the sibling counts as a stray elsewhere."""
+
 EXCEPTIONS = {
     # The carriage return becomes a part of the interpreter's name.
     "ident and line ends": failed("command", "command_failed"),
@@ -205,9 +210,32 @@ def special_files() -> Iterator[Case]:
             commit = world.foreign.refs["refs/heads/main"]
             return [(b".gitmodules", File(filled.encode())), (b"x", Submodule(commit))]
 
-        expected = REFUSED_BY_GIT if name in MALFORMED else deployed()
-        yield Case(f".gitmodules names {name}", expected, at_head(more), naive=Naive.SUBMODULES)
-    yield Case("a submodule has no .gitmodules", deployed(), at_head(lambda _: [(b"x", Submodule("1" * 40))]))
+        content = at_head(more)
+        yield Case(
+            f".gitmodules names {name}",
+            REFUSED_BY_GIT if name in MALFORMED else INCOMPLETE,
+            content,
+            naive=Naive.SUBMODULES,
+        )
+        yield Case(
+            f".gitmodules names {name}, where submodules are ignored",
+            REFUSED_BY_GIT if name in MALFORMED else deployed(),
+            content,
+            register={"submodules": "ignore"},
+            naive=None,
+        )
+        if name not in OF_THE_OWN_HOST:
+            yield Case(
+                f".gitmodules names {name}, where submodules are fetched",
+                REFUSED_BY_GIT if name in MALFORMED else INCOMPLETE,
+                content,
+                register={"submodules": "fetch"},
+                naive=None,
+            )
+    undescribed = at_head(lambda _: [(b"x", Submodule("1" * 40))])
+    yield Case("a submodule has no .gitmodules", INCOMPLETE, undescribed)
+    fetching = {"submodules": "fetch"}
+    yield Case("a submodule to be fetched has no .gitmodules", INCOMPLETE, undescribed, register=fetching, naive=None)
     for name, text in {
         "a filter": "* filter=evil\n",
         "a filter of LFS": "* filter=lfs diff=lfs merge=lfs -text\n",
@@ -285,8 +313,10 @@ def shapes() -> Iterator[Case]:
         "": "no mode",
     }.items():
         node: Node = Folder([(b"x", File(b"x"))], mode=mode) if mode == "040000" else File(b"x\n", mode)
-        # Of a mode without leading zero git takes the executable bit, and for what is no file it makes a directory.
+        # Of a mode without leading zero git takes the executable bit, and what is no file it takes for a submodule.
         expected = REFUSED_BY_GIT if not mode or mode.startswith("0") else deployed()
+        if mode in {"10000", "777"}:
+            expected = INCOMPLETE
         yield Case(f"a tree has {what}", expected, with_node(b"z", node))
     null = at_head(lambda _: [(b"z", Submodule("0" * 40))])
     yield Case("a tree has an entry of the null id", REFUSED_BY_GIT, null)

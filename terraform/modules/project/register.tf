@@ -18,6 +18,11 @@ locals {
         deployRoleArn  = var.deploy_role_arn
         unchanged      = var.unchanged
         environment    = var.environment
+
+        submodules        = var.submodules
+        lfs               = var.lfs
+        tags              = var.tags
+        acceptedGitFaults = var.accepted_git_faults
       } : key => value if value != null
     },
     { for key, value in { command = var.command_vector } : key => value if value != null },

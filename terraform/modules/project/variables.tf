@@ -186,6 +186,48 @@ variable "pinned" {
   }
 }
 
+variable "submodules" {
+  description = "What to do where the tree below deploy_dir has submodules: refuse the commit, ignore them, whose directories are then empty, or fetch them from the repository's own host. Null: refuse."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.submodules == null ? true : contains(["refuse", "ignore", "fetch"], var.submodules)
+    error_message = "Project ${var.name}: submodules must be refuse, ignore or fetch."
+  }
+}
+
+variable "lfs" {
+  description = "What to do where the tree below deploy_dir has pointers of Git LFS, whose files are not fetched: refuse the commit, or ignore that the pointers stand in the place of the files. Null: refuse."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.lfs == null ? true : contains(["refuse", "ignore"], var.lfs)
+    error_message = "Project ${var.name}: lfs must be refuse or ignore."
+  }
+}
+
+variable "tags" {
+  description = "Whether the tags that point into the branch's history come along, for git describe. Null: no."
+  type        = bool
+  default     = null
+}
+
+variable "accepted_git_faults" {
+  description = "Faults of old commits, by the names that git fsck gives them, that are no reason to refuse the repository. Only harmless ones can be named. Null: none."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition = var.accepted_git_faults == null ? true : length(setsubtract(var.accepted_git_faults, [
+      "badDate", "badDateOverflow", "badEmail", "badName", "badTimezone", "missingEmail", "missingNameBeforeEmail",
+      "missingSpaceBeforeDate", "missingSpaceBeforeEmail", "zeroPaddedDate", "zeroPaddedFilemode",
+    ])) == 0
+    error_message = "Project ${var.name}: accepted_git_faults can hold badDate, badDateOverflow, badEmail, badName, badTimezone, missingEmail, missingNameBeforeEmail, missingSpaceBeforeDate, missingSpaceBeforeEmail, zeroPaddedDate and zeroPaddedFilemode; no other fault is harmless."
+  }
+}
+
 variable "allowed_signers" {
   description = "Public keys of which one must have signed the commit: lines of an SSH allowed_signers file, or a GPG public key in ASCII armour. Null: signatures are not looked at."
   type        = string
@@ -299,11 +341,15 @@ variable "external_register" {
       var.require_commit == null,
       var.first_parent == null,
       var.pinned == null,
+      var.submodules == null,
+      var.lfs == null,
+      var.tags == null,
+      var.accepted_git_faults == null,
       var.allowed_signers == null,
       var.unchanged == null,
       var.environment == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, submodules, lfs, tags, accepted_git_faults, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
   }
 }
 

@@ -3,9 +3,10 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use command_fds::{CommandFdExt, FdMapping};
@@ -19,6 +20,10 @@ use crate::private_directory::PrivateDirectory;
 
 /// Where git's helper finds the credential.
 const PIPE: i32 = 3;
+/// Where git writes down what HTTP it spoke.
+const TRACE: i32 = 4;
+/// What is read of it, from its end.
+const MAX_TRACE_BYTES: u64 = 256 * 1024;
 /// A pipe holds at least this much without a reader, so that writing to it does not wait.
 const MAX_CREDENTIAL_BYTES: usize = 4096;
 /// git runs this with the word `get` when it wants a credential. `store` and `erase` are none of its business.
@@ -29,6 +34,8 @@ pub(super) struct Access {
     settings: Vec<String>,
     variables: Vec<(&'static str, OsString)>,
     pipe: Option<OwnedFd>,
+    /// What HTTP was spoken, without credentials and without data, in memory.
+    trace: Option<fs::File>,
     _ssh_files: Option<PrivateDirectory>,
 }
 
@@ -43,6 +50,7 @@ impl Access {
 
     fn https(project: &Project, scratch: &Path) -> anyhow::Result<Self> {
         let mut access = Self::allowing("https");
+        access.trace = Some(memory_file().context("making a file in memory")?);
         if let Some(bundle) = &project.ca_bundle {
             access.trust_only(bundle, scratch)?;
         }
@@ -68,7 +76,7 @@ impl Access {
 
     fn allowing(protocol: &'static str) -> Self {
         let variables = vec![("GIT_ALLOW_PROTOCOL", protocol.into())];
-        Self { settings: Vec::new(), variables, pipe: None, _ssh_files: None }
+        Self { settings: Vec::new(), variables, pipe: None, trace: None, _ssh_files: None }
     }
 
     /// The certificates of `bundle` and no others. An empty directory takes the place of the machine's, which is searched
@@ -89,11 +97,53 @@ impl Access {
             command.args(["-c", setting]);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let mut files = Vec::new();
         if let Some(pipe) = self.pipe.take() {
-            command.fd_mappings(vec![FdMapping { parent_fd: pipe, child_fd: PIPE }])?;
+            files.push(FdMapping { parent_fd: pipe, child_fd: PIPE });
+        }
+        if let Some(trace) = &self.trace {
+            files.push(FdMapping {
+                parent_fd: trace.try_clone().context("sharing a file in memory")?.into(),
+                child_fd: TRACE,
+            });
+            command.env("GIT_TRACE_CURL", TRACE.to_string());
+            command.envs([("GIT_TRACE_CURL_NO_DATA", "1"), ("GIT_TRACE_REDACT", "1")]);
+        }
+        if !files.is_empty() {
+            command.fd_mappings(files)?;
         }
         Ok(())
     }
+
+    /// How long the server asked to be left alone, in its last answer that did. git passes on its status and nothing else.
+    pub(super) fn retry_after(&mut self) -> Option<Duration> {
+        let trace = self.trace.as_mut()?;
+        let length = trace.metadata().ok()?.len();
+        trace.seek(SeekFrom::Start(length.saturating_sub(MAX_TRACE_BYTES))).ok()?;
+        let mut text = Vec::new();
+        trace.take(MAX_TRACE_BYTES).read_to_end(&mut text).ok()?;
+        parse_retry_after(&String::from_utf8_lossy(&text))
+    }
+}
+
+/// A file that no directory has, so that nothing of it is ever on a disk.
+fn memory_file() -> io::Result<fs::File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    Ok(memfd_create("iwomp-http", MemfdFlags::CLOEXEC)?.into())
+}
+
+/// The header's two forms: seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+fn parse_retry_after(trace: &str) -> Option<Duration> {
+    let mut values = trace.lines().filter_map(|line| {
+        let (name, value) = line.split_once("<= Recv header: ")?.1.split_once(':')?;
+        name.eq_ignore_ascii_case("retry-after").then_some(value.trim())
+    });
+    let value = values.next_back()?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    Duration::try_from(date.duration_since(jiff::Timestamp::now())).ok()
 }
 
 /// The answer of a git credential helper for the credentials of `project`. Their values hold no line break: that is part of
@@ -135,8 +185,6 @@ fn pipe_holding(text: &SecretString) -> anyhow::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use contract::register::{Document, Storage};
 
     use super::*;
@@ -213,6 +261,26 @@ mod tests {
         let [file, directory] = access.settings.as_slice() else { panic!("{:?}", access.settings) };
         assert!(fs::read_to_string(file.strip_prefix("http.sslCAInfo=").unwrap()).unwrap().starts_with("-----BEGIN"));
         assert_eq!(fs::read_dir(directory.strip_prefix("http.sslCAPath=").unwrap()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_server_says_how_long_to_wait_in_seconds_or_by_a_date() {
+        let trace = |header: &str| {
+            format!(
+                "1 http.c:872 => Send header: Retry-After: 9\n2 http.c:872 <= Recv header: {header}\n3 http.c:872 <= Recv header:\n"
+            )
+        };
+        assert_eq!(parse_retry_after(&trace("Retry-After: 7")), Some(Duration::from_secs(7)));
+        assert_eq!(parse_retry_after(&trace("retry-after: 120 ")), Some(Duration::from_secs(120)));
+        for nothing in
+            ["Content-Length: 7", "Retry-After: soon", "Retry-After: -1", "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"]
+        {
+            assert_eq!(parse_retry_after(&trace(nothing)), None, "{nothing}");
+        }
+        let later = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3600);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&later).unwrap();
+        let wait = parse_retry_after(&trace(&format!("Retry-After: {date}"))).unwrap().as_secs();
+        assert!((3500..=3600).contains(&wait), "{wait}");
     }
 
     #[test]

@@ -74,12 +74,15 @@ const GRACE: Duration = Duration::from_secs(3);
 /// No file that git writes grows over this: a server could fill the disk otherwise.
 pub(super) const MAX_FILE_BYTES: u64 = 4 << 30;
 
+/// The longest list of files that is taken: some half a million names.
+const MAX_LIST_BYTES: usize = 64 << 20;
+
 /// git, in one repository.
 pub(super) struct Git<'a> {
     pub(super) repository: PathBuf,
     pub(super) environment: Environment,
-    bounds: &'a Bounds,
-    narration: &'a Narration,
+    pub(super) bounds: &'a Bounds,
+    pub(super) narration: &'a Narration,
 }
 
 /// A call that came to its end by itself.
@@ -104,6 +107,11 @@ impl<'a> Git<'a> {
         Self { repository, environment, bounds, narration }
     }
 
+    /// The same, in another repository.
+    pub(super) fn beside(&self, repository: PathBuf) -> Self {
+        Self { repository, environment: self.environment.clone(), bounds: self.bounds, narration: self.narration }
+    }
+
     /// A call without its subcommand.
     pub(super) fn command(&self) -> Command {
         let mut command = process::command("git", &self.environment);
@@ -125,8 +133,13 @@ impl<'a> Git<'a> {
     /// Runs a call to its end, passing on what git says to people. `doing` describes it in errors: a command line is never
     /// shown.
     pub(super) async fn run(&self, doing: &str, command: Command, time: Duration) -> Result<Answer, Failure> {
+        self.run_for(doing, command, time, process::SHORT).await
+    }
+
+    async fn run_for(&self, doing: &str, command: Command, time: Duration, most: usize) -> Result<Answer, Failure> {
         let limits = self.bounds.limits(time, GRACE);
-        let output = process::capture(command, limits, &self.bounds.stop, |line| self.narration.say("git", line))
+        let say = |line: &str| self.narration.say("git", line);
+        let output = process::capture(command, limits, &self.bounds.stop, most, say)
             .await
             .with_context(|| format!("{doing}: running git"))
             .or_fail(Kind::Git, "make sure that the build image has git")?;
@@ -163,6 +176,21 @@ impl<'a> Git<'a> {
             return Err(failed(doing, &answer));
         }
         Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+    }
+
+    /// Runs a call that must succeed, and returns the items of its standard output, each of which ends in a NUL. There may be
+    /// many.
+    pub(super) async fn list(&self, doing: &str, command: Command, time: Duration) -> Result<Vec<Vec<u8>>, Failure> {
+        let answer = self.run_for(doing, command, time, MAX_LIST_BYTES).await?;
+        if !answer.status.success() {
+            return Err(failed(doing, &answer));
+        }
+        if answer.stdout.len() >= MAX_LIST_BYTES {
+            let error = anyhow!("{doing}: git's answer is longer than {} MB", MAX_LIST_BYTES >> 20);
+            return Err(Failure::new(Kind::Git, error, "keep fewer files in the repository"));
+        }
+        let items = answer.stdout.split(|&byte| byte == 0).filter(|item| !item.is_empty());
+        Ok(items.map(<[u8]>::to_vec).collect())
     }
 
     /// Runs a call that answers yes or no by its exit status.

@@ -1,6 +1,7 @@
 //! What git meant: known sentences of git, curl and ssh, each with what a person can do about it. A hint for people; the one
 //! thing that is decided by it is whether to try again.
 
+use contract::register::GitFault;
 use contract::{Project, Scheme};
 
 /// Why a fetch failed.
@@ -16,10 +17,18 @@ pub(super) struct Explanation {
 pub(super) enum Nature {
     /// Somebody has to change something first.
     Lasting,
-    /// It may be gone in a moment.
+    /// Nobody was reached: it may be gone in a moment, or what the register says of the host is wrong.
+    Unreached,
+    /// The server was there, and did not do what it should: it may be gone in a moment.
     Passing,
 }
-use Nature::{Lasting, Passing};
+use Nature::{Lasting, Passing, Unreached};
+
+impl Nature {
+    pub(super) fn may_pass(self) -> bool {
+        self != Lasting
+    }
+}
 
 /// Sentences (any of them, in git's own spelling) and what they mean. The first match wins.
 type Known = (&'static [&'static str], Explanation);
@@ -159,34 +168,85 @@ const KNOWN: &[Known] = &[
         ),
     ),
     (
-        &["Could not resolve host"],
+        &["returned error: 429", "HTTP 429"],
         known(
             Passing,
+            "the Git host refuses to be asked so often (status 429)",
+            "see what else uses these credentials or this network's address, then trigger again",
+        ),
+    ),
+    (
+        &["Operation too slow"],
+        known(
+            Passing,
+            "the Git host sends too slowly: less than 1 kB a second for a minute",
+            "see whether the host or the way to it is overloaded, then trigger again",
+        ),
+    ),
+    (
+        &["Could not resolve host"],
+        known(
+            Unreached,
             "the host name of gitUrl cannot be resolved",
             "correct gitUrl; for a private host, the build needs a network that resolves it",
         ),
     ),
     (
-        &["Failed to connect", "Connection refused", "timed out", "Network is unreachable", "No route to host"],
+        &[
+            "Failed to connect",
+            "Could not connect",
+            "Couldn't connect",
+            "Connection refused",
+            "Connection timed out",
+            "Network is unreachable",
+            "No route to host",
+        ],
         known(
-            Passing,
+            Unreached,
             "the Git host cannot be reached",
             "see whether it is up and whether the build's network may reach it, then trigger again",
         ),
     ),
     (
         &[
-            "error: 429",
-            "error: 500",
-            "error: 502",
-            "error: 503",
-            "error: 504",
-            "Operation too slow",
+            // curl, of HTTP: every number from 500 to 599, and that the server waited too long.
+            "returned error: 5",
+            "HTTP 5",
+            "returned error: 408",
+            // curl, of what is below HTTP. 28 is also for a server that fell silent.
+            "timed out",
+            "Empty reply from server",
+            "Recv failure",
+            "Send failure",
+            "transfer closed with",
+            "was not closed cleanly",
+            "was reset",
+            "HTTP/2 framing layer",
+            "GnuTLS recv error",
+            "GnuTLS send error",
+            "non-properly terminated",
+            "Error in the pull function",
+            "SSL_ERROR_SYSCALL",
+            "SSL_read",
+            "unexpected eof while reading",
+            // ssh.
             "Connection reset",
             "Connection closed",
+            "closed by remote host",
+            "Broken pipe",
+            // git, of a connection that ended before the pack or in it.
             "early EOF",
             "unexpected disconnect",
-            "hung up unexpectedly",
+            "hung up",
+            "unexpected flush packet",
+            "expected 'packfile'",
+            "expected 'acknowledgments'",
+            "expected flush after ref listing",
+            "expected response end packet",
+            "got a flush packet",
+            "error reading section header",
+            "invalid index-pack output",
+            "RPC failed",
         ],
         known(
             Passing,
@@ -195,6 +255,13 @@ const KNOWN: &[Known] = &[
         ),
     ),
 ];
+
+/// What git's check of objects says where it names only faults that can be accepted.
+const HARMLESS_FAULT: Explanation = known(
+    Lasting,
+    "the repository holds an old fault, named in the lines above, which git's own check refuses, though it does no harm",
+    "list the fault's name in acceptedGitFaults of the project, or rewrite what has it",
+);
 
 const NEEDS_CREDENTIALS: &[&str] = &[
     "Authentication failed",
@@ -231,6 +298,15 @@ const NO_REPOSITORY_OVER_SSH: Explanation = known(
     "correct gitUrl, or give the key the right to read the repository; user@host:path is taken for /path on the server, so \
      where a path is relative to the user's home, write ssh://user@host/~/path",
 );
+/// Looked for after all others: ssh says why, if it knows.
+const CLOSED: &Known = &(
+    &["Could not read from remote repository"],
+    known(
+        Unreached,
+        "the server closed the connection without a word of why",
+        "see whether the key may read the repository and whether the host has a disturbance, then trigger again",
+    ),
+);
 const UNKNOWN: Explanation = known(Lasting, "git failed", "git's own words are in the lines above");
 
 /// Explains the standard error of a failed fetch.
@@ -245,13 +321,22 @@ pub(super) fn explain(lines: &[String], project: &Project) -> &'static Explanati
     if says(NEEDS_CREDENTIALS) {
         return if project.credentials.is_some() { &CREDENTIALS_REFUSED } else { &CREDENTIALS_MISSING };
     }
-    match KNOWN.iter().chain([NO_REPOSITORY]).find(|(sentences, _)| says(sentences)) {
+    if says(&["fsck error"]) && is_harmless(lines) {
+        return &HARMLESS_FAULT;
+    }
+    match KNOWN.iter().chain([NO_REPOSITORY, CLOSED]).find(|(sentences, _)| says(sentences)) {
         None => &UNKNOWN,
         Some(known) if std::ptr::eq(known, NO_REPOSITORY) && project.git_url.scheme() == Scheme::Ssh => {
             &NO_REPOSITORY_OVER_SSH
         }
         Some((_, explanation)) => explanation,
     }
+}
+
+/// `error: object 0a1b…: badTimezone: invalid author/committer line`: whether every such line names a fault of the list.
+fn is_harmless(lines: &[String]) -> bool {
+    let mut faults = lines.iter().filter_map(|line| line.strip_prefix("error: object ")?.split(": ").nth(1)).peekable();
+    faults.peek().is_some() && faults.all(|name| GitFault::ALL.iter().any(|fault| fault.as_str() == name))
 }
 
 #[cfg(test)]
@@ -348,9 +433,66 @@ mod tests {
         {
             assert_eq!(explain(&[line.to_owned()], &project("")).nature, Lasting, "{line}");
         }
-        for line in ["ssh: Could not resolve hostname h: Name or service not known", "fatal: early EOF"] {
+        for line in [
+            "ssh: Could not resolve hostname h: Name or service not known",
+            "fatal: unable to access 'https://h:1/': Failed to connect to h port 1 after 0 ms: Couldn't connect to server",
+            "ssh: connect to host h port 22: Connection timed out",
+            "fatal: Could not read from remote repository.",
+        ] {
+            assert_eq!(explain(&[line.to_owned()], &project("")).nature, Unreached, "{line}");
+        }
+    }
+
+    /// As git with GnuTLS and with OpenSSL, curl and OpenSSH say it.
+    #[test]
+    fn what_passes_by_itself_is_taken_as_passing() {
+        for line in [
+            "fatal: early EOF",
+            "fatal: unable to access 'https://h/r/': The requested URL returned error: 408",
+            "fatal: unable to access 'https://h/r/': The requested URL returned error: 429",
+            "fatal: unable to access 'https://h/r/': The requested URL returned error: 500",
+            "fatal: unable to access 'https://h/r/': The requested URL returned error: 507",
+            "fatal: unable to access 'https://h/r/': The requested URL returned error: 520",
+            "fatal: unable to access 'https://h/r/': The requested URL returned error: 599",
+            "error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502",
+            "error: RPC failed; HTTP 429 curl 22 The requested URL returned error: 429",
+            "error: RPC failed; curl 56 GnuTLS recv error (-110): The TLS connection was non-properly terminated.",
+            "fatal: unable to access 'https://h/r/': GnuTLS recv error (-54): Error in the pull function.",
+            "error: RPC failed; curl 56 OpenSSL SSL_read: error:0A000126:SSL routines::unexpected eof while reading",
+            "fatal: unable to access 'https://h/r/': OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to h:443",
+            "error: RPC failed; curl 92 HTTP/2 stream 5 was not closed cleanly: CANCEL (err 8)",
+            "error: RPC failed; curl 18 transfer closed with outstanding read data remaining",
+            "fatal: unable to access 'https://h/r/': Empty reply from server",
+            "fatal: unable to access 'https://h/r/': Recv failure: Connection reset by peer",
+            "fatal: unable to access 'https://h/r/': Operation timed out after 60001 milliseconds with 0 bytes received",
+            "fatal: unable to access 'https://h/r/': Operation too slow. Less than 1000 bytes/sec transferred the last 60 seconds",
+            "fatal: expected 'packfile'",
+            "fatal: expected flush after ref listing",
+            "fatal: the remote end hung up unexpectedly",
+            "fatal: the remote end hung up upon initial contact",
+            "fatal: fetch-pack: unexpected disconnect while reading sideband packet",
+            "fatal: fetch-pack: invalid index-pack output",
+            "kex_exchange_identification: Connection closed by remote host",
+            "kex_exchange_identification: read: Connection reset by peer",
+            "client_loop: send disconnect: Broken pipe",
+        ] {
             assert_eq!(explain(&[line.to_owned()], &project("")).nature, Passing, "{line}");
         }
+        assert!(problem("fatal: Operation too slow. Less than").contains("sends too slowly"));
+        assert!(problem("error: RPC failed; HTTP 429 curl 22 The requested").contains("so often"));
+    }
+
+    #[test]
+    fn a_harmless_fault_comes_with_the_key_that_accepts_it() {
+        let explained = |fault: &str| {
+            let object = format!("error: object b9d8f17ff7d51a857072f6192c16b6c40aafeccd: {fault}");
+            let lines =
+                [object, "fatal: fsck error in packed object".to_owned(), "fatal: index-pack failed".to_owned()];
+            explain(&lines, &project("")).advice.contains("acceptedGitFaults")
+        };
+        assert!(explained("badTimezone: invalid author/committer line - bad time zone"));
+        assert!(!explained("hasDotgit: contains '.git'"));
+        assert!(!explained("treeNotSorted: badTimezone: not properly sorted"));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use contract::register::{Document, Storage};
+use contract::register::{Document, GitFault, Storage, Tags};
+use contract::{Credentials, Project};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
@@ -87,6 +88,13 @@ impl Scene {
 
     async fn empty(&self) -> Repository<'_> {
         Repository::create(&self.path("scratch"), &self.environment(), &self.bounds, &self.narration).await.unwrap()
+    }
+
+    /// Once more, in a new directory.
+    async fn anew(&self) -> Repository<'_> {
+        fs::remove_dir_all(self.path("scratch")).unwrap();
+        fs::create_dir(self.path("scratch")).unwrap();
+        self.empty().await
     }
 
     async fn fetched(&self) -> Repository<'_> {
@@ -307,16 +315,18 @@ async fn a_commit_in_an_unknown_encoding_is_described_all_the_same() {
 }
 
 #[tokio::test]
-async fn the_checkout_is_the_commit_and_its_git_directory_knows_neither_url_nor_key() {
+async fn the_checkout_is_the_commit_and_its_git_directory_knows_no_key() {
     let scene = Scene::new();
     let (pinned, _) = (scene.commit("pinned"), scene.commit("head"));
     let repository = scene.fetched().await;
-    let checkout = repository.check_out(&pinned).await.unwrap();
+    repository.check_out(&pinned).await.unwrap();
+    repository.name_branch(&scene.project().git_url, &main_branch(), &pinned).await.unwrap();
+    let checkout = repository.into_checkout();
     assert_eq!(fs::read_to_string(checkout.join("file")).unwrap(), "pinned");
     assert_eq!(naive_git(&checkout, &["rev-parse", "HEAD"]).unwrap(), pinned.as_str());
     assert_eq!(naive_git(&checkout, &["status", "--short"]).unwrap(), "");
     assert!(!checkout.join(".git/hooks").exists(), "the machine's template was used");
-    for needle in ["origin.example", KEY, "ssh"] {
+    for needle in [KEY, "known_hosts", "helper"] {
         let found =
             std::process::Command::new("grep").args(["-rl", needle, "."]).current_dir(checkout.join(".git")).output();
         assert_eq!(String::from_utf8(found.unwrap().stdout).unwrap(), "", "{needle}");
@@ -332,7 +342,9 @@ async fn submodules_are_not_fetched() {
     let sibling = scene.path("sibling").display().to_string();
     scene.origin(&["submodule", "--quiet", "add", &sibling, "sub"]);
     let commit = scene.commit("with submodule");
-    let checkout = scene.fetched().await.check_out(&commit).await.unwrap();
+    let repository = scene.fetched().await;
+    repository.check_out(&commit).await.unwrap();
+    let checkout = repository.into_checkout();
     assert_eq!(fs::read_dir(checkout.join("sub")).unwrap().count(), 0);
     assert!(!checkout.join(".git/modules").exists());
 }
@@ -389,6 +401,176 @@ async fn the_whole_history_is_fetched_and_one_that_is_cut_off_is_refused() {
     assert!(format!("{:#}", failure.error).contains("only the end of its history"), "{:#}", failure.error);
 }
 
+#[tokio::test]
+async fn an_old_fault_is_accepted_where_the_register_names_it_and_no_other_is() {
+    let scene = Scene::new();
+    scene.commit("one");
+    let zone = "git cat-file commit HEAD | sed 's/+0000$/+51800/; s/+0[0-9]00$/+51800/' \
+        | git hash-object -t commit --literally -w --stdin";
+    let commit = scene.shell(zone);
+    scene.origin(&["update-ref", "refs/heads/main", &commit]);
+    let mut project = scene.project();
+    let failure = scene.empty().await.fetch(&project, &main_branch()).await.unwrap_err();
+    assert!(failure.advice.contains("acceptedGitFaults"), "{failure:?}");
+
+    let accept = |project: &mut Project, name: &str| {
+        project.checkout.accepted_faults = GitFault::ALL.into_iter().filter(|fault| fault.as_str() == name).collect();
+    };
+    accept(&mut project, "zeroPaddedFilemode");
+    assert!(scene.anew().await.fetch(&project, &main_branch()).await.is_err());
+    accept(&mut project, "badTimezone");
+    let repository = scene.anew().await;
+    repository.fetch(&project, &main_branch()).await.unwrap();
+    assert_eq!(repository.head().await.unwrap().as_str(), commit);
+
+    // What confuses git is refused all the same.
+    let tree = "git cat-file tree HEAD | LC_ALL=C sed 's/file/.git/' | git hash-object -t tree --literally -w --stdin";
+    let evil = scene.origin(&["commit-tree", "-p", "HEAD", "-m", "evil", &scene.shell(tree)]);
+    scene.origin(&["update-ref", "refs/heads/main", &evil]);
+    project.checkout.accepted_faults = GitFault::ALL.to_vec();
+    let failure = scene.anew().await.fetch(&project, &main_branch()).await.unwrap_err();
+    assert!(format!("{:#}", failure.error).contains("git's own check refuses"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn git_knows_every_fault_that_can_be_accepted() {
+    let scene = Scene::new();
+    scene.commit("one");
+    let mut project = scene.project();
+    project.checkout.accepted_faults = GitFault::ALL.to_vec();
+    let repository = scene.empty().await;
+    repository.fetch(&project, &main_branch()).await.unwrap();
+    let mut command = repository.git.command();
+    for fault in GitFault::ALL {
+        command.args(["-c", &format!("fetch.fsck.{}=ignore", fault.as_str())]);
+    }
+    let origin = scene.path("origin").display().to_string();
+    command.env("GIT_ALLOW_PROTOCOL", "file").args(["fetch", "--", &origin, "+refs/heads/main:refs/iwomp/other"]);
+    let answer = repository.git.run("fetching", command, QUESTION_TIME_LIMIT).await.unwrap();
+    // "warning: Skipping unknown msg id" otherwise.
+    assert!(
+        answer.status.success() && !answer.stderr.iter().any(|line| line.contains("unknown")),
+        "{:?}",
+        answer.stderr
+    );
+}
+
+#[tokio::test]
+async fn tags_come_along_where_they_are_wanted_and_only_those_of_the_branchs_history() {
+    let scene = Scene::new();
+    scene.commit("one");
+    scene.origin(&["tag", "-m", "release", "v1"]);
+    scene.origin(&["tag", "light"]);
+    scene.origin(&["checkout", "--quiet", "-b", "other"]);
+    scene.commit("other");
+    scene.origin(&["tag", "-m", "elsewhere", "v2"]);
+    scene.origin(&["checkout", "--quiet", "main"]);
+    let head = scene.commit("two");
+    scene.origin(&["tag", "main", "other"]);
+    let mut project = scene.project();
+    project.checkout.tags = Tags::OfTheBranch;
+    let repository = scene.empty().await;
+    repository.fetch(&project, &main_branch()).await.unwrap();
+    assert_eq!(repository.head().await.unwrap(), head);
+    repository.check_out(&head).await.unwrap();
+    repository.name_branch(&project.git_url, &main_branch(), &head).await.unwrap();
+    let checkout = repository.into_checkout();
+    assert_eq!(naive_git(&checkout, &["tag"]).unwrap(), "light\nv1");
+    assert!(naive_git(&checkout, &["describe"]).unwrap().starts_with("v1-1-g"));
+    assert_eq!(naive_git(&checkout, &["for-each-ref", "--format=%(refname)", "refs/iwomp"]).unwrap(), REF);
+}
+
+#[tokio::test]
+async fn the_checkout_is_on_its_branch_and_knows_where_that_came_from() {
+    let scene = Scene::new();
+    let (pinned, head) = (scene.commit("pinned"), scene.commit("head"));
+    let repository = scene.fetched().await;
+    repository.check_out(&pinned).await.unwrap();
+    let url = scene.project().git_url;
+    repository.name_branch(&url, &main_branch(), &pinned).await.unwrap();
+    let checkout = repository.into_checkout();
+    let git = |arguments: &[&str]| naive_git(&checkout, arguments).unwrap();
+    assert_eq!(git(&["rev-parse", "--abbrev-ref", "HEAD"]), "main");
+    assert_eq!(git(&["branch", "--show-current"]), "main");
+    assert_eq!(git(&["rev-parse", "HEAD"]), pinned.as_str());
+    assert_eq!(git(&["rev-parse", "origin/main"]), head.as_str());
+    assert_eq!(git(&["rev-parse", "--abbrev-ref", "@{upstream}"]), "origin/main");
+    assert_eq!(git(&["remote", "get-url", "origin"]), url.as_str());
+    assert_eq!(git(&["status", "--short"]), "");
+    assert!(!git(&["config", "--list", "--local"]).contains("credential"));
+}
+
+#[tokio::test]
+async fn a_fetch_that_is_cut_off_is_tried_again_and_what_had_arrived_is_said() {
+    let mut scene = Scene::new();
+    let head = scene.commit("one");
+    let tries = scene.path("tries").display().to_string();
+    scene.ssh(&format!(
+        "echo x >> {tries}; for last; do :; done
+        test $(wc -l < {tries}) -lt 3 || exec sh -c \"$last\""
+    ));
+    assert_eq!(scene.fetched().await.head().await.unwrap(), head);
+    assert_eq!(fs::read_to_string(&tries).unwrap().lines().count(), 3);
+
+    scene.bounds = Bounds::new(Duration::from_secs(3), Stop::channel().1);
+    scene.ssh("echo 'fatal: early EOF' >&2; exit 128");
+    let failure = scene.anew().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let text = format!("{:#}", failure.error);
+    assert!(failure.kind == Kind::Git && text.contains("nothing had arrived after"), "{text}");
+}
+
+#[tokio::test]
+async fn a_fetch_that_reaches_the_end_of_the_build_says_what_had_arrived() {
+    let mut scene = Scene::new();
+    // So many that git keeps them as the pack that they came in.
+    scene.shell("for number in $(seq 120); do head -c 30000 /dev/urandom > $number; done");
+    scene.commit("one");
+    scene.bounds = Bounds::new(Duration::from_secs(6), Stop::channel().1);
+    scene.ssh("for last; do :; done; sh -c \"$last\" | (dd bs=4096 count=500 2> /dev/null; sleep 100)");
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let text = format!("{:#}", failure.error);
+    assert!(failure.kind == Kind::TimeLimit && text.contains("MB had arrived after"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_be_left_alone_is_heard() {
+    let scene = Scene::new();
+    let repository = scene.empty().await;
+    let text = r#"{"gitUrl":"https://git.example/demo.git","command":"x","authToken":"canary-9"}"#;
+    let project = Project::read(Document { text, storage: Storage::Encrypted }, None).unwrap();
+    let url = serve_status("429 Too Many Requests\r\nRetry-After: 7");
+    let mut access = access::Access::prepare(&project, &scene.path("scratch")).unwrap();
+    let mut command = repository.git.command();
+    access.give_to(&mut command).unwrap();
+    command.env("GIT_ALLOW_PROTOCOL", "http");
+    // As the credential of this origin, so that it would stand in a trace that is not redacted.
+    command.args([
+        "-c",
+        &format!("credential.{url}.helper=!f() {{ cat <&3; }}; f"),
+        "ls-remote",
+        "--",
+        &format!("{url}/x"),
+    ]);
+    let answer = repository.git.run("asking", command, QUESTION_TIME_LIMIT).await.unwrap();
+    assert_eq!(explain::explain(&answer.stderr, &project).nature, explain::Nature::Passing, "{:?}", answer.stderr);
+    assert_eq!(access.retry_after(), Some(Duration::from_secs(7)));
+}
+
+/// Serves nothing but `status`, which may have headers behind it.
+fn serve_status(status: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let _ = stream
+                .write_all(format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        }
+    });
+    url
+}
+
 /// Serves the files below `root`, as any web server would, and returns its URL. Ends with the test's process.
 fn serve_files(root: PathBuf) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -424,13 +606,14 @@ async fn a_server_that_only_hands_out_files_is_refused() {
     let fetch = |naive: bool| {
         let mut command = repository.git.command();
         command.env("GIT_ALLOW_PROTOCOL", "http");
-        command
-            .args(fetch_arguments(&url, &main_branch()).iter().filter(|word| !naive || !word.starts_with("--depth")));
-        repository.git.run("fetching", command, FETCH_TIME_LIMIT)
+        command.args(
+            fetch::branch_arguments(&url, &main_branch()).iter().filter(|word| !naive || !word.starts_with("--depth")),
+        );
+        repository.git.run("fetching", command, QUESTION_TIME_LIMIT)
     };
     let answer = fetch(false).await.unwrap();
     assert!(!answer.status.success());
-    let problem = explain(&answer.stderr, &scene.project()).problem;
+    let problem = explain::explain(&answer.stderr, &scene.project()).problem;
     assert!(problem.contains("only hands out files"), "{problem}");
 
     // Without the depth, git takes it and checks nothing.
@@ -501,7 +684,7 @@ async fn credential_for(url: &str) -> String {
     let text = r#"{"gitUrl":"https://git.example:8443/demo.git","command":"x","authToken":"canary-2"}"#;
     let project = Project::read(Document { text, storage: Storage::Encrypted }, None).unwrap();
     let mut command = repository.git.command();
-    Access::prepare(&project, &scene.path("scratch")).unwrap().give_to(&mut command).unwrap();
+    access::Access::prepare(&project, &scene.path("scratch")).unwrap().give_to(&mut command).unwrap();
     command.args(["credential", "fill"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("url={url}\n\n").as_bytes()).await.unwrap();
@@ -523,7 +706,7 @@ async fn git_gets_the_credential_for_its_origin_and_for_no_other() {
 
 #[test]
 fn a_version_is_read_as_git_prints_it() {
-    assert_eq!(parse_version("git version 2.47.3\n"), Some((2, 47)));
-    assert_eq!(parse_version("git version 2.39.5 (Apple Git-154)\n"), Some((2, 39)));
-    assert_eq!(parse_version("gut 1"), None);
+    assert_eq!(fetch::parse_version("git version 2.47.3\n"), Some((2, 47)));
+    assert_eq!(fetch::parse_version("git version 2.39.5 (Apple Git-154)\n"), Some((2, 39)));
+    assert_eq!(fetch::parse_version("gut 1"), None);
 }

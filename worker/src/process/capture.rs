@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{Ended, Limits, Stop, supervise};
 
 /// Most bytes of standard output that are kept, more than any question we ask git can need.
-const MAX_STDOUT_BYTES: usize = 64 * 1024;
+pub const SHORT: usize = 64 * 1024;
 /// Most lines of standard error that are passed on; the rest is read and dropped.
 const MAX_STDERR_LINES: usize = 200;
 /// A line longer than this is passed on in pieces.
@@ -30,7 +30,7 @@ pub struct Output {
     pub stderr: Vec<String>,
 }
 
-/// Runs `command` to its end and calls `on_line` for every line of its standard error.
+/// Runs `command` to its end, keeps the first `most` bytes of its standard output and calls `on_line` for every line of its standard error.
 ///
 /// # Errors
 /// If the child cannot be started or waited for.
@@ -38,6 +38,7 @@ pub async fn capture(
     mut command: Command,
     limits: Limits,
     stop: &Stop,
+    most: usize,
     on_line: impl FnMut(&str),
 ) -> io::Result<Output> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -47,7 +48,7 @@ pub async fn capture(
 
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let reading = async {
-        tokio::join!(read_start(stdout_pipe, &mut stdout), read_lines(stderr_pipe, &mut stderr, on_line));
+        tokio::join!(read_start(stdout_pipe, most, &mut stdout), read_lines(stderr_pipe, &mut stderr, on_line));
     };
     let ended = supervise_while(reading, supervise(&mut child, limits, stop)).await?;
     Ok(Output { ended, stdout, stderr })
@@ -67,9 +68,9 @@ pub(super) async fn supervise_while(
     Ok(ended)
 }
 
-async fn read_start(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+async fn read_start(pipe: Option<impl AsyncRead + Unpin>, most: usize, kept: &mut Vec<u8>) {
     read_chunks(pipe, |chunk| {
-        let room = MAX_STDOUT_BYTES.saturating_sub(kept.len());
+        let room = most.saturating_sub(kept.len());
         kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
     })
     .await;
@@ -135,7 +136,7 @@ mod tests {
 
     async fn run(script: &str) -> Output {
         let limits = Limits { time: Duration::from_secs(60), grace: Duration::from_secs(1) };
-        capture(shell(script), limits, &Stop::channel().1, |_| ()).await.unwrap()
+        capture(shell(script), limits, &Stop::channel().1, SHORT, |_| ()).await.unwrap()
     }
 
     #[tokio::test]
@@ -148,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn endless_output_is_cut_and_does_not_block_the_child() {
         let output = run("yes | head -c 1000000; yes | head -c 1000000 >&2").await;
-        assert_eq!((output.stdout.len(), output.stderr.len()), (MAX_STDOUT_BYTES, MAX_STDERR_LINES));
+        assert_eq!((output.stdout.len(), output.stderr.len()), (SHORT, MAX_STDERR_LINES));
     }
 
     #[tokio::test]

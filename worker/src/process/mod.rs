@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::environment::Environment;
 
-pub use capture::{Output, capture};
+pub use capture::{Output, SHORT, capture};
 pub use relay::{Filter, Relay};
 pub use stop::{Stop, Stopped};
 

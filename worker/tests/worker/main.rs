@@ -5,6 +5,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod cage;
+mod complete;
 mod crashes;
 mod log;
 mod rollback;

@@ -1,0 +1,223 @@
+//! Gets one branch from a Git server, its tags, or one commit of another repository there, and tries again where that may help.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use contract::register::{AuthScheme, Tags};
+use contract::{Branch, CommitId, Credentials, GitUrl, Project};
+
+use super::access::Access;
+use super::explain::{self, Explanation, explain};
+use super::patience::Patience;
+use super::progress::Progress;
+use super::{QUESTION_TIME_LIMIT, REF, Repository};
+use crate::failure::{Failure, Kind, OrFail};
+use crate::narration;
+
+/// Since when git sends `Authorization: Bearer` for a credential helper.
+const BEARER_SINCE: (u32, u32) = (2, 46);
+
+/// Where the branch is fetched to for the sake of its tags.
+pub(super) const TAGS_REF: &str = "refs/iwomp/branch-again";
+
+/// Why a try failed, and how long the server asks to be left alone.
+struct Setback {
+    explanation: &'static Explanation,
+    retry_after: Option<Duration>,
+}
+
+impl Repository<'_> {
+    /// Fetches the whole history of `branch`, with its tags if the register wants them, and nothing else, with the credentials
+    /// of `project`. Tries again where the cause may pass.
+    ///
+    /// # Errors
+    /// With the most likely cause and its remedy, as far as git's words tell.
+    pub async fn fetch(&self, project: &Project, branch: &Branch) -> Result<(), Failure> {
+        self.require_bearer_if_wanted(project).await?;
+        let url = project.git_url.as_str();
+        let doing = format!("fetching branch {branch} of {url}");
+        self.get(&doing, project, &branch_arguments(url, branch)).await?;
+        self.require_branch(&doing).await?;
+        self.require_all_of_history(&doing).await?;
+        if project.checkout.tags == Tags::OfTheBranch {
+            let doing = format!("fetching the tags of branch {branch} of {url}");
+            self.get(&doing, project, &tag_arguments(url, branch)).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches `commit` from `url`, which is of the same origin as the project's own, and no history.
+    ///
+    /// # Errors
+    /// Like [`Self::fetch`], and if the server hands out something else.
+    pub(super) async fn fetch_commit(&self, project: &Project, url: &GitUrl, commit: &CommitId) -> Result<(), Failure> {
+        let doing = format!("fetching commit {commit} of {}", url.as_str());
+        self.get(&doing, project, &commit_arguments(url.as_str(), commit)).await?;
+        if self.is_commit(&doing, REF).await? && self.head().await? == *commit {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Kind::Git,
+            anyhow!("{doing}: the server sent something else"),
+            "see what the Git host has there",
+        ))
+    }
+
+    /// Tries until it succeeds, or until trying again is of no use.
+    async fn get(&self, doing: &str, project: &Project, arguments: &[String]) -> Result<(), Failure> {
+        let mut patience = Patience::new(self.git.bounds.remaining());
+        loop {
+            let mut progress = Progress::of(&self.git.repository);
+            let Some(setback) = self.try_get(doing, project, arguments, &mut progress).await? else { return Ok(()) };
+            let Setback { explanation, retry_after } = setback;
+            let mut problem = explanation.problem.to_owned();
+            if explanation.nature.may_pass() {
+                problem = format!("{problem} ({progress})");
+            }
+            if let Some(wait) = retry_after {
+                problem = format!("{problem}; it asks to be left alone for {}", narration::duration(wait));
+            }
+            let Some(pause) = patience.pause(explanation.nature, retry_after) else {
+                return Err(Failure::new(Kind::Git, anyhow!("{doing}: {problem}"), explanation.advice));
+            };
+            self.git.pause(doing, &problem, pause).await?;
+        }
+    }
+
+    /// One try, and why it failed. The credential is handed over anew each time: git can read it only once.
+    async fn try_get(
+        &self,
+        doing: &str,
+        project: &Project,
+        arguments: &[String],
+        progress: &mut Progress,
+    ) -> Result<Option<Setback>, Failure> {
+        let mut access = Access::prepare(project, &self.scratch)
+            .context(doing.to_owned())
+            .or_fail(Kind::Register, "correct gitUrl or the credentials of the project, then trigger again")?;
+        let mut command = self.git.command();
+        access.give_to(&mut command).context(doing.to_owned()).or_fail(Kind::Machine, "trigger again")?;
+        command.env("GIT_EXEC_PATH", self.programs_for_fetching().await?);
+        for fault in &project.checkout.accepted_faults {
+            command.args(["-c", &format!("fetch.fsck.{}=ignore", fault.as_str())]);
+        }
+        command.args(arguments);
+        // No limit but that of the build: what is slow is not broken.
+        let answer =
+            progress.during(self.git.run(doing, command, Duration::MAX)).await.map_err(|failure| {
+                match failure.kind {
+                    Kind::TimeLimit => Failure::time_limit(&format!("{doing} ({progress})")),
+                    _ => failure,
+                }
+            })?;
+        let mut setback = |explanation| Setback { explanation, retry_after: access.retry_after() };
+        // How git ends, without a word, if nothing is left to fetch once the lookalikes are left out.
+        if answer.status.code() == Some(1) && answer.stderr.is_empty() {
+            return Ok(Some(setback(explain::missing_branch())));
+        }
+        Ok((!answer.status.success()).then(|| setback(explain(&answer.stderr, project))))
+    }
+
+    /// A directory with the one program beside git itself that a fetch may use. A server can tell git to get a pack from any
+    /// other URL (packfile-uris, whether asked for or not); the program that would do it is not in here.
+    async fn programs_for_fetching(&self) -> Result<PathBuf, Failure> {
+        const TRANSPORT: &str = "git-remote-https";
+        let doing = "asking git where its programs are";
+        let mut command = self.git.command();
+        command.arg("--exec-path");
+        let all = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        let directory = self.scratch.join("git-programs");
+        let linking = || -> std::io::Result<()> {
+            fs::create_dir_all(&directory)?;
+            match symlink(Path::new(all.trim_end()).join(TRANSPORT), directory.join(TRANSPORT)) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+                _ => Ok(()),
+            }
+        };
+        linking()
+            .with_context(|| format!("linking {TRANSPORT} in {}", directory.display()))
+            .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")?;
+        Ok(directory)
+    }
+
+    /// Not every git takes it for a failure if there was only a lookalike, which it was told to leave out.
+    async fn require_branch(&self, doing: &str) -> Result<(), Failure> {
+        if self.is_commit(doing, REF).await? {
+            return Ok(());
+        }
+        let missing = explain::missing_branch();
+        Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", missing.problem), missing.advice))
+    }
+
+    /// With a depth, git would take a history whose beginning the server keeps to itself, or does not have.
+    async fn require_all_of_history(&self, doing: &str) -> Result<(), Failure> {
+        let mut command = self.git.command();
+        command.args(["rev-parse", "--is-shallow-repository"]);
+        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        if answer.trim_end() == "false" {
+            return Ok(());
+        }
+        let error = anyhow!("{doing}: the server has only the end of its history (a shallow repository)");
+        Err(Failure::new(Kind::Git, error, "run git fetch --unshallow there, or take another server's URL as gitUrl"))
+    }
+
+    async fn require_bearer_if_wanted(&self, project: &Project) -> Result<(), Failure> {
+        let token = matches!(project.credentials, Some(Credentials::Token { .. }));
+        if !token || project.auth_scheme != AuthScheme::Bearer {
+            return Ok(());
+        }
+        let mut command = self.git.command();
+        command.arg("version");
+        let version = self.git.ask("asking git for its version", command, QUESTION_TIME_LIMIT).await?;
+        if parse_version(&version).is_some_and(|version| version >= BEARER_SINCE) {
+            return Ok(());
+        }
+        let error = anyhow!("authScheme bearer needs git 2.46 or newer, and this is {}", version.trim());
+        Err(Failure::new(Kind::Register, error, "take a build image with a newer git, or set authScheme to basic"))
+    }
+}
+
+/// What every fetch is told.
+///
+/// The depth is git's own word for all of the history, or 1 for none of it. It is said because it makes git refuse servers that
+/// only hand out files, as any web server does: what comes from them passes by `transfer.fsckObjects`, and object by object
+/// also by the limit of a file's size.
+fn fetch_arguments(depth: &str, more: &[&str], url: &str, refspecs: &[&str]) -> Vec<String> {
+    let words =
+        ["fetch", "--quiet", depth, "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"];
+    [&words, more, &["--", url], refspecs].concat().iter().map(|&word| word.to_owned()).collect()
+}
+
+const ALL_OF_HISTORY: &str = "--depth=2147483647";
+
+/// One branch by its full name, into a ref of ours. A short name would find a tag of that name first, and whatever else the
+/// server calls so.
+pub(super) fn branch_arguments(url: &str, branch: &Branch) -> Vec<String> {
+    let refspec = format!("+refs/heads/{branch}:{REF}");
+    fetch_arguments(ALL_OF_HISTORY, &["--no-tags"], url, &[&[refspec.as_str()], LOOKALIKES].concat())
+}
+
+/// The branch once more, which is there already, into another ref than the one that is deployed. Without a word on tags git
+/// takes along those that point to a commit it has.
+fn tag_arguments(url: &str, branch: &Branch) -> Vec<String> {
+    fetch_arguments(ALL_OF_HISTORY, &[], url, &[&format!("+refs/heads/{branch}:{TAGS_REF}")])
+}
+
+/// One commit by its id. Servers hand out any commit that they have, those of forks too; but its id stands in the commit that
+/// is deployed.
+fn commit_arguments(url: &str, commit: &CommitId) -> Vec<String> {
+    fetch_arguments("--depth=1", &["--no-tags"], url, &[&format!("+{commit}:{REF}")])
+}
+
+/// Where git looks if there is no such branch: even a full name is completed, so that a tag called `refs/heads/main` would
+/// stand in for a branch `main` that does not exist. No branch that we accept begins with `refs/`, so this excludes no other.
+const LOOKALIKES: &[&str] = &["^refs/refs/*", "^refs/tags/*", "^refs/heads/refs/*", "^refs/remotes/*"];
+
+/// `git version 2.47.3 (…)` as `(2, 47)`.
+pub(super) fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.strip_prefix("git version ")?.split(['.', ' ', '\n']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
