@@ -258,11 +258,13 @@ class Pipeline:
         self.project(project)
         ssm, name = self.client("ssm"), f"/{self.config_path}-deployed/{project}/{encoded(branch)}"
         try:
-            record = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
-        except (ssm.exceptions.ParameterNotFound, ValueError):
+            text = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        except ssm.exceptions.ParameterNotFound:
             return None
-        if not isinstance(record, dict) or not isinstance(held := record.pop("held", None), str):
+        if (known := Record.parse(text)) is None or known.held is None:
             return None
+        record = json.loads(text)
+        held = str(record.pop("held"))
         who = self.client("sts").get_caller_identity()["Arn"]
         time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         record["release"] = {"held": held, "by": who, "time": time}

@@ -150,3 +150,14 @@ def test_only_what_has_the_contracts_shape_is_a_record(text: str) -> None:
 def test_a_record_makes_no_deployment_of_a_build_that_did_not_end_well(status: str) -> None:
     build = {"id": "demo:1", "buildStatus": status, "phases": [{"contexts": [{"message": ""}]}]}
     assert judge(build, None, [Record(COMMIT, "now", "demo:1")]).word != "deployed"
+
+
+def test_what_is_no_record_holds_nothing_that_could_be_released(emulator: Emulator) -> None:
+    two = Two(emulator, ("true",), ("true",))
+    for held in ("\x1b[2J", 5, COMMIT.upper(), None):
+        two.record("first", "main", json.dumps({"commit": COMMIT, "time": "now", "held": held}))
+        assert two.pipeline.release("first", "main") is None
+    two.record("first", "main", DEEP)
+    assert two.pipeline.release("first", "main") is None
+    two.record("first", "main", json.dumps({"commit": COMMIT, "time": "now", "held": OTHER}))
+    assert two.pipeline.release("first", "main") == OTHER

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iwomp_local.boundary.attempts import Result
+from iwomp_local.endings import Record
 from iwomp_local.stack import Stack
 
 FOREIGN_COMMIT = "0" * 40
@@ -63,8 +64,8 @@ def older_commit(stack: Stack, project: str, branch: str, live: str) -> str | No
     """A commit that was live before."""
     path = f"/{stack.pipeline.config_path}-deployed/{project}/{branch}"
     versions = stack.emulator.client("ssm").get_parameter_history(Name=path)["Parameters"]
-    past = [json.loads(version["Value"])["commit"] for version in versions]
-    return next((commit for commit in past if commit != live), None)
+    past = [record for version in versions if (record := Record.parse(version["Value"])) is not None]
+    return next((record.commit for record in past if record.commit != live), None)
 
 
 def published(stack: Stack, message: Message) -> Result:
