@@ -18,6 +18,11 @@ use crate::failure::{Failure, Kind, OrFail};
 const AWS_ADVICE: &str = "check that the project's role may make this call, with the KMS key too if the parameter is a \
     SecureString";
 
+/// SSM keeps a hundred versions, and forgets the oldest for a new one, but not one with a label: then it takes no new one at all.
+const LABELLED: &str = "somebody has put a label on the oldest version of this parameter, and no trigger mends that: take the label off \
+    (aws ssm unlabel-parameter-version, see \"A record that takes no more versions\" in docs/operations.md), then trigger the branch \
+    again";
+
 /// The parameters of one project.
 pub struct Parameters<'a> {
     client: Client,
@@ -124,19 +129,23 @@ impl<'a> Parameters<'a> {
                  concurrent build limit is 1; then trigger the branch again, and its head runs and is recorded",
             ));
         }
-        self.client
+        let put = self
+            .client
             .put_parameter()
             .name(&name)
             .value(deployed.to_json())
             .r#type(ParameterType::String)
             // So that of two that both saw nothing only one can write.
-            .overwrite(live.is_some())
-            .send()
-            .await
-            .map_err(aws_error)
-            .with_context(unrecorded)
-            .map_err(not_recorded)?;
-        Ok(())
+            .overwrite(live.is_some());
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_parameter_max_version_limit_exceeded()) =>
+            {
+                Err(Failure::new(Kind::NotRecorded, aws_error(error).context(unrecorded()), LABELLED))
+            }
+            Err(error) => Err(not_recorded(aws_error(error).context(unrecorded()))),
+        }
     }
 
     /// Notes what was seen of a branch, for the launcher, beside what earlier builds saw of others. Only one build of a project
@@ -427,6 +436,22 @@ mod tests {
         let failure = record(mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&found, &put]), None).await.unwrap_err();
         assert_eq!((failure.kind, failure.kind.exit_status()), (Kind::NotRecorded, 75));
         assert!(failure.error.to_string().contains("the command succeeded"), "{}", failure.error);
+    }
+
+    #[tokio::test]
+    async fn a_record_whose_oldest_version_has_a_label_says_how_to_go_on() {
+        use aws_sdk_ssm::types::error::ParameterMaxVersionLimitExceeded;
+        let nothing = mock!(Client::get_parameters).then_output(|| GetParametersOutput::builder().build());
+        let full = mock!(Client::put_parameter).then_error(|| {
+            let cause = ParameterMaxVersionLimitExceeded::builder().message("version 1 has a label").build();
+            PutParameterError::ParameterMaxVersionLimitExceeded(cause)
+        });
+        let names = names();
+        let client = mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&nothing, &full]);
+        let parameters = Parameters::new(client, &names.config_path, &names.project);
+        let failure = parameters.record(&Branch::parse("main").unwrap(), None, &deployed()).await.unwrap_err();
+        assert_eq!(failure.kind, Kind::NotRecorded);
+        assert!(failure.advice.contains("unlabel-parameter-version"), "{}", failure.advice);
     }
 
     fn deployed() -> Deployed {

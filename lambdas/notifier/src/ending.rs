@@ -3,10 +3,11 @@
 
 use aws_sdk_codebuild::primitives::DateTimeFormat;
 use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
-use contract::{Branch, CommitId, Deployed, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
+use contract::{Branch, CommitId, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
 use serde_json::{Value, json};
 
 use crate::builds::variable_of;
+use crate::parameters::Recorded;
 
 /// How CodeBuild's context of a phase ends where a rule of the worker said no; see the worker's exit statuses.
 const REFUSED: &str = "exit status 77";
@@ -33,9 +34,12 @@ pub fn succeeded(build: &Build) -> bool {
 
 impl<'a> Ending<'a> {
     /// `record` is what the build wrote when its command had succeeded.
-    pub fn read(build: &'a Build, project: &ProjectName, record: Option<Deployed>) -> Self {
-        let (outcome, class) = classify(build, record.is_some());
-        let asked = variable_of(build, variable::COMMIT).and_then(|text| CommitId::parse(text).ok());
+    pub fn read(build: &'a Build, project: &ProjectName, record: impl Into<Recorded>) -> Self {
+        let Recorded { by_build: record, holds } = record.into();
+        let (outcome, class) = classify(build, record.is_some(), holds);
+        let asked = variable_of(build, variable::COMMIT)
+            .or_else(|| variable_of(build, variable::ROLLBACK))
+            .and_then(|text| CommitId::parse(text).ok());
         let trigger = variable_of(build, variable::TRIGGER).filter(|text| is_trigger_id(text));
         let report = Report {
             class,
@@ -66,9 +70,11 @@ impl<'a> Ending<'a> {
     pub fn json(&self) -> Value {
         let mut json = json!(self.report);
         let logs = self.build.logs();
+        let rolls_back = variable_of(self.build, variable::ROLLBACK).is_some();
         let more = [
             ("build_status", self.build.build_status().map(|status| name(status.as_str()))),
             ("ended", self.build.end_time().and_then(|end| end.fmt(DateTimeFormat::DateTime).ok())),
+            ("rolled_back_by", self.build.initiator().filter(|_| rolls_back).map(name)),
             ("log_group", logs.and_then(|logs| logs.group_name()).map(name)),
             ("log_stream", logs.and_then(|logs| logs.stream_name()).map(name)),
         ];
@@ -84,9 +90,10 @@ impl<'a> Ending<'a> {
     }
 }
 
-fn classify(build: &Build, recorded: bool) -> (Outcome, Option<&'static str>) {
+fn classify(build: &Build, recorded: bool, holds: bool) -> (Outcome, Option<&'static str>) {
     match build.build_status() {
         Some(StatusType::Succeeded) if recorded => (Outcome::Deployed, None),
+        Some(StatusType::Succeeded) if holds => (Outcome::Held, Some("nothing_run")),
         Some(StatusType::Succeeded) => (Outcome::Superseded, Some("nothing_run")),
         Some(StatusType::Failed) if is_refusal(build) => (Outcome::Refused, None),
         Some(StatusType::Stopped) => (Outcome::Failed, Some("stopped")),
@@ -107,6 +114,11 @@ fn reason(outcome: Outcome, class: Option<&str>, build: &Build) -> Option<String
         (Outcome::Superseded, _) => Some(
             "nothing was run: a newer commit of the branch was live already, or the same one, or the register wants \
                  the head and the branch had gone on"
+                .to_owned(),
+        ),
+        (Outcome::Held, _) => Some(
+            "nothing was run: an operator has rolled back, and this is not newer than what was rolled back from. To do: push a \
+             commit that mends it, or make release"
                 .to_owned(),
         ),
         (Outcome::Refused, _) => Some(format!(
@@ -146,6 +158,8 @@ fn name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contract::Deployed;
+
     use super::*;
     use crate::fixtures::{BUILD, COMMIT, TRIGGER_ID, build, failed_with, is_harmless, record, with_variables};
 
@@ -176,6 +190,31 @@ mod tests {
         let report = ending(&build, None).report;
         assert_eq!((report.outcome, report.class), (Outcome::Superseded, Some("nothing_run")));
         assert!(report.reason.unwrap().starts_with("nothing was run"));
+    }
+
+    #[test]
+    fn a_build_that_wrote_nothing_while_a_commit_is_held_was_held() {
+        let build = build(7, StatusType::Succeeded);
+        let project = ProjectName::parse("demo").unwrap();
+        let report = Ending::read(&build, &project, Recorded { by_build: None, holds: true }).report;
+        assert_eq!((report.outcome, report.class), (Outcome::Held, Some("nothing_run")));
+        assert!(report.reason.unwrap().contains("make release"));
+        let deployed = Ending::read(&build, &project, Recorded { by_build: Some(record(BUILD)), holds: true });
+        assert_eq!(deployed.report.outcome, Outcome::Deployed, "the rollback itself");
+    }
+
+    #[test]
+    fn a_rollback_names_who_did_it_and_its_commit() {
+        let mut build = with_variables(&[("GITBRANCH", "main"), ("ROLLBACKTO", COMMIT)]);
+        build.initiator = Some("operators/ada".to_owned());
+        let ending = ending(&build, None);
+        assert_eq!(ending.json()["rolled_back_by"], json!("operators/ada"));
+        assert_eq!(ending.report.commit.as_ref().unwrap().as_str(), COMMIT);
+        let mut build = with_variables(&[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)]);
+        build.initiator = Some("iwomp-in-aws--launcher/launcher".to_owned());
+        assert!(
+            Ending::read(&build, &ProjectName::parse("demo").unwrap(), None).json().get("rolled_back_by").is_none()
+        );
     }
 
     #[test]

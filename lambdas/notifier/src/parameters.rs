@@ -53,6 +53,21 @@ pub async fn set_mark(ssm: &Client, config_path: &ConfigPath, project: &ProjectN
     Ok(())
 }
 
+/// What the record of a branch says of a build.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// What it wrote itself, if it has deployed anything.
+    pub by_build: Option<Deployed>,
+    /// Whether a commit is held, since a rollback.
+    pub holds: bool,
+}
+
+impl From<Option<Deployed>> for Recorded {
+    fn from(by_build: Option<Deployed>) -> Self {
+        Self { by_build, holds: false }
+    }
+}
+
 /// What the build wrote, after its command had succeeded, into the record of what is live. SSM keeps the versions; later
 /// builds may have written newer ones.
 pub async fn deployed_by(
@@ -61,28 +76,32 @@ pub async fn deployed_by(
     project: &ProjectName,
     branch: &Branch,
     build: &str,
-) -> Result<Option<Deployed>> {
+) -> Result<Recorded> {
     let name = parameter::deployed(config_path, project, branch);
     let mut token = None;
+    let mut recorded = Recorded::default();
     for _ in 0..MAX_HISTORY_PAGES {
         let call = ssm.get_parameter_history().name(&name).with_decryption(false).max_results(HISTORY_PAGE);
         let page = match call.set_next_token(token).send().await {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => {
-                return Ok(None);
+                return Ok(recorded);
             }
             page => page.map_err(aws_error).with_context(|| format!("reading the history of {name}"))?,
         };
         // A version that is no record was not written by a worker.
-        let records = page.parameters().iter().filter_map(|version| Deployed::parse(version.value()?).ok());
-        if let Some(record) = records.into_iter().find(|record| record.build.as_deref() == Some(build)) {
-            return Ok(Some(record));
+        for record in page.parameters().iter().filter_map(|version| Deployed::parse(version.value()?).ok()) {
+            // The oldest version comes first, so that the last word is the newest's.
+            recorded.holds = record.held.is_some();
+            if record.build.as_deref() == Some(build) {
+                recorded.by_build = Some(record);
+            }
         }
         token = page.next_token;
         if token.is_none() {
             break;
         }
     }
-    Ok(None)
+    Ok(recorded)
 }
 
 #[cfg(test)]
@@ -110,7 +129,7 @@ mod tests {
     async fn deployed(live: Vec<String>, branch: &str) -> Option<Deployed> {
         let (notifier, _) = Aws { live, ..Aws::default() }.notifier();
         let branch = Branch::parse(branch).unwrap();
-        deployed_by(&notifier.ssm, &config_path(), &project("demo"), &branch, BUILD).await.unwrap()
+        deployed_by(&notifier.ssm, &config_path(), &project("demo"), &branch, BUILD).await.unwrap().by_build
     }
 
     #[tokio::test]

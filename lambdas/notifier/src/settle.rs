@@ -14,6 +14,7 @@ use crate::builds::{self, has_ended};
 use crate::ending::{self, Ending};
 use crate::mark::Mark;
 use crate::notifier::Notifier;
+use crate::parameters::Recorded;
 use crate::{parameters, report};
 
 /// What settling a project came to.
@@ -80,7 +81,7 @@ impl Notifier {
             (Some(branch), Some(id)) if ending::succeeded(build) => {
                 parameters::deployed_by(&self.ssm, config_path, project, &branch, id).await?
             }
-            _ => None,
+            _ => Recorded::default(),
         };
         let ending = Ending::read(build, project, record);
         let json = ending.json();
