@@ -17,7 +17,7 @@ use crate::bounds::Bounds;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::mask::Mask;
-use crate::process::{self, Ended, Relay};
+use crate::process::{self, Ended, Relay, log};
 use crate::user::User;
 
 /// Between SIGTERM and SIGKILL: enough for Terraform to end the calls under way and to write its state, and well within the
@@ -99,7 +99,12 @@ impl Program {
         bounds: &Bounds,
     ) -> Result<io::Result<Ended>, Failure> {
         // Not our own streams, even where there is nothing to mask: a log that is closed would be the command's death.
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped());
+        if log::are_one_stream() {
+            process::join_streams(&mut command);
+        } else {
+            command.stderr(Stdio::piped());
+        }
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
         let relay = Relay::of(&mut child);
         let limits = bounds.limits(Duration::MAX, GRACE);

@@ -40,6 +40,14 @@ const fn known(nature: Nature, problem: &'static str, advice: &'static str) -> E
 const MISSING_BRANCH: Explanation =
     known(Lasting, "the branch does not exist there", "push the branch, or correct the branch in the trigger");
 
+/// git takes a page of one line for a server without branches.
+const MISSING_BRANCH_OVER_HTTPS: Explanation = known(
+    Lasting,
+    "the branch does not exist there",
+    "push the branch, or correct the branch in the trigger; if it is there, what answers may be no Git server but a page, as a \
+     sign-in page or a proxy sends it: correct gitUrl, or let the build through",
+);
+
 /// What it means that the server has no such branch.
 pub(super) const fn missing_branch() -> &'static Explanation {
     &MISSING_BRANCH
@@ -329,6 +337,9 @@ pub(super) fn explain(lines: &[String], project: &Project) -> &'static Explanati
         Some(known) if std::ptr::eq(known, NO_REPOSITORY) && project.git_url.scheme() == Scheme::Ssh => {
             &NO_REPOSITORY_OVER_SSH
         }
+        Some((_, explanation)) if *explanation == MISSING_BRANCH && project.git_url.scheme() == Scheme::Https => {
+            &MISSING_BRANCH_OVER_HTTPS
+        }
         Some((_, explanation)) => explanation,
     }
 }
@@ -502,6 +513,13 @@ mod tests {
         let lines = ["fatal: 'demo.git' does not appear to be a git repository".to_owned()];
         assert!(explain(&lines, &over_ssh).advice.contains("ssh://user@host/~/path"));
         assert!(!explain(&lines, &project("")).advice.contains("ssh://"));
+    }
+
+    #[test]
+    fn a_page_of_one_line_is_hinted_at_where_git_sees_no_branch() {
+        let lines = ["fatal: couldn't find remote ref refs/heads/main".to_owned()];
+        let advice = explain(&lines, &project("")).advice;
+        assert!(advice.contains("push the branch") && advice.contains("a page"), "{advice}");
     }
 
     #[test]

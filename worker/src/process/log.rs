@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fd::BorrowedFd;
+use rustix::fs::fstat;
 use rustix::io::{Errno, write};
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,6 +44,15 @@ pub fn stdout() -> &'static Log {
 pub fn stderr() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| Log::start(rustix::stdio::stderr))
+}
+
+/// Whether both are the same file, as in a build log.
+#[must_use]
+pub fn are_one_stream() -> bool {
+    match (fstat(rustix::stdio::stdout()), fstat(rustix::stdio::stderr())) {
+        (Ok(stdout), Ok(stderr)) => (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino),
+        _ => false,
+    }
 }
 
 impl Log {

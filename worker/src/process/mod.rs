@@ -61,6 +61,11 @@ pub fn limit_file_size(command: &mut Command, bytes: u64) {
     before_exec(command, move || setrlimit(Resource::Fsize, limit));
 }
 
+/// Lets `command` write its errors where its output goes, so that the lines of both keep their order.
+pub fn join_streams(command: &mut Command) {
+    before_exec(command, || rustix::stdio::dup2_stderr(rustix::stdio::stdout()));
+}
+
 /// Gives `command` and its children no way to more rights than they start with: no set-user-id program works for them.
 pub fn forbid_new_privileges(command: &mut Command) {
     before_exec(command, || rustix::thread::set_no_new_privs(true));

@@ -61,6 +61,22 @@ fn a_log_that_is_closed_is_not_the_commands_death_whether_there_are_secrets_or_n
 }
 
 #[test]
+fn where_both_streams_are_one_log_their_lines_keep_their_order() {
+    let scene = Scene::new();
+    scene.commit(
+        "both",
+        "#!/bin/sh\nn=100\nwhile [ $n -lt 300 ]; do echo $n; n=$((n+1)); echo $n >&2; n=$((n+1)); done\n",
+    );
+    let worker = scene.worker(&[]);
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", "exec \"$0\" 2>&1"]).arg(worker.get_program()).env_clear();
+    command.envs(worker.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let log = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let numbers: Vec<u32> = log.lines().filter_map(|line| line.parse().ok()).collect();
+    assert_eq!(numbers, (100..300).collect::<Vec<_>>(), "{log}");
+}
+
+#[test]
 fn the_builds_own_secrets_do_not_stand_in_the_log() {
     let scene = Scene::new();
     let script = "#!/bin/sh\necho \"secret: $AWS_SECRET_ACCESS_KEY\"\nprintf %s \"$AWS_SESSION_TOKEN\" | base64\n";
