@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from iwomp_local.faults.accounting import Accepted, Build, Command, Evidence, Figures, account
+from iwomp_local.faults.world import live_since
 
 OLD, MIDDLE, NEW = "a" * 40, "b" * 40, "c" * 40
 ORDER = {"demo": {OLD: 0, MIDDLE: 1, NEW: 2}}
@@ -120,3 +121,12 @@ def test_a_head_that_is_not_live_in_the_end_is_stale() -> None:
     assert found(OWN, histories=live, heads={"demo": NEW}).stale == [f"demo: {NEW} is not live"]
     assert found(OWN, histories=live, heads={"demo": MIDDLE}).wrong == 0
     assert len(found(OWN, heads={"demo": MIDDLE}).stale) == 1
+
+
+def test_a_build_that_ran_nothing_leaves_live_what_it_found() -> None:
+    def said(outcome: str, commit: str) -> dict[str, str]:
+        return {"outcome": outcome, "commit": commit}
+
+    ended = [said("deployed", "c2"), said("superseded", "c1"), {}, said("failed", "c3"), said("superseded", "c3")]
+    assert live_since(ended, ["c1", "c2", "c3"]) == ["c2", "c2", None, None, "c3"]
+    assert live_since([said("superseded", "of no branch")], ["c1"]) == [None]

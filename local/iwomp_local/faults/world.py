@@ -176,13 +176,12 @@ class Watch:
         name = pipeline.project(project)["build_project"]
         pages = codebuild.get_paginator("list_builds_for_project").paginate(projectName=name)
         ids = [build_id for page in pages for build_id in page["ids"]]
-        found = []
-        for start in range(0, len(ids), PAGE):
-            for build in codebuild.batch_get_builds(ids=ids[start : start + PAGE])["builds"]:
-                outcome = pipeline.build_outcome(build) or {}
-                commit = outcome.get("commit") if outcome.get("outcome") in ENDED_WORDS else None
-                found.append(record(project, build, commit))
-        return found
+        starts = range(0, len(ids), PAGE)
+        pages_of_builds = (codebuild.batch_get_builds(ids=ids[start : start + PAGE])["builds"] for start in starts)
+        newest = [build for page in pages_of_builds for build in page]
+        said = [pipeline.build_outcome(build) or {} for build in newest]
+        live = live_since(said[::-1], self.commits(project))[::-1]
+        return [record(project, build, commit) for build, commit in zip(newest, live, strict=True)]
 
     def dead(self) -> list[str]:
         """The triggers in the dead-letter queue, which stay there."""
@@ -241,6 +240,25 @@ class World(Watch):
             self.publish(project)
         self.wait_until_quiet(timeout_seconds)
         self.sweep()
+
+
+def live_since(said: list[dict[str, Any]], branch: list[str]) -> list[str | None]:
+    """What was live when each build had ended, oldest first; None if it did not end well.
+
+    A build that ran nothing names the commit that it was asked for; live is that, or the newer one that it found.
+    """
+    places = {commit: place for place, commit in enumerate(branch)}
+    found: list[str | None] = []
+    for outcome in said:
+        known = [commit for commit in found if commit is not None]
+        if outcome.get("outcome") == "deployed":
+            found.append(outcome.get("commit"))
+        elif outcome.get("outcome") in ENDED_WORDS:
+            commits = [commit for commit in (outcome.get("commit"), *known[-1:]) if commit in places]
+            found.append(max(commits, key=lambda commit: places[commit], default=None))
+        else:
+            found.append(None)
+    return found
 
 
 def record(project: str, build: dict[str, Any], commit: str | None) -> Build:
