@@ -18,6 +18,7 @@ PROVIDER := registry.terraform.io/hashicorp/aws
 PLUGIN_HOMES := $(HOME)/.terraform.d/plugins /usr/local/share/terraform/plugins /usr/share/terraform/plugins /opt/*
 TF_PLUGIN_DIR ?= $(patsubst %/$(PROVIDER),%,$(firstword $(wildcard $(addsuffix /$(PROVIDER),$(PLUGIN_HOMES)))))
 TERRAFORM := terraform -chdir=terraform
+EXAMPLES := examples/own-account examples/own-account/deploy-role
 # The provider is started once for each of some two hundred runs; fewer garbage collections save a third of the time.
 TERRAFORM_TEST := GOGC=400 $(TERRAFORM) test
 TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
@@ -68,9 +69,10 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	shellcheck .ci/run contract/fuzz/run worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
 	actionlint
 	zizmor --offline --quiet .github
-	terraform fmt -check -recursive terraform
+	terraform fmt -check -recursive terraform examples
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM_TEST)
+	for example in $(EXAMPLES); do $(TERRAFORM_INIT:-chdir=terraform=-chdir=$$example) -backend=false >/dev/null && terraform -chdir=$$example validate && terraform -chdir=$$example test || exit 1; done
 
 # The outcome lines go into the file, the figures to the terminal. Built once more, in a profile of its own: some minutes.
 faults: ## The launcher under 100,000 triggers and every fault, in simulated time: [TRIGGERS=100000]
@@ -98,7 +100,7 @@ defences: $(TOOLS) ## Turn one defence after another off, and see its test fail:
 fmt: $(TOOLS) ## Format everything
 	cargo fmt --all
 	cd local && ruff format . $(PYTHON_ELSEWHERE) && ruff check --fix . $(PYTHON_ELSEWHERE)
-	terraform fmt -recursive terraform
+	terraform fmt -recursive terraform examples
 
 # In one call, so that what the two have in common is compiled once; and linked by zig against the C library of Lambda's
 # provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.

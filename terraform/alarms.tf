@@ -166,6 +166,8 @@ locals {
       TEXT
       metric      = "Builds"
       dimensions  = { outcome = "failed" }
+      # Not the sum, here and below: whoever got to count in our name could end an alarm with a negative number.
+      statistic = "Maximum"
     }
 
     triggers-refused = {
@@ -177,6 +179,7 @@ locals {
       TEXT
       metric      = "Triggers"
       dimensions  = { outcome = "refused" }
+      statistic   = "SampleCount" # each is one sample
       threshold   = 20
     }
 
@@ -189,6 +192,7 @@ locals {
       TEXT
       metric      = "Triggers"
       dimensions  = { outcome = "busy", class = "hourly_cap" }
+      statistic   = "Maximum"
     }
 
     register-changed = {
@@ -199,6 +203,7 @@ locals {
            aws ssm get-parameter-history --region ${local.account.region} --name /${var.config_path}/...
       TEXT
       metric      = "RegisterChanges"
+      statistic   = "Maximum"
     }
 
     sweep-missing = {

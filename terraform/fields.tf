@@ -46,8 +46,9 @@ locals {
       vpc             = "object"
       timeout_minutes = "number"
 
-      policy_arns = "list of texts"
-      policy_json = "text"
+      policy_arns     = "list of texts"
+      policy_json     = "text"
+      other_role_arns = "list of texts"
     }
 
     # What stands in an object of an entry, by its name.
@@ -88,6 +89,12 @@ locals {
         credentials_version = tonumber(project.credentials_version)
     })
   }
+
+  # Who may do something in this account beside what the worker does.
+  projects_with_rights = [
+    for name, project in local.projects : name
+    if project.policy_json != null || anytrue([for arns in [project.policy_arns, project.other_role_arns] : try(length(arns), 0) > 0])
+  ]
 
   publishers = {
     for name, project in local.projects : name => merge(local.absent.publisher, project.publisher) if project.publisher != null

@@ -45,6 +45,7 @@ module "project" {
 
   policy_arns          = each.value.policy_arns
   policy_json          = each.value.policy_json
+  other_role_arns      = each.value.other_role_arns
   permissions_boundary = var.permissions_boundary
   log_retention_days   = var.log_retention_days
 }

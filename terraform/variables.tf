@@ -411,8 +411,32 @@ variable "log_retention_days" {
   }
 }
 
+variable "metrics_from_build_logs" {
+  description = "Let CloudWatch count what a deployment's output tells it to. For an account that has a METRIC_EXTRACTION_POLICY already which holds for /aws/codebuild/<config_path>-, since two must not overlap. Otherwise a command can ring the alarms, and run up metrics."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "deploy_roles_only" {
+  description = "Let no project hold a right of its own: each must name a deploy_role_arn of another account, and policy_arns, policy_json and other_role_arns are refused. For an account that holds the pipeline and nothing else, which is the recommended form: examples/own-account."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.deploy_roles_only || length(local.projects_with_rights) == 0
+    error_message = "With deploy_roles_only no project may have policy_arns, policy_json or other_role_arns; these have: ${join(", ", local.projects_with_rights)}. Give the rights to its deploy role."
+  }
+
+  validation {
+    condition     = !var.deploy_roles_only || alltrue([for project in values(local.projects) : project.deploy_role_arn != null])
+    error_message = "With deploy_roles_only every project needs a deploy_role_arn; these have none: ${join(", ", [for name, project in local.projects : name if project.deploy_role_arn == null])}."
+  }
+}
+
 variable "permissions_boundary" {
-  description = "ARN of a policy that bounds every role and user made here: launcher, notifier, scheduler, builds, publishers. It must allow what they need: see modules/project."
+  description = "ARN of a policy that bounds every role and user made here: launcher, notifier, scheduler, builds, publishers. It must allow what they need, and takes the place of the builds' own boundary: see modules/project."
   type        = string
   default     = null
 

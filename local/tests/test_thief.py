@@ -22,7 +22,7 @@ import pytest
 from pipeline_under_test import CANARY, THIEFS_OWN, PipelineUnderTest, Result
 from sessions import Client, with_variables
 
-from iwomp_local.boundary.attempts import NOT_THERE, Attempt, Harm, attempts, tried
+from iwomp_local.boundary.attempts import Attempt, Harm, attempts, tried
 from iwomp_local.boundary.snapshot import Snapshot
 from iwomp_local.places import REPOSITORY, worker
 
@@ -44,7 +44,7 @@ exec {worker}
 """
 LEAST_CALLS = 400
 # Not the pipeline's: what a project's own policies allow there is the affair of whoever writes them.
-OF_THE_ACCOUNT = ("make a user", "say something as an event", "make a key of user ", f"give role {NOT_THERE} ")
+OF_THE_ACCOUNT = ("say something as an event",)
 
 
 @dataclass
@@ -175,8 +175,7 @@ def is_fenced(attempt: Attempt, cp: str) -> bool:
             "make a data key",
         )
         return attempt.what.startswith(("take role ", "publish ", *encrypted))
-    # A broad policy reaches another project's record of what is live: docs/threat-model.md says so.
-    return not attempt.what.startswith((*OF_THE_ACCOUNT, f"write /{cp}-deployed/"))
+    return not attempt.what.startswith(OF_THE_ACCOUNT) and attempt.what != f"write /{cp}-deployed/thief/main"
 
 
 @pytest.mark.usefixtures("broad")
@@ -192,5 +191,5 @@ def test_with_a_policy_for_all_of_aws_a_thief_still_does_not_reach_the_pipeline(
     assert [result for result in results if not result.held and result.what not in absent] == []
     assert len(results) - len(absent) > LEAST_CALLS / 2
     # The policy is there: what the fence leaves alone does go through.
-    assert thief("ssm").get_parameter(Name=f"/{cp}/token")["Parameter"]["Type"] == "String"
+    assert thief("sqs").create_queue(QueueName="of-the-projects-own")["QueueUrl"]
     assert thief("iam").list_roles()["Roles"]

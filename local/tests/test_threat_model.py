@@ -15,6 +15,7 @@ SOURCES = (
     "worker/**/*.rs",
     "local/tests/**/*.py",
     "terraform/**/*.tftest.hcl",
+    "examples/**/*.tftest.hcl",
 )
 
 

@@ -159,3 +159,15 @@ run "a_handful_of_refused_triggers_wakes_nobody" {
     error_message = "The cap is a class of busy."
   }
 }
+
+run "no_alarm_of_ours_can_be_lowered_by_a_further_number" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for name, alarm in aws_cloudwatch_metric_alarm.this : contains(["Maximum", "SampleCount"], alarm.statistic)
+      if alarm.namespace == "iwomp" && alarm.comparison_operator == "GreaterThanThreshold"
+    ])
+    error_message = "A sum goes down with a negative number, whoever adds it."
+  }
+}

@@ -484,65 +484,189 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
   assert {
     condition = {
       for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement :
-      statement.Sid => [statement.Effect, flatten([statement.Resource])]
+      statement.Sid => [flatten([try(statement.Action, [])]), flatten([try(statement.NotAction, [])]), flatten([try(statement.Resource, [])])]
+      if statement.Effect == "Deny"
       } == {
-      LeaveBuildsAlone = ["Deny", ["arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--*"]]
-      LeaveRolesAlone  = ["Deny", ["arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--*", "arn:aws:iam::123456789012:user/iwomp-in-aws--eu-central-1--*"]]
-      LeaveTriggersAlone = ["Deny", [
-        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws",
-        "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--*",
-        "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers*",
-        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws--launcher*",
-        "arn:aws:lambda:eu-central-1:123456789012:function:iwomp-in-aws--notifier*",
-        "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/iwomp-in-aws",
-        "arn:aws:scheduler:eu-central-1:123456789012:schedule/iwomp-in-aws/*",
-        "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws--*",
+      LeaveBuildsAlone = [["codebuild:*"], [], ["arn:aws:codebuild:*:*:*/iwomp-in-aws--*"]]
+      LeaveTriggersAlone = [["events:*", "lambda:*", "scheduler:*", "sns:*", "sqs:*"], [], [
+        "arn:aws:sns:*:*:iwomp-in-aws",
+        "arn:aws:sns:*:*:iwomp-in-aws:*",
+        "arn:aws:sns:*:*:iwomp-in-aws--*",
+        "arn:aws:sqs:*:*:iwomp-in-aws--triggers*",
+        "arn:aws:scheduler:*:*:schedule-group/iwomp-in-aws",
+        "arn:aws:scheduler:*:*:schedule/iwomp-in-aws/*",
+        "arn:aws:events:*:*:rule/iwomp-in-aws--*",
+        "arn:aws:lambda:*:*:function:iwomp-in-aws--*",
       ]]
-      LeaveWatchAlone = ["Deny", [
-        "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:iwomp-in-aws--*",
-        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws--launcher*",
-        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/iwomp-in-aws--notifier*",
+      LeaveWatchAlone = [["cloudwatch:*", "logs:*"], [], [
+        "arn:aws:cloudwatch:*:*:alarm:iwomp-in-aws--*",
+        "arn:aws:logs:*:*:log-group:/aws/lambda/iwomp-in-aws--*",
       ]]
-      LeaveRegisterAlone = ["Deny", [
-        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*",
-        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*",
-        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-paused/*",
-        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-reported/*",
+      LeaveLogsAlone = [[], ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:*:*:log-group:/aws/codebuild/iwomp-in-aws--*"]]
+      LeaveRegisterAlone = [[], ["ssm:Describe*", "ssm:GetParameter*", "ssm:List*"], [
+        "arn:aws:ssm:*:*:parameter/iwomp-in-aws/*",
+        "arn:aws:ssm:*:*:parameter/iwomp-in-aws-credentials/*",
+        "arn:aws:ssm:*:*:parameter/iwomp-in-aws-paused/*",
+        "arn:aws:ssm:*:*:parameter/iwomp-in-aws-reported/*",
       ]]
-      LeaveRecordsStanding   = ["Deny", ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*"]]
-      LeaveKeyAlone          = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
-      DecryptNothingOfOthers = ["Deny", ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
-      LeaveImagesAlone       = ["Deny", ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
+      LeaveRecordsStanding    = [[], ["ssm:Describe*", "ssm:GetParameter*", "ssm:List*", "ssm:PutParameter"], ["arn:aws:ssm:*:*:parameter/iwomp-in-aws-deployed/*"]]
+      LeaveKeyAlone           = [[], ["kms:Decrypt"], ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
+      DecryptNothingOfOthers  = [["kms:Decrypt"], [], ["arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"]]
+      LeaveImagesAlone        = [[], ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], ["arn:aws:ecr:eu-central-1:123456789012:repository/iwomp-in-aws"]]
+      MapNothingToThePipeline = [["lambda:*EventSourceMapping"], [], ["*"]]
+      CountNothingInOurName   = [["cloudwatch:PutMetricData"], [], ["*"]]
+      LeaveAccountAlone = [[
+        "logs:*AccountPolicy", "logs:*IndexPolicy", "logs:*PipelineRule",
+        "logs:*ResourcePolicy", "logs:*StorageTierPolicy", "logs:Link", "ecr:*RegistryPolicy", "ecr:*ReplicationConfiguration",
+        "cloudtrail:Delete*", "cloudtrail:Put*", "cloudtrail:StopLogging", "cloudtrail:UpdateTrail", "events:UpdateEventBus",
+        "account:*", "organizations:LeaveOrganization",
+      ], [], ["*"]]
+      BeOwnIdentitiesOnly = [["iam:A*", "iam:C*", "iam:D*", "iam:E*", "iam:P*", "iam:R*", "iam:Se*", "iam:T*", "iam:U*", "sts:AssumeRole", "sts:AssumeRoot"], [], []]
+      PassTheBoundaryOn   = [["iam:Attach*Policy", "iam:CreateRole", "iam:CreateUser", "iam:PutRole*", "iam:PutUser*", "iam:UpdateAssumeRolePolicy"], [], ["*"]]
+      TakeNoBoundaryOff   = [["iam:Delete*PermissionsBoundary"], [], ["*"]]
     }
     error_message = "Builds, roles, triggers, alarms, logs, register, key and images of the pipeline must be out of reach."
   }
 
   assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement : statement if statement.Sid == "DecryptNothingOfOthers"
+      ]).Condition.StringNotLike["kms:EncryptionContext:PARAMETER_ARN"] == [
+      for arn in one([
+        for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement if statement.Sid == "DecryptOwnEntry"
+      ]).Condition.StringEquals["kms:EncryptionContext:PARAMETER_ARN"] : replace(arn, "arn:aws:ssm:eu-central-1:123456789012:", "*:")
+    ]
+    error_message = "What is not allowed to be decrypted must be denied."
+  }
+}
+
+run "what_a_build_makes_carries_its_boundary_under_its_own_path" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    deploy_role_arn = "arn:aws:iam::123456789012:role/deploy-shop"
+    other_role_arns = ["arn:aws:iam::123456789012:role/ecsTaskExecutionRole"]
+  }
+
+  assert {
+    condition     = aws_iam_policy.boundary.name == "iwomp-in-aws--eu-central-1--shop-boundary" && output.identity_path == "/iwomp-in-aws/eu-central-1/shop/"
+    error_message = "Its name is part of a condition, and both are what a deployment has to give to its roles."
+  }
+
+  assert {
     condition = {
-      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement :
-      statement.Sid => [flatten([try(statement.Action, [])]), flatten([try(statement.NotAction, [])])]
+      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement : statement.Sid => statement.Condition
+      if contains(["PassTheBoundaryOn", "MapNothingToThePipeline", "CountNothingInOurName", "BeOwnIdentitiesOnly"], statement.Sid)
       } == {
-      LeaveBuildsAlone       = [["codebuild:*"], []]
-      LeaveRolesAlone        = [["iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:PassRole", "iam:Put*", "iam:Tag*", "iam:Untag*", "iam:Update*"], []]
-      LeaveTriggersAlone     = [["events:*", "lambda:*", "scheduler:*", "sns:*", "sqs:*"], []]
-      LeaveWatchAlone        = [["cloudwatch:*", "logs:*"], []]
-      LeaveRegisterAlone     = [["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter"], []]
-      LeaveRecordsStanding   = [["ssm:DeleteParameter", "ssm:DeleteParameters"], []]
-      LeaveKeyAlone          = [[], ["kms:Decrypt"]]
-      DecryptNothingOfOthers = [["kms:Decrypt"], []]
-      LeaveImagesAlone       = [[], ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]]
+      PassTheBoundaryOn       = { StringNotEquals = { "iam:PermissionsBoundary" = "arn:aws:iam::123456789012:policy/iwomp-in-aws--eu-central-1--shop-boundary" } }
+      MapNothingToThePipeline = { ArnLike = { "lambda:FunctionArn" = "arn:aws:lambda:*:*:function:iwomp-in-aws--*" } }
+      CountNothingInOurName   = { StringEquals = { "cloudwatch:namespace" = "iwomp" } }
+      BeOwnIdentitiesOnly     = { StringEqualsIfExists = { "aws:ResourceAccount" = "123456789012" } }
     }
-    error_message = "What is denied must be all that could change another project or take its role."
+    error_message = "A role without this very boundary must not be made, and the boundary must pass its own conditions on."
   }
 
   assert {
     condition = one([
-      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement : statement if statement.Sid == "DecryptNothingOfOthers"
-      ]).Condition.StringNotEquals["kms:EncryptionContext:PARAMETER_ARN"] == one([
-      for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement if statement.Sid == "DecryptOwnEntry"
-    ]).Condition.StringEquals["kms:EncryptionContext:PARAMETER_ARN"]
-    error_message = "What is not allowed to be decrypted must be denied."
+      for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement : statement.NotResource if statement.Sid == "BeOwnIdentitiesOnly"
+      ]) == [
+      "arn:aws:iam::123456789012:????/iwomp-in-aws/eu-central-1/shop/*",
+      "arn:aws:iam::123456789012:policy/iwomp-in-aws/eu-central-1/shop/*",
+      "arn:aws:iam::123456789012:instance-profile/iwomp-in-aws/eu-central-1/shop/*",
+      "arn:aws:iam::123456789012:role/aws-service-role/*",
+      "arn:aws:iam::123456789012:oidc-provider/oidc.eks.*",
+      "arn:aws:iam::123456789012:role/deploy-shop",
+      "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+    ]
+    error_message = "A deployment may change, pass and take what it made itself and what the register's keeper named."
   }
+
+  assert {
+    condition = length(setsubtract(
+      [for statement in jsondecode(aws_iam_role_policy.fence.policy).Statement : jsonencode({ for key, value in statement : key => value if key != "Sid" }) if contains(["MapNothingToThePipeline", "CountNothingInOurName", "LeaveAccountAlone", "BeOwnIdentitiesOnly", "PassTheBoundaryOn", "TakeNoBoundaryOff"], statement.Sid)],
+      [for statement in jsondecode(aws_iam_policy.boundary.policy).Statement : jsonencode(statement)],
+    )) == 0
+    error_message = "What has no name of ours in it must be denied by the boundary as by the fence: a role that a build makes has the boundary only."
+  }
+
+  assert {
+    condition = toset([for arn in one([
+      for statement in jsondecode(aws_iam_policy.boundary.policy).Statement : statement.NotResource if statement.Effect == "Allow" && statement.Action == "*" && can(statement.NotResource)
+      ]) : replace(replace(arn, "arn:aws:", ""), ":*:*:", ":")]) == toset([
+      "sns:iwomp-in-aws", "sns:iwomp-in-aws:*", "sns:iwomp-in-aws--*", "sqs:iwomp-in-aws--triggers*",
+      "scheduler:schedule-group/iwomp-in-aws", "scheduler:schedule/iwomp-in-aws/*", "events:rule/iwomp-in-aws--*",
+      "lambda:function:iwomp-in-aws--*",
+      "cloudwatch:alarm:iwomp-in-aws--*", "logs:log-group:/aws/lambda/iwomp-in-aws--*", "logs:log-group:/aws/codebuild/iwomp-in-aws--*",
+      "codebuild:*/iwomp-in-aws--*", "iam::*:*/iwomp-in-aws--*", "iam::*:*/iwomp-in-aws/*",
+      "ssm:parameter/iwomp-in-aws", "ssm:parameter/iwomp-in-aws/*", "ssm:parameter/iwomp-in-aws-*", "ssm:parameter/",
+      "kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555", "kms:alias/iwomp-in-aws",
+      "ecr:eu-central-1:123456789012:repository/iwomp-in-aws", "cloudformation:stack/iwomp-in-aws--*",
+    ])
+    error_message = "The boundary must allow nothing that names a thing of the pipeline."
+  }
+}
+
+run "a_boundary_of_somebody_elses_takes_the_place_and_the_fence_stays" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary" && length(jsondecode(aws_iam_role_policy.fence.policy).Statement) > 10
+    error_message = "A role has one boundary; the fence does not hang on it."
+  }
+}
+
+run "a_role_of_the_pipelines_is_not_lent_to_a_build" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    other_role_arns = ["arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--launcher"]
+  }
+
+  expect_failures = [var.other_role_arns]
+}
+
+run "roles_are_lent_one_by_one" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    other_role_arns = ["arn:aws:iam::123456789012:role/*"]
+  }
+
+  expect_failures = [var.other_role_arns]
+}
+
+run "a_boundary_that_iam_would_not_take_is_an_error_of_the_plan" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    other_role_arns = [for number in range(60) : "arn:aws:iam::123456789012:role/one-of-very-many-roles-${number}"]
+  }
+
+  expect_failures = [aws_iam_policy.boundary]
 }
 
 run "a_deploy_role_is_the_only_role_that_a_build_may_take" {
@@ -672,7 +796,12 @@ run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
 
   # IAM counts all inline policies of a role together.
   assert {
-    condition     = length(aws_iam_role_policy.worker.policy) + length(aws_iam_role_policy.fence.policy) <= 10240 - 3000
+    condition     = length(aws_iam_role_policy.worker.policy) + length(aws_iam_role_policy.fence.policy) <= 10240 - 2800
     error_message = "Of IAM's 10240 characters too few are left: ${length(aws_iam_role_policy.worker.policy)} + ${length(aws_iam_role_policy.fence.policy)}"
+  }
+
+  assert {
+    condition     = length(aws_iam_policy.boundary.policy) <= 6144
+    error_message = "IAM takes 6144 characters of a managed policy: ${length(aws_iam_policy.boundary.policy)}"
   }
 }

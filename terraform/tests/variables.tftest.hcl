@@ -728,3 +728,72 @@ run "every_form_of_credentials_is_taken" {
     error_message = "All five projects must be made."
   }
 }
+
+run "with_deploy_roles_only_a_project_holds_no_right_of_its_own" {
+  command = plan
+
+  variables {
+    deploy_roles_only = true
+    projects = {
+      a = { git_url = "https://git.example/a.git", command = "x", deploy_role_arn = "arn:aws:iam::210987654321:role/a", policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"] }
+    }
+  }
+
+  expect_failures = [var.deploy_roles_only]
+}
+
+run "with_deploy_roles_only_neither_a_policy_document" {
+  command = plan
+
+  variables {
+    deploy_roles_only = true
+    projects = {
+      a = { git_url = "https://git.example/a.git", command = "x", deploy_role_arn = "arn:aws:iam::210987654321:role/a", policy_json = "{\"Statement\":[]}" }
+    }
+  }
+
+  expect_failures = [var.deploy_roles_only]
+}
+
+run "with_deploy_roles_only_every_project_has_a_deploy_role" {
+  command = plan
+
+  variables {
+    deploy_roles_only = true
+    projects          = { a = { git_url = "https://git.example/a.git", command = "x" } }
+  }
+
+  expect_failures = [var.deploy_roles_only]
+}
+
+run "with_deploy_roles_only_a_project_with_a_deploy_role_is_fine" {
+  command = plan
+
+  variables {
+    deploy_roles_only = true
+    projects          = { a = { git_url = "https://git.example/a.git", command = "x", deploy_role_arn = "arn:aws:iam::210987654321:role/a" } }
+  }
+
+  assert {
+    condition     = keys(output.projects) == ["a"]
+    error_message = "It is the form that is recommended."
+  }
+}
+
+run "nothing_is_counted_from_build_logs" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_cloudformation_stack.build_logs[0].template_body).Resources.NoMetrics == {
+      Type = "AWS::Logs::AccountPolicy"
+      Properties = {
+        PolicyName        = "iwomp-in-aws--build-logs"
+        PolicyType        = "METRIC_EXTRACTION_POLICY"
+        PolicyDocument    = "{\"EmbeddedMetricFormat\":{\"Status\":\"Disabled\"}}"
+        SelectionCriteria = "LogGroupNamePrefix IN [\"/aws/codebuild/iwomp-in-aws--\"]"
+        Scope             = "ALL"
+      }
+    }
+    error_message = "A command prints into these logs what it likes."
+  }
+}

@@ -20,6 +20,7 @@ class Action:
     name: str
     templates: tuple[str, ...]
     condition_keys: tuple[str, ...]
+    level: str  # List, Read, Write, Tagging, Permissions management, or several of these
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def catalogue() -> Catalogue:
             known = [kind for kind in kinds if data.resources.resource_type_exists(service, kind)]
             templates = [data.resources.get_resource_type_details(service, kind)["arn"] for kind in known]
             name = f"{service}:{short}"
-            actions[name.lower()] = Action(name, tuple(dict.fromkeys(templates)), tuple(entry["conditionKeys"]))
+            actions[name.lower()] = Action(
+                name, tuple(dict.fromkeys(templates)), tuple(entry["conditionKeys"]), entry["accessLevel"]
+            )
     return Catalogue(actions, str(data.data_version()))
 
 

@@ -16,6 +16,7 @@ from iwomp_local.boundary.proof import Finding, first_finding, prove
 from iwomp_local.boundary.report import show_proof, show_results, show_weakened
 from iwomp_local.boundary.snapshot import Snapshot, read
 from iwomp_local.boundary.weakened import Weakening, fewer, weakenings
+from iwomp_local.boundary.witness import hearings
 from iwomp_local.boundary.world import things_of
 from iwomp_local.pipeline import Pipeline, PipelineError
 from iwomp_local.stack import Stack
@@ -50,7 +51,9 @@ def client_of_ci(stack: Stack) -> Client:
 def of_account(pipeline: Pipeline, account: str | None, ci_profile: str | None, story: Story) -> bool:
     """Verifies an account: its policies, and with its number and a profile of the CI's also what the CI can do."""
     if account is None:
-        offline(read(pipeline, {}), story)
+        snapshot = read(pipeline, {})
+        offline(snapshot, story)
+        second_witness(snapshot, pipeline.client, story)
         story.say("Nothing was tried with the CI's key: that takes --account NUMBER and --ci-profile NAME.")
         return verdict(story)
     if ci_profile is None:
@@ -64,6 +67,7 @@ def of_account(pipeline: Pipeline, account: str | None, ci_profile: str | None, 
     if snapshot.account != account:
         raise PipelineError(f"the pipeline is in account {snapshot.account}, not in {account}: nothing was tried")
     offline(snapshot, story)
+    second_witness(snapshot, pipeline.client, story)
     harmless = filter(is_harmless, attempts(snapshot, snapshot.publishers[arn]))
     calls = show_results(story, f"Tried as {arn}", calls_of(harmless, session.client))
     story.say(f"{calls} calls, all of which had to be denied, and none of which could have changed anything.")
@@ -97,6 +101,13 @@ def offline(snapshot: Snapshot, story: Story) -> None:
     things = sum(map(len, things_of(snapshot).values()))
     show_proof(story, prove(snapshot), things)
     show_weakened(story, weakened(snapshot))
+
+
+def second_witness(snapshot: Snapshot, client: Client, story: Story) -> None:
+    """AWS's own judges on the same policies."""
+    results = (Result(each.what, each.agrees, each.said) for each in hearings(snapshot, client))
+    asked = show_results(story, "What IAM's simulator and Access Analyzer say of it", results)
+    story.say(f"{asked} questions; where the two differ, one of the judges is wrong.")
 
 
 def weakened(snapshot: Snapshot) -> Iterator[tuple[Weakening, Finding | None]]:

@@ -90,6 +90,16 @@ def allowed(principal: Principal, request: Request, resource_policies: Mapping[s
     return by_identity and (Named.BY_ACCOUNT in ways or not needs_policy(request))
 
 
+def allowed_by_itself(principal: Principal, request: Request) -> bool:
+    """Whether a principal's own policies and its boundary let the request through, whoever the thing itself lets in."""
+    own = [statement for statement in principal.identity if speaks(statement, request)]
+    bounds = [statement for statement in principal.boundary or () if speaks(statement, request)]
+    if any(denies(statement, request) for statement in (*own, *bounds)):
+        return False
+    bounded = principal.boundary is None or any(may_allow(statement, request) for statement in bounds)
+    return bounded and any(may_allow(statement, request) for statement in own)
+
+
 def speaks(statement: Statement, request: Request) -> bool:
     return request.action in statement.matched and statement.on(request.resource)
 

@@ -18,6 +18,7 @@ from iwomp_local.boundary.catalogue import catalogue
 from iwomp_local.boundary.conditions import Context, Value
 from iwomp_local.boundary.globs import filled, like
 from iwomp_local.boundary.judge import Request, allowed, within_reach
+from iwomp_local.boundary.promise import Self, breaches, may_still, selves
 from iwomp_local.boundary.snapshot import Snapshot
 from iwomp_local.boundary.stated import Rule
 from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT, Subject, subjects
@@ -60,6 +61,7 @@ class Verdict:
     rights: int = 0  # how many of them may go through
     granted: tuple[str, ...] = ()  # the actions of those
     findings: list[Finding] = field(default_factory=list)
+    hidden: dict[str, int] = field(default_factory=dict)  # what was not looked at, by the reason why
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Focus:
 
     identity: str | None = None
     service: str | None = None
+    boundary: str | None = None  # of the project with this role
 
     def on(self, action: str) -> bool:
         return self.service in (None, service_of(action))
@@ -85,13 +88,33 @@ def prove(snapshot: Snapshot) -> list[Verdict]:
             verdicts.append(judge_subject(make(), world))
         except Unjudged as unclear:
             verdicts.append(Verdict("somebody", "", findings=[Finding("somebody", f"cannot be judged: {unclear}")]))
+    try:
+        verdicts += [judge_self(each, world) for each in selves(snapshot)]
+    except Unjudged as unclear:
+        verdicts.append(Verdict("a boundary", "", findings=[Finding("a boundary", f"cannot be judged: {unclear}")]))
     return verdicts
+
+
+def judge_self(each: Self, world: World) -> Verdict:
+    counts: Counter[str] = Counter()
+    found = itertools.chain(breaches(each, world, counts), may_still(each, world))
+    findings = [Finding(each.label, what) for what in itertools.islice(found, FINDINGS_OF_ONE)]
+    verdict = Verdict(each.label, "whoever a project can be", counts.pop("requests"), findings=findings)
+    verdict.hidden = dict(counts)
+    return verdict
 
 
 def first_finding(snapshot: Snapshot, focus: Focus = Focus()) -> Finding | None:
     """As `prove`, but ends where the proof fails."""
     try:
         world = world_of(snapshot)
+        if focus.service is None:
+            for each in selves(snapshot, focus.boundary or focus.identity):
+                broken = next(itertools.chain(breaches(each, world, Counter()), may_still(each, world)), None)
+                if broken is not None:
+                    return Finding(each.label, broken)
+        if focus.boundary is not None:
+            return None
         for make in subjects(snapshot, focus.identity):
             subject = make()
             finding = next(itertools.chain(excesses(subject, world, focus), shortages(subject, world, focus)), None)

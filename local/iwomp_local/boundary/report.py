@@ -28,6 +28,10 @@ def show_proof(story: Story, verdicts: list[Verdict], things: int) -> None:
     if idle:
         together = Verdict(f"{len(idle)} other services of AWS", "", sum(verdict.requests for verdict in idle))
         story.check(True, line(together.subject, together))
+    hidden = sum((Counter(verdict.hidden) for verdict in verdicts), Counter[str]())
+    if hidden:
+        counted = ", ".join(f"{number:,} {why}" for why, number in sorted(hidden.items()))
+        story.say(f"Not judged on things of the pipeline, for whoever a project can be: {counted}.")
     total = sum(verdict.requests for verdict in verdicts)
     story.say(
         f"{total:,} requests judged: {len(verdicts)} principals, {things} things of the pipeline, foreign ones beside."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from iwomp_local.boundary.identities import Identity, document, pages, roles_of, users_of
+from iwomp_local.boundary.identities import Identity, document, managed_policy, pages, roles_of, users_of
 from iwomp_local.boundary.policy import Document
 from iwomp_local.pipeline import Pipeline
 
@@ -25,12 +26,18 @@ ABSENT = (
 
 @dataclass
 class Project:
-    """What belongs to one project. `image` and `deploy_role` are ARNs, if it has them."""
+    """What belongs to one project. `image` and `deploy_role` are ARNs, if it has them.
+
+    `boundary` bounds what its deployments make: under `path`, with the policy `boundary_arn`.
+    """
 
     name: str
     role: str
     image: str | None
     deploy_role: str | None
+    path: str
+    boundary_arn: str
+    boundary: Document | None
 
 
 @dataclass
@@ -232,6 +239,9 @@ def projects_of(client: Client, outputs: dict[str, Any], partition: str) -> dict
             entry["role_arn"],
             image_repository(build["environment"]["image"], partition),
             deploy_role(client, entry["register_parameter"]),
+            entry["identity_path"],
+            entry["boundary_arn"],
+            asked(functools.partial(managed_policy, client("iam"), entry["boundary_arn"])),
         )
     return found
 

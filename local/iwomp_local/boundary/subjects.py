@@ -116,7 +116,8 @@ def identity_subjects(snapshot: Snapshot, identity: Identity) -> Iterator[Callab
         # By Terraform's names for what its entry brings; a policy under any other name is held to be the worker's.
         worker = {name: text for name, text in identity.policies.items() if not is_deploy(name) and name != FENCE}
         fenced = {"everything": EVERYTHING, **{FENCE: identity.policies.get(FENCE, {})}}
-        yield lambda: identity_subject(identity, "project", names, worker)
+        # Without its boundary, which would hide what the worker's policy allows too much.
+        yield lambda: identity_subject(Identity(identity.arn), "project", names, worker)
         yield lambda: identity_subject(identity, "project as applied", names, identity.policies)
         yield lambda: identity_subject(Identity(identity.arn), "fence", names, fenced)
     else:

@@ -14,6 +14,7 @@ from iwomp_local.boundary.place import Place, changed
 from iwomp_local.boundary.proof import Focus
 from iwomp_local.boundary.snapshot import Snapshot
 from iwomp_local.boundary.subjects import is_deploy, listed
+from iwomp_local.boundary.weakened_boundaries import BOUNDARIES
 from iwomp_local.boundary.weakened_pipelines import PIPELINES
 from iwomp_local.boundary.weakened_statements import STATEMENTS
 
@@ -46,6 +47,7 @@ def places(snapshot: Snapshot) -> Iterator[Place]:
             if identity.trust is not None:
                 yield Place("trust", identity.arn)
     yield from (Place("resource", arn) for arn in snapshot.resources)
+    yield from (Place("boundary", project.role) for project in list(snapshot.projects.values())[:1])
 
 
 def weakenings(snapshot: Snapshot) -> Iterator[Weakening]:
@@ -54,7 +56,8 @@ def weakenings(snapshot: Snapshot) -> Iterator[Weakening]:
         statements = listed(place.of(snapshot))
         for number, statement in enumerate(statements):
             where = f"{place} / {statement.get('Sid') or number}"
-            for how, weaken in STATEMENTS.items():
+            ways = BOUNDARIES if place.kind == "boundary" else STATEMENTS
+            for how, weaken in ways.items():
                 for made in weaken(place, copy.deepcopy(statement)):
                     rest = [*statements[:number], *made, *statements[number + 1 :]]
                     weakened = place.put(snapshot, {**place.of(snapshot), "Statement": rest})

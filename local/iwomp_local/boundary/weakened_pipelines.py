@@ -20,8 +20,6 @@ MANAGED = {
     "AWSCodeBuildDeveloperAccess": {"Effect": "Allow", "Action": ["codebuild:StartBuild", "ssm:Put*"], "Resource": "*"},
     "AWSLambda_FullAccess": {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"},
 }
-# These change nothing for a project's role: its fence is there for them.
-HELD_OFF = ("AmazonSNSFullAccess", "AmazonSQSFullAccess", "AWSCodeBuildDeveloperAccess", "AWSLambda_FullAccess")
 GRANTS = {
     "PassRole": ("iam:PassRole", "*"),
     "AssumeRole": ("sts:AssumeRole", "*"),
@@ -54,7 +52,8 @@ def managed_policy_attached(snapshot: Snapshot) -> Iterator[tuple[str, Place, Do
     for identity in one_of_each(snapshot):
         for name, statement in MANAGED.items():
             place = Place("identity", identity.arn, f"arn:aws:iam::aws:policy/{name}")
-            if FENCE not in identity.policies or name not in HELD_OFF:
+            # These change nothing for a project's role: its boundary and its fence are there for them.
+            if FENCE not in identity.policies:
                 yield f"{identity.name} / {name}", place, {"Statement": statement}
 
 

@@ -12,6 +12,7 @@ from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT
 Entry = dict[str, Any]
 PRINCIPAL_ARN = "aws:PrincipalArn"  # every signed request has it, so that to let it be absent is no weakening
 Weaken = Callable[[Place, Entry], Iterator[list[Entry]]]
+MORE = ("ssm:LabelParameterVersion", "ssm:PutResourcePolicy", "logs:DeleteLogGroup", "logs:GetLogEvents")
 STATEMENTS: dict[str, Weaken] = {}
 
 
@@ -57,6 +58,11 @@ def narrowable(place: Place, statement: Entry) -> bool:
     return place.kind == "identity" and statement["Resource"] != "*"
 
 
+def held_off(place: Place, statement: Entry) -> bool:
+    """The launcher denies itself every other queue, so that a wider right to its own is none."""
+    return place.arn.endswith("launcher") and first(statement["Action"]).startswith("sqs:")
+
+
 @of_allow
 def any_resource(place: Place, statement: Entry) -> Iterator[list[Entry]]:
     if narrowable(place, statement):
@@ -71,7 +77,7 @@ def not_resource(place: Place, statement: Entry) -> Iterator[list[Entry]]:
 
 @of_allow
 def wider_resource(place: Place, statement: Entry) -> Iterator[list[Entry]]:
-    if narrowable(place, statement):
+    if narrowable(place, statement) and not held_off(place, statement):
         for wildcard in ("*", "?*"):
             wider = [arn.rstrip("*")[:-1] + wildcard for arn in several(statement["Resource"])]
             yield [{**statement, "Resource": wider}]
@@ -79,7 +85,7 @@ def wider_resource(place: Place, statement: Entry) -> Iterator[list[Entry]]:
 
 @of_allow
 def any_region_and_account(place: Place, statement: Entry) -> Iterator[list[Entry]]:
-    if narrowable(place, statement):
+    if narrowable(place, statement) and not held_off(place, statement):
         parts = [arn.split(":", 5) for arn in several(statement["Resource"])]
         yield [{**statement, "Resource": [":".join([*part[:3], "*", "*", part[5]]) for part in parts]}]
 
@@ -219,7 +225,7 @@ def deny_of_one_action_less(_: Place, statement: Entry) -> Iterator[list[Entry]]
 
 @of_deny
 def deny_of_all_but_one_more(_: Place, statement: Entry) -> Iterator[list[Entry]]:
-    for action in ("kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "ecr:PutImage", "ecr:DeleteRepository"):
+    for action in ("kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "ecr:PutImage", "ecr:DeleteRepository", *MORE):
         if "NotAction" in statement and first(statement["NotAction"]).split(":")[0] == action.split(":")[0]:
             yield [{**statement, "NotAction": [*several(statement["NotAction"]), action]}]
 

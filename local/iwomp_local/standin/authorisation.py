@@ -4,10 +4,11 @@
   condition keys.
 - Systems Manager: GetParameters is judged for each of its names, GetParametersByPath for its path, and reading a
   SecureString also needs kms:Decrypt on its key, with the parameter's ARN as the encryption context.
-- SNS and SQS: a batch needs the right to its single call; there is no other.
+- SNS and SQS: a batch needs the right to its single call; there is no other. A subscription is what Unsubscribe names.
 - CloudWatch Logs: what names a stream is judged on the stream.
 - EventBridge: a rule of the default bus has no bus in its ARN, and targets are judged on their rule.
 - Scheduler: a schedule is one of its group.
+- IAM, Lambda's mappings, CloudWatch's metrics, and roles that are passed: delegation.py.
 - aws:PrincipalArn of a role's session is the role's ARN.
 """
 
@@ -18,6 +19,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from iwomp_local.standin import delegation
+from iwomp_local.standin.delegation import Thing
 
 # StartBuild's fields and the condition keys that AWS documents for them.
 OVERRIDES = {
@@ -57,8 +61,9 @@ class Decryption:
 class Resources(str):
     """The first resource of a request, as ministack wants it, and with it all the others."""
 
-    __slots__ = ("context", "decryptions", "every")
+    __slots__ = ("context", "decryptions", "every", "passed")
     every: tuple[str, ...]
+    passed: tuple[str, ...]
     decryptions: tuple[Decryption, ...]
     context: dict[str, Any]
 
@@ -67,8 +72,10 @@ class Resources(str):
         every: tuple[str, ...],
         decryptions: tuple[Decryption, ...] = (),
         context: dict[str, Any] | None = None,
+        passed: tuple[str, ...] = (),
     ) -> Resources:
         self = super().__new__(cls, every[0])
+        self.passed = passed
         self.every = every
         self.decryptions = decryptions
         self.context = context or {}
@@ -79,10 +86,11 @@ def naming_resources(
     extract: Callable[..., str],
     key_of_parameter: Callable[[str], str | None],
     parameters_below: Callable[[str], list[str]],
+    thing: Thing,
 ) -> Callable[..., str]:
     """Wraps ministack's reading of the resource from a request. `key_of_parameter` knows a SecureString's key ARN."""
 
-    def extract_resource_arn(  # noqa: PLR0911, PLR0917 (one service a return; the signature is ministack's)
+    def extract_resource_arn(  # noqa: PLR0911, PLR0912, PLR0917 (one service a return; the signature is ministack's)
         service: str,
         method: str,
         path: str,
@@ -93,17 +101,29 @@ def naming_resources(
         account: str,
     ) -> str:
         named = extract(service, method, path, headers, body, query, region, account)
+        if service == "iam" and (found := delegation.identity(query, account, thing)):
+            return Resources((found[0],), context=found[1])
+        if service == "monitoring" and (context := delegation.counted(body, query)):
+            return Resources((named,), context=context)
+        if service == "sns" and (subscription := delegation.text_of(query, "SubscriptionArn")).startswith("arn:"):
+            return subscription
         try:
             request = json.loads(body or b"{}")
         except ValueError:
             return named
         if not isinstance(request, dict):
             return named
+        handed = delegation.passed(service, request)
+        if service == "lambda":
+            function = delegation.mapping(path, request, f"arn:aws:lambda:{region}:{account}:function:", thing)
+            return Resources((named,), context=function, passed=handed)
         if service == "codebuild":
             every = (named,) if named != UNKNOWN else projects(request, f"arn:aws:codebuild:{region}:{account}:")
-            return Resources(every, context=overrides(request))
+            return Resources(every, context=overrides(request), passed=handed)
         if service == "ssm":
             prefix = parameter_prefix(region, account)
+            if str(request.get("ResourceArn")).startswith("arn:"):
+                return str(request["ResourceArn"])
             if not isinstance(request.get("Path"), str):
                 return parameters(named, request, prefix, key_of_parameter)
             # Recursive or not: what was not asked for may be one denial too many, and none too few.
@@ -115,7 +135,8 @@ def naming_resources(
         if service == "events":
             return named.replace(":rule/default/", ":rule/")
         if service == "scheduler":
-            return named.replace(":schedule/default/", f":schedule/{group_of(request, query)}/")
+            grouped = named.replace(":schedule/default/", f":schedule/{group_of(request, query)}/")
+            return Resources((grouped,), passed=handed)
         if service == "logs" and request.get("logStreamName") and named != UNKNOWN:
             return f"{named}:log-stream:{request['logStreamName']}"
         return named
@@ -184,6 +205,9 @@ def judging_each(enforce: Callable[..., Any]) -> Callable[..., Any]:
         context = {**(service_context or {}), **resource_arn.context}
         for arn in resource_arn.every:
             if denied := enforce(access_key, action, service, region, arn, context):
+                return denied
+        for role in resource_arn.passed:
+            if denied := enforce(access_key, "iam:PassRole", "iam", region, role, {}):
                 return denied
         if action not in PARAMETER_READS:
             return None

@@ -22,15 +22,17 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from iwomp_local.standin import alarms, authorisation, container, log_pages, notifications, wire
+from iwomp_local.standin import alarms, authorisation, container, delegation, log_pages, notifications, wire
 from iwomp_local.standin.build_run import BuildFailed, BuildRun, Record
 from iwomp_local.standin.codebuild import INVALID, ApiError, CodeBuild
+from iwomp_local.standin.metrics_in_logs import ACCOUNT_POLICY, MetricsInLogs
 from iwomp_local.standin.repeats import Repeats
 
 # Everything private that is used below, so that a missing one is known before the first request.
 USED = (
     ("app", "app"),
     ("app", "main"),
+    ("core.iam_actions", "_lambda_action"),
     ("core.iam_actions", "extract_resource_arn"),
     ("core.iam_evaluator", "EvalContext"),
     ("core.iam_evaluator", "_conditions_met"),
@@ -43,15 +45,22 @@ USED = (
     ("core.responses", "get_region"),
     ("core.responses", "json_response"),
     ("services.cloudwatch", "_describe_alarms"),
+    ("services.cloudformation.provisioners", "_RESOURCE_HANDLERS"),
     ("services.cloudwatch", "_xml"),
+    ("services.cloudwatch", "record_metric"),
     ("services.cloudwatch_logs", "_filter_log_events"),
+    ("services.cloudwatch_logs", "_put_log_events"),
     ("services.codebuild", "_builds"),
     ("services.codebuild", "_handle_request_sync"),
     ("services.codebuild", "_projects"),
     ("services.codebuild", "reset"),
     ("services.eventbridge", "_put_events"),
+    ("services.iam", "_instance_profiles"),
+    ("services.iam", "_policies"),
     ("services.iam", "_roles"),
+    ("services.iam", "_users"),
     ("services.kms", "_resolve_key"),
+    ("services.lambda_svc", "_esms"),
     ("services.scheduler", "_SCHEDULE_TICK_INTERVAL"),
     ("services.sns", "_build_envelope"),
     ("services.sns", "_deliver_to_sqs"),
@@ -96,6 +105,9 @@ def install(build_path: str, build_directory: Path) -> None:
     to_xml = part("services.cloudwatch", "_xml")
     replace("services.cloudwatch", "_describe_alarms", lambda describe: alarms.complete(describe, to_xml))
     replace("services.cloudwatch_logs", "_filter_log_events", log_pages.in_pages)
+    in_logs = MetricsInLogs(part("services.cloudwatch", "record_metric"))
+    replace("services.cloudwatch_logs", "_put_log_events", in_logs.counting)
+    part("services.cloudformation.provisioners", "_RESOURCE_HANDLERS")[ACCOUNT_POLICY] = in_logs.provisioner()
     replace("services.scheduler", "_SCHEDULE_TICK_INTERVAL", lambda _: SCHEDULE_SECONDS)
     replace("services.sns", "_build_envelope", notifications.with_milliseconds)
     if faults := os.environ.get("IWOMP_DELIVERY_FAULTS"):
@@ -103,8 +115,9 @@ def install(build_path: str, build_directory: Path) -> None:
     replace(
         "core.iam_actions",
         "extract_resource_arn",
-        lambda extract: authorisation.naming_resources(extract, key_of_parameter, parameters_below),
+        lambda extract: authorisation.naming_resources(extract, key_of_parameter, parameters_below, thing),
     )
+    replace("core.iam_actions", "_lambda_action", delegation.changing_mappings)
     replace("core.iam_evaluator", "enforce", authorisation.judging_each)
     replace("core.iam_evaluator", "_resolve_condition_key", authorisation.naming_roles)
 
@@ -149,6 +162,16 @@ def key_of_parameter(path: str) -> str | None:
         return None
     key = part("services.kms", "_resolve_key")(key_id)
     return None if key is None else str(key["Arn"])
+
+
+def thing(kind: str, name: str) -> Record | None:
+    """An IAM thing, or a mapping of Lambda's."""
+    if kind == "mapping":
+        found: Record | None = part("services.lambda_svc", "_esms").get(name)
+        return found
+    store = {"role": "_roles", "user": "_users", "policy": "_policies", "instance-profile": "_instance_profiles"}[kind]
+    kept: Record | None = part("services.iam", store).get(name)
+    return kept
 
 
 def parameters_below(path: str) -> list[str]:

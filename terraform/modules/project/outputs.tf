@@ -27,3 +27,13 @@ output "timeout_minutes" {
   description = "How long a build may take."
   value       = var.timeout_minutes
 }
+
+output "boundary_arn" {
+  description = "ARN of the permissions boundary that every role and user must carry that a deployment makes."
+  value       = aws_iam_policy.boundary.arn
+}
+
+output "identity_path" {
+  description = "IAM path under which a deployment makes its roles, users and policies."
+  value       = local.own_path
+}

@@ -525,8 +525,28 @@ variable "policy_json" {
   }
 }
 
+variable "other_role_arns" {
+  description = "Roles of this account that are not of the project's making, and that its deployments may pass to services or assume all the same. A build is then whatever each of them is, without the fence."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for arn in var.other_role_arns :
+      can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_/-]{0,511})[A-Za-z0-9+=,.@_-]$", arn))
+    ])
+    error_message = "Project ${var.name}: other_role_arns must be ARNs of single IAM roles, without a wildcard: arn:aws:iam::123456789012:role/name."
+  }
+
+  validation {
+    condition     = alltrue([for arn in var.other_role_arns : !can(regex(":role/(.*/)?${var.config_path}-[^/]*$", arn))])
+    error_message = "Project ${var.name}: other_role_arns must name no role of a pipeline: a build would be the launcher, or another project."
+  }
+}
+
 variable "permissions_boundary" {
-  description = "ARN of a policy that bounds the role, or null. It must allow what role.tf grants."
+  description = "ARN of a policy that bounds the role in place of the project's own boundary, or null. It must allow what role.tf grants; what the fence cannot say is then for it to say: see README.md."
   type        = string
   default     = null
 }
