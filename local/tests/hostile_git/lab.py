@@ -90,7 +90,7 @@ class Lab:
         """SSH keys that the worker put into memory for one of our hosts, and did not take away again."""
         ports = [f":{port} " for port in self.doors.ssh_ports()]
         found = []
-        for known_hosts in Path("/dev/shm").glob("iwomp-ssh-*/known_hosts"):  # noqa: S108 (the worker's own choice)
+        for known_hosts in Path("/dev/shm").glob("iwomp-*/known_hosts"):  # noqa: S108 (the worker's own choice)
             with contextlib.suppress(OSError):
                 if any(port in known_hosts.read_text() for port in ports):
                     found.append(known_hosts)
