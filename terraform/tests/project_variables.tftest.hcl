@@ -9,6 +9,7 @@ variables {
   name           = "shop"
   account        = { id = "123456789012", partition = "aws", region = "eu-central-1" }
   config_path    = "iwomp-in-aws"
+  names          = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
   git_url        = "https://git.example/shop.git"
   command        = "deploy.sh"
   image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
