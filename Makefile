@@ -72,7 +72,7 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	terraform fmt -check -recursive terraform examples
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM_TEST)
-	for example in $(EXAMPLES); do $(TERRAFORM_INIT:-chdir=terraform=-chdir=$$example) -backend=false >/dev/null && terraform -chdir=$$example validate && terraform -chdir=$$example test || exit 1; done
+	for example in $(EXAMPLES); do $(subst -chdir=terraform,-chdir=$$example,$(TERRAFORM_INIT)) -backend=false >/dev/null && terraform -chdir=$$example validate && terraform -chdir=$$example test || exit 1; done
 
 # The outcome lines go into the file, the figures to the terminal. Built once more, in a profile of its own: some minutes.
 faults: ## The launcher under 100,000 triggers and every fault, in simulated time: [TRIGGERS=100000]
