@@ -42,12 +42,14 @@ def applied(pipeline: PipelineUnderTest) -> Snapshot:
 # tests share the stack go together, in two halves, since most of them wait: two processes have a stack each.
 STACK = {
     "test_boundary.py": "stack",
+    "test_broad_policies.py": "stack",
     "test_commands.py": "stack",
     "test_delivery.py": "deliveries",
     "test_image.py": "deliveries",
     "test_pipeline.py": "stack",
     "test_secret_matrix.py": "stack",
     "test_thief.py": "stack",
+    "test_two_pipelines.py": "deliveries",
 }
 
 
