@@ -4,7 +4,7 @@
 # certificates this machine trusts, they trust too.
 #
 #   worker/tests/stand_in_bases.sh [BASE ...]         debian, rust, node, terraform; without a word all four
-#   worker/tests/stand_in_bases.sh worker=PATH        an image that holds this worker, for WORKER_IMAGE
+#   worker/tests/stand_in_bases.sh worker=PATH        for RUST_IMAGE: its cargo has built this worker already
 #
 #   worker/tests/image.sh $(worker/tests/stand_in_bases.sh)
 #
@@ -33,7 +33,7 @@ main() {
       worker=*) image=$(make worker "$(sha256sum "${base#*=}" | cut -c 1-16)" "from_build ${base#*=}") ;;
       *) echo "there is no stand-in for $base" >&2 && exit 1 ;;
     esac
-    base=${base%%=*}
+    base=${base/worker=*/rust}
     echo "${base^^}_IMAGE=$image"
   done
 }
@@ -57,6 +57,7 @@ make() {
   echo "making the stand-in $image" >&2
   case $1 in
     rust | node) container=$(buildah from "$(make debian "$suite" from_mirror)") ;;
+    worker) container=$(buildah from "$(debian)") ;;
     *) container=$(buildah from scratch) ;;
   esac
   # shellcheck disable=SC2086 # a recipe may have an argument
@@ -100,8 +101,20 @@ from_path() {
   buildah copy --quiet "$1" "$(command -v terraform)" /bin/terraform
 }
 
+# Instead of a compiler there is what it made, so that tests need not compile the AWS SDK a second time.
 from_build() {
-  buildah copy --quiet "$2" "$1" /build/target/release/iwomp-worker
+  printf '%s\n' '#!/bin/sh' 'set -eu' 'test "$*" = "build --release --locked --package worker"' 'test -f worker/src/main.rs' \
+    'mkdir -p target/release' 'cp /usr/local/lib/iwomp-worker target/release/iwomp-worker' >"$work/cargo"
+  chmod 0755 "$work/cargo"
+  buildah copy --quiet "$2" "$1" /usr/local/lib/iwomp-worker
+  buildah copy --quiet "$2" "$work/cargo" /usr/local/bin/cargo
+}
+
+# The Dockerfile's own base where it has been pulled, else its stand-in.
+debian() {
+  local base
+  base=$(sed -n 's/^ARG DEBIAN_IMAGE=//p' "$repository/worker/Dockerfile")
+  if buildah inspect --type image "$base" >/dev/null 2>&1; then echo "$base"; else make debian "$suite" from_mirror; fi
 }
 
 # A machine behind a proxy that ends TLS has that proxy's certificate in its bundle.
