@@ -36,7 +36,7 @@ def messages(stack: Stack) -> Iterator[Message]:
     yield Message("the defaults as a project", None, {"project": "_default", "branch": "main"}, "refused")
     yield Message("an old version of an entry", None, {"project": f"{name}:1", "branch": "main"}, "refused")
     yield Message("a foreign branch", None, {"project": name, "branch": "x-feature"}, "refused", "branch_not_allowed")
-    yield Message("a ref instead of a branch", None, {"project": name, "branch": "refs/heads/main"}, "refused")
+    yield Message("a ref that is no branch", None, {"project": name, "branch": "refs/pull/1/head"}, "refused")
     yield Message("an option instead of a branch", None, {"project": name, "branch": "--upload-pack=id"}, "refused")
     for key in ("command", "gitUrl", "image", "buildspec", "role", "env"):
         yield Message(f"the key {key}", None, {"project": name, "branch": "main", key: "x"}, "refused")
