@@ -156,7 +156,9 @@ def robbery(in_the_image: PipelineUnderTest) -> Iterator[tuple[Result, str]]:
     """A build whose command, which has a deploy role, is the thief; and what it got."""
     emulator, name = in_the_image.stack.emulator, f"/{in_the_image.config_path}/{IN_THE_IMAGE}"
     ssm, iam = emulator.client("ssm"), emulator.client("iam")
-    deploy_role = f"arn:aws:iam::{ACCOUNT}:role/{DEPLOY_ROLE}"
+    # One of the project's own making: those of others are fenced off, unless Terraform knows them for its deploy role.
+    path = in_the_image.stack.pipeline.outputs["projects"][IN_THE_IMAGE]["identity_path"]
+    deploy_role = f"arn:aws:iam::{ACCOUNT}:role{path}{DEPLOY_ROLE}"
     loot = "/var/tmp/loot"  # noqa: S108 (the path in the container)
     script = SCRIPT.read_text().replace("LOOT_PATH", loot) + AND_TELLS
     in_the_image.repository(IN_THE_IMAGE).commit("steal", {"deploy.sh": script})
@@ -165,7 +167,7 @@ def robbery(in_the_image: PipelineUnderTest) -> Iterator[tuple[Result, str]]:
     with rights(in_the_image, [take]) as role:
         trust = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        iam.create_role(RoleName=DEPLOY_ROLE, AssumeRolePolicyDocument=document)
+        iam.create_role(RoleName=DEPLOY_ROLE, Path=path, AssumeRolePolicyDocument=document)
         in_the_image.write_register(IN_THE_IMAGE, json.dumps({**json.loads(entry), "deployRoleArn": deploy_role}))
         result = in_the_image.deploy(IN_THE_IMAGE)
         yield result, gzip.decompress(base64.b64decode("".join(result.said("loot ")))).decode(errors="replace")
