@@ -148,7 +148,7 @@ def test_a_misspelt_field_is_named_with_the_nearest_one(pipeline: PipelineUnderT
         "Project shop: there is no field requires_commit. Is require_commit meant?",
         "Project shop: there is no field branch. Is branches meant?",
         "Project shop: there is no field gitUrl. Is git_url meant?",
-        "Project shop: there is no field zzz. The fields are allowed_signers, ",
+        "Project shop: there is no field zzz. The fields are accepted_git_faults, allowed_signers, ",
         "Project shop: there is no field publisher.subject. Is subjects meant?",
         "Project shop: timeout_minutes is not what it has to be: number.",
     ):
