@@ -10,6 +10,7 @@ module "notifier" {
   dead_letter_queue_arn = aws_sqs_queue.dead_letters.arn
   dead_letter_queue_url = aws_sqs_queue.dead_letters.url
   register_keeper_arns  = var.register_keeper_arns
+  deployed_records_days = var.deployed_records_days
 
   zip                  = coalesce(var.notifier_zip, "${path.module}/../target/lambda/notifier/bootstrap.zip")
   architecture         = var.architecture

@@ -411,6 +411,20 @@ variable "log_retention_days" {
   }
 }
 
+variable "deployed_records_days" {
+  description = "After how many days without a deployment the notifier removes the record of what is live of a branch that `branches` allows only by a prefix (`release/*`). Records of branches that the register has allowed in no way for 30 days go, too. 0: no record is ever removed. SSM keeps 10,000 parameters in a region."
+  type        = number
+  default     = 400
+  nullable    = false
+
+  validation {
+    condition = var.deployed_records_days == 0 || (
+      var.deployed_records_days >= 30 && var.deployed_records_days <= 3650 && floor(var.deployed_records_days) == var.deployed_records_days
+    )
+    error_message = "Must be a whole number of days from 30 to 3650, or 0 for never. Without its record, any old commit of a branch can be pinned."
+  }
+}
+
 variable "metrics_from_build_logs" {
   description = "Let CloudWatch count what a deployment's output tells it to. For an account that has a METRIC_EXTRACTION_POLICY already which holds for /aws/codebuild/<config_path>-, since two must not overlap. Otherwise a command can ring the alarms, and run up metrics."
   type        = bool

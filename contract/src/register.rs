@@ -188,6 +188,21 @@ impl Project {
     pub fn accepts(&self, commit: Option<&CommitId>) -> bool {
         commit.is_some() || self.commit_rule == CommitRule::HeadByDefault
     }
+
+    /// The branches that the entry, or what lies under it, names itself. None: neither names any, and [`Branches::DEFAULT`]
+    /// holds, which is nobody's decision.
+    ///
+    /// # Errors
+    /// As [`Project::read`]: of an entry that is wrong anywhere, nothing is taken.
+    pub fn named_branches(
+        entry: Document<'_>,
+        default: Option<Document<'_>>,
+    ) -> Result<Option<Branches>, DocumentError> {
+        let project = Self::read(entry, default)?;
+        let mut documents = [Some(entry), default].into_iter().flatten();
+        let are_named = documents.any(|document| read_document(document).is_ok_and(|object| object.has(Branches::KEY)));
+        Ok(are_named.then_some(project.branches))
+    }
 }
 
 fn read_document(document: Document<'_>) -> Result<Object, DocumentError> {
@@ -347,12 +362,24 @@ enum BranchPattern {
     Below(String),
 }
 
+/// How the register speaks of a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// By its name.
+    Named,
+    /// Only as one of those below a prefix.
+    Below,
+    /// Not at all: it cannot be deployed.
+    NotAllowed,
+}
+
 impl Branches {
+    const KEY: &str = "branches";
     /// Absent, the register allows these two, as the original article's examples do.
     const DEFAULT: [&str; 2] = ["main", "master"];
 
     fn take(object: &mut Object) -> Result<Self, DocumentError> {
-        const KEY: &str = "branches";
+        const KEY: &str = Branches::KEY;
         let patterns = match object.take(KEY) {
             None => Self::DEFAULT.map(str::to_owned).to_vec(),
             Some(value) => strings(KEY, value)?,
@@ -366,10 +393,21 @@ impl Branches {
 
     #[must_use]
     pub fn allow(&self, branch: &Branch) -> bool {
-        self.0.iter().any(|pattern| match pattern {
-            BranchPattern::Exact(name) => name == branch,
+        self.standing(branch) != Standing::NotAllowed
+    }
+
+    #[must_use]
+    pub fn standing(&self, branch: &Branch) -> Standing {
+        let is_named = |pattern: &BranchPattern| matches!(pattern, BranchPattern::Exact(name) if name == branch);
+        let is_below = |pattern: &BranchPattern| match pattern {
+            BranchPattern::Exact(_) => false,
             BranchPattern::Below(prefix) => branch.as_str().starts_with(prefix),
-        })
+        };
+        match &self.0 {
+            patterns if patterns.iter().any(is_named) => Standing::Named,
+            patterns if patterns.iter().any(is_below) => Standing::Below,
+            _ => Standing::NotAllowed,
+        }
     }
 }
 

@@ -82,6 +82,7 @@ def test_the_notifier_reads_no_secret_and_starts_nothing(verdicts: list[Verdict]
         "logs:PutLogEvents",
         "sns:Publish",
         "sqs:GetQueueAttributes",
+        "ssm:DeleteParameter",
         "ssm:GetParameter",
         "ssm:GetParameterHistory",
         "ssm:GetParametersByPath",

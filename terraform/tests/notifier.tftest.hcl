@@ -12,6 +12,8 @@ variables {
   log_retention_days   = 30
   register_keeper_arns = ["arn:aws:iam::123456789012:user/ops", "arn:aws:iam::123456789012:role/terraform"]
 
+  deployed_records_days = 400
+
   queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
   queue_url             = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
   dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"
@@ -37,7 +39,10 @@ run "the_notifier_looks_and_reports_and_does_nothing_else" {
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws",
         "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/",
       ]]
-      LookAtWhatIsLive        = ["Allow", ["ssm:GetParameterHistory"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*"]]
+      LookAtWhatIsLive = ["Allow", ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParametersByPath"], [
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*",
+      ]]
+      RemoveOldRecords        = ["Allow", ["ssm:DeleteParameter"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-deployed/*/*"]]
       RememberWhatWasReported = ["Allow", ["ssm:GetParameter", "ssm:PutParameter"], ["arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-reported/*"]]
       CountWhatWaits = ["Allow", ["sqs:GetQueueAttributes"], [
         "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers",
@@ -46,7 +51,29 @@ run "the_notifier_looks_and_reports_and_does_nothing_else" {
       Report   = ["Allow", ["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"]]
       WriteLog = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
     }
-    error_message = "The notifier must read builds, names and history, write its marks, report and log; nothing else."
+    error_message = "The notifier must read builds, names and history, write its marks, remove old records, report and log; nothing else."
+  }
+}
+
+run "where_no_record_is_ever_removed_the_notifier_cannot" {
+  command = plan
+
+  module {
+    source = "./modules/notifier"
+  }
+
+  variables {
+    deployed_records_days = 0
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this.policy, "Delete")
+    error_message = "A right that nothing uses."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables["DEPLOYEDRECORDSDAYS"] == "0"
+    error_message = "The notifier must know that it removes nothing."
   }
 }
 
@@ -91,11 +118,12 @@ run "the_notifier_is_native_and_has_time_for_a_sweep" {
 
   assert {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
-      CONFIGPATH         = "iwomp-in-aws"
-      REPORTSTOPICARN    = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"
-      QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
-      DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
-      REGISTERKEEPERS    = "arn:aws:iam::123456789012:role/terraform,arn:aws:iam::123456789012:user/ops"
+      CONFIGPATH          = "iwomp-in-aws"
+      DEPLOYEDRECORDSDAYS = "400"
+      REPORTSTOPICARN     = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"
+      QUEUEURL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
+      DEADLETTERQUEUEURL  = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
+      REGISTERKEEPERS     = "arn:aws:iam::123456789012:role/terraform,arn:aws:iam::123456789012:user/ops"
     })
     error_message = "The notifier reads these variables and nothing else."
   }

@@ -585,6 +585,26 @@ run "a_retention_is_one_of_cloudwatchs" {
   expect_failures = [var.log_retention_days]
 }
 
+run "a_record_is_kept_for_a_month_at_least" {
+  command = plan
+
+  variables {
+    deployed_records_days = 29
+  }
+
+  expect_failures = [var.deployed_records_days]
+}
+
+run "a_record_is_kept_for_whole_days" {
+  command = plan
+
+  variables {
+    deployed_records_days = 30.5
+  }
+
+  expect_failures = [var.deployed_records_days]
+}
+
 run "a_boundary_is_a_policy" {
   command = plan
 

@@ -1,6 +1,7 @@
 //! The notifier's environment, set by Terraform. No other file reads it.
 
 use std::env;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use contract::{ConfigPath, variable};
@@ -11,6 +12,9 @@ const QUEUE_URL: &str = "QUEUEURL";
 const DEAD_LETTER_QUEUE_URL: &str = "DEADLETTERQUEUEURL";
 /// ARNs of the roles and users that may change the register without anybody being told, separated by commas.
 const REGISTER_KEEPERS: &str = "REGISTERKEEPERS";
+/// After how many days without a deployment the record of a branch may go; 0 is never.
+const DEPLOYED_RECORDS_DAYS: &str = "DEPLOYEDRECORDSDAYS";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
 pub struct Environment {
@@ -19,6 +23,8 @@ pub struct Environment {
     pub queue_url: String,
     pub dead_letter_queue_url: String,
     pub register_keepers: Vec<String>,
+    /// None: no record of what is live is ever removed.
+    pub records_kept: Option<Duration>,
 }
 
 impl Environment {
@@ -32,6 +38,9 @@ impl Environment {
             dead_letter_queue_url: required(DEAD_LETTER_QUEUE_URL)?,
             // Not set is no keeper: then every change of the register is told.
             register_keepers: keepers(&env::var(REGISTER_KEEPERS).unwrap_or_default()),
+            records_kept: days(&env::var(DEPLOYED_RECORDS_DAYS).unwrap_or_default()).with_context(|| {
+                format!("reading the environment variable {DEPLOYED_RECORDS_DAYS}, which Terraform sets")
+            })?,
         })
     }
 }
@@ -44,9 +53,25 @@ fn keepers(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|arn| !arn.is_empty()).map(str::to_owned).collect()
 }
 
+/// Not set is 0: what nobody has asked for is not removed.
+fn days(text: &str) -> Result<Option<Duration>> {
+    match text {
+        "" | "0" => Ok(None),
+        number => Ok(Some(DAY * u32::from(number.parse::<u16>()?))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::keepers;
+    use super::{DAY, days, keepers};
+
+    #[test]
+    fn no_number_of_days_and_none_at_all_keep_every_record() {
+        assert_eq!((days("").unwrap(), days("0").unwrap(), days("400").unwrap()), (None, None, Some(DAY * 400)));
+        for wrong in ["-1", "a year", "1.5", "99999"] {
+            assert!(days(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn an_empty_list_of_keepers_keeps_nothing() {

@@ -2,6 +2,7 @@
 //! notifier does to it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_codebuild::error::ErrorMetadata;
 use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
@@ -14,6 +15,7 @@ use aws_sdk_codebuild::types::{
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sqs::operation::get_queue_attributes::{GetQueueAttributesError, GetQueueAttributesOutput};
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::operation::delete_parameter::{DeleteParameterError, DeleteParameterOutput};
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
 use aws_sdk_ssm::operation::get_parameter_history::{GetParameterHistoryError, GetParameterHistoryOutput};
 use aws_sdk_ssm::operation::get_parameters_by_path::GetParametersByPathOutput;
@@ -35,6 +37,7 @@ pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 pub const TRIGGER_ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
 /// The build with the number n ended n minutes later.
 pub const EPOCH_SECONDS: i64 = 1_795_413_600; // 2026-11-23T06:00:00Z
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const QUEUE: &str = "https://sqs.example/triggers";
 const DEAD_LETTERS: &str = "https://sqs.example/dead";
 
@@ -225,6 +228,18 @@ pub fn record(build: &str) -> Deployed {
     }
 }
 
+/// A parameter that was written when the first build began, `days` before.
+pub fn parameter(name: &str, value: &str, days: u32) -> Parameter {
+    let seconds = EPOCH_SECONDS - i64::from(days) * 24 * 60 * 60;
+    Parameter::builder()
+        .name(name)
+        .value(value)
+        .r#type(ParameterType::String)
+        .version(3)
+        .last_modified_date(aws_sdk_ssm::primitives::DateTime::from_secs(seconds))
+        .build()
+}
+
 pub fn mark(number: i64) -> String {
     format!(r#"{{"build_number":{number},"build":"iwomp-in-aws--demo:{number}","time":"2026-11-23T06:00:30Z"}}"#)
 }
@@ -242,6 +257,12 @@ pub struct Aws {
     pub live: Vec<String>,
     /// Names of parameters.
     pub register: Vec<String>,
+    /// Whole parameters, in the register and below what is live.
+    pub parameters: Vec<Parameter>,
+    /// Names of parameters that are written once more after they were listed.
+    pub written_meanwhile: Vec<&'static str>,
+    /// A parameter that ends so cannot be removed.
+    pub undeletable: Option<&'static str>,
     /// Registered, but CodeBuild knows nothing of them.
     pub missing: Vec<&'static str>,
     /// The project of which CodeBuild does not allow a look.
@@ -260,6 +281,8 @@ pub struct Done {
     pub published: Vec<(String, Value)>,
     /// Parameter and value.
     pub marks: Vec<(String, String)>,
+    /// Names of parameters.
+    pub removed: Vec<String>,
 }
 
 impl Done {
@@ -284,6 +307,7 @@ impl Aws {
                 queue_url: QUEUE.to_owned(),
                 dead_letter_queue_url: DEAD_LETTERS.to_owned(),
                 register_keepers: vec![KEEPER.to_owned()],
+                records_kept: Some(DAY * 400),
             },
             codebuild: self.codebuild(),
             sns: self.sns(&done),
@@ -393,6 +417,16 @@ impl Aws {
                 let value = marks.iter().find(|(name, _)| input.name() == Some(name)).map(|(_, value)| value.clone());
                 GetParameterOutput::builder().parameter(Parameter::builder().set_value(value).build()).build()
             });
+        let (parameters, written_meanwhile) = (self.parameters.clone(), self.written_meanwhile.clone());
+        let find = move |name: Option<&str>| parameters.iter().find(|parameter| parameter.name() == name).cloned();
+        let is_there = find.clone();
+        let parameter = mock!(Client::get_parameter)
+            .match_requests(move |input| is_there(input.name()).is_some() && input.with_decryption() == Some(false))
+            .then_compute_output(move |input| {
+                let mut found = find(input.name()).unwrap();
+                found.version += i64::from(written_meanwhile.iter().any(|name| input.name() == Some(name)));
+                GetParameterOutput::builder().parameter(found).build()
+            });
         let no_mark = mock!(Client::get_parameter)
             .then_error(|| GetParameterError::ParameterNotFound(ParameterNotFound::builder().build()));
 
@@ -400,6 +434,18 @@ impl Aws {
         let denied = mock!(Client::put_parameter).match_requests(move |_| read_only).then_error(|| {
             let metadata = ErrorMetadata::builder().code("AccessDeniedException").message("not allowed to put");
             PutParameterError::generic(metadata.build())
+        });
+        let undeletable = self.undeletable;
+        let kept = mock!(Client::delete_parameter)
+            .match_requests(move |input| undeletable.is_some_and(|it| input.name().unwrap().ends_with(it)))
+            .then_error(|| {
+                let metadata = ErrorMetadata::builder().code("AccessDeniedException").message("not allowed to delete");
+                DeleteParameterError::generic(metadata.build())
+            });
+        let removed = Arc::clone(done);
+        let delete = mock!(Client::delete_parameter).then_compute_output(move |input| {
+            removed.lock().unwrap().removed.push(input.name().unwrap().to_owned());
+            DeleteParameterOutput::builder().build()
         });
         let done = Arc::clone(done);
         let put = mock!(Client::put_parameter)
@@ -428,21 +474,26 @@ impl Aws {
         let no_history = mock!(Client::get_parameter_history)
             .then_error(|| GetParameterHistoryError::ParameterNotFound(ParameterNotFound::builder().build()));
 
-        let register = self.register.clone();
+        let register = self.register.iter().map(|name| Parameter::builder().name(name).value("canary-9").build());
+        let parameters: Vec<_> = register.chain(self.parameters.clone()).collect();
         let by_path = mock!(Client::get_parameters_by_path)
-            .match_requests(|input| input.path() == Some("/iwomp-in-aws") && input.with_decryption() == Some(false))
+            .match_requests(|input| input.with_decryption() == Some(false))
             .then_compute_output(move |input| {
+                let (path, recursive) = (input.path().unwrap(), input.recursive().unwrap_or_default());
+                let is_below = |parameter: &&Parameter| {
+                    let rest = parameter.name().unwrap().strip_prefix(path).and_then(|rest| rest.strip_prefix('/'));
+                    rest.is_some_and(|rest| recursive || !rest.contains('/'))
+                };
+                let below: Vec<_> = parameters.iter().filter(is_below).cloned().collect();
                 let start: usize = input.next_token().map_or(0, |token| token.parse().unwrap());
-                let end = register.len().min(start + 10);
-                let parameters =
-                    register[start..end].iter().map(|name| Parameter::builder().name(name).value("canary-9").build());
-                let token = (end < register.len()).then(|| end.to_string());
+                let end = below.len().min(start + 10);
+                let token = (end < below.len()).then(|| end.to_string());
                 GetParametersByPathOutput::builder()
-                    .set_parameters(Some(parameters.collect()))
+                    .set_parameters(Some(below[start..end].to_vec()))
                     .set_next_token(token)
                     .build()
             });
-        let rules = [&mark, &no_mark, &denied, &put, &history, &no_history, &by_path];
+        let rules = [&mark, &parameter, &no_mark, &denied, &put, &kept, &delete, &history, &no_history, &by_path];
         mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules)
     }
 }

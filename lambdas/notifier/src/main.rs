@@ -4,6 +4,7 @@
 //!
 //! [`event`] says what to look at, [`settle`] looks at one project and [`sweep`] at all. Around them: [`builds`] and
 //! [`parameters`] ask AWS, [`ending`] finds the words, [`report`] says them; [`register`] tells of the register's changes.
+//! [`records`] removes what was live of branches that are gone, by the rules of [`retention`].
 
 mod aws;
 mod builds;
@@ -17,8 +18,10 @@ mod mark;
 mod notifier;
 mod parameters;
 mod queues;
+mod records;
 mod register;
 mod report;
+mod retention;
 mod settle;
 mod sweep;
 

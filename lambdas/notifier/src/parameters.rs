@@ -1,9 +1,9 @@
-//! What the notifier reads from SSM, and the one thing it writes there. Nothing is decrypted; of the register, whose values
-//! are not its business, it keeps only the names.
+//! What the notifier reads from SSM, and the one thing it writes there. Nothing is decrypted; of the register's values it
+//! wants no more than which branches they name.
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::types::ParameterType;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::{Branch, ConfigPath, Deployed, ProjectName, parameter};
 
 use crate::aws::aws_error;
@@ -15,19 +15,32 @@ const HISTORY_PAGE: i32 = 50;
 /// Of 10 names each, which is all that SSM gives: 2,000 projects, about as many as a sweep can look at in its time.
 const MAX_REGISTER_PAGES: usize = 200;
 
-/// The names of the registered projects; `_default`, and what no trigger could name, are left out.
-pub async fn projects(ssm: &Client, config_path: &ConfigPath) -> Result<Vec<ProjectName>> {
+/// The register as it stands, undecrypted. No `Debug`: its values are for nobody's log.
+pub struct Register(pub Vec<Parameter>);
+
+impl Register {
+    /// The names of the registered projects; `_default`, and what no trigger could name, are left out.
+    pub fn projects(&self) -> Vec<ProjectName> {
+        let names = self.0.iter().filter_map(|parameter| parameter.name()?.rsplit('/').next());
+        names.filter_map(|name| ProjectName::parse(name).ok()).collect()
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Parameter> {
+        self.0.iter().find(|parameter| parameter.name() == Some(name))
+    }
+}
+
+pub async fn register(ssm: &Client, config_path: &ConfigPath) -> Result<Register> {
     let path = format!("/{config_path}");
-    let mut projects = Vec::new();
+    let mut entries = Vec::new();
     let mut token = None;
     for _ in 0..MAX_REGISTER_PAGES {
         let page = ssm.get_parameters_by_path().path(&path).with_decryption(false).set_next_token(token).send().await;
         let page = page.map_err(aws_error).with_context(|| format!("reading the names under {path}/"))?;
-        let names = page.parameters().iter().filter_map(|parameter| parameter.name()?.rsplit('/').next());
-        projects.extend(names.filter_map(|name| ProjectName::parse(name).ok()));
+        entries.extend(page.parameters.unwrap_or_default());
         token = page.next_token;
         if token.is_none() {
-            return Ok(projects);
+            return Ok(Register(entries));
         }
     }
     bail!("reading the names under {path}/: there are more than {MAX_REGISTER_PAGES} pages of them")
@@ -114,7 +127,7 @@ mod tests {
         let mut register: Vec<_> = (0..25).map(|number| format!("/iwomp-in-aws/p{number}")).collect();
         register.extend(["/iwomp-in-aws/_default", "/iwomp-in-aws/no.project"].map(str::to_owned));
         let (notifier, _) = Aws { register, ..Aws::default() }.notifier();
-        let projects = projects(&notifier.ssm, &config_path()).await.unwrap();
+        let projects = super::register(&notifier.ssm, &config_path()).await.unwrap().projects();
         assert_eq!((projects.len(), projects[24].as_str()), (25, "p24"));
     }
 
@@ -122,7 +135,7 @@ mod tests {
     async fn a_register_without_end_is_an_error() {
         let register = vec!["/iwomp-in-aws/demo".to_owned(); 2001];
         let (notifier, _) = Aws { register, ..Aws::default() }.notifier();
-        let error = projects(&notifier.ssm, &config_path()).await.unwrap_err().to_string();
+        let error = super::register(&notifier.ssm, &config_path()).await.err().unwrap().to_string();
         assert!(error.contains("more than 200 pages"), "{error}");
     }
 

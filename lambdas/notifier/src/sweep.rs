@@ -1,5 +1,5 @@
-//! Looks everywhere: at the builds of every registered project, and at how much waits. What an event was lost for is found
-//! here, within a quarter of an hour.
+//! Looks everywhere: at the builds of every registered project, at how much waits, and at what is recorded of old branches.
+//! What an event was lost for is found here, within a quarter of an hour.
 
 use std::time::SystemTime;
 
@@ -28,6 +28,8 @@ pub struct Tally {
     without_build_project: usize,
     /// Not looked at, or not to the end, because time ran out.
     left: usize,
+    /// Records of branches that are gone.
+    removed: usize,
 }
 
 impl Notifier {
@@ -37,7 +39,7 @@ impl Notifier {
         let environment = &self.environment;
         let waiting = Depth::read(&self.sqs, &environment.queue_url).await;
         let dead = Depth::read(&self.sqs, &environment.dead_letter_queue_url).await;
-        let projects = parameters::projects(&self.ssm, &environment.config_path).await;
+        let register = parameters::register(&self.ssm, &environment.config_path).await;
 
         let mut counts = Vec::new();
         let mut problems = Vec::new();
@@ -53,10 +55,14 @@ impl Notifier {
             Ok(depth) => counts.push(("Dead", depth.total())),
             Err(error) => problems.push(format!("{error:#}")),
         }
-        match projects {
-            Ok(projects) => {
-                tally = self.settle_all(projects, deadline).await;
+        match register {
+            Ok(register) => {
+                tally = self.settle_all(register.projects(), deadline).await;
                 counts.push(("Sweeps", 1));
+                match self.remove_old_records(&register, SystemTime::now(), deadline).await {
+                    Ok(removed) => tally.removed = removed,
+                    Err(error) => problems.push(format!("{error:#}")),
+                }
             }
             Err(error) => problems.push(format!("{error:#}")),
         }
@@ -127,6 +133,7 @@ impl Tally {
             "failed": self.failed,
             "without_build_project": self.without_build_project,
             "left": self.left,
+            "removed": self.removed,
         }});
         if self.left > 0 {
             json["reason"] = json!(format!(
@@ -195,7 +202,7 @@ mod tests {
         let projects = || PROJECTS.map(project).to_vec();
         let (notifier, _) = Aws { forbidden: Some("-c"), missing: vec!["d"], ..aws() }.notifier();
         let tally = notifier.settle_all(projects(), soon()).await;
-        assert_eq!(tally, Tally { projects: 6, reported: 4, failed: 1, without_build_project: 1, left: 0 });
+        assert_eq!(tally, Tally { projects: 6, reported: 4, failed: 1, without_build_project: 1, left: 0, removed: 0 });
         assert_eq!(tally.json()["sweep"]["reported"], 4);
         assert_eq!(tally.json().get("reason"), None);
 

@@ -164,7 +164,7 @@ def reports_of_others(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document
 
 @of_pipeline
 def notifier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
-    """Rights that somebody may think it needs: it is to learn no secret, and to change nothing but its marks."""
+    """Rights that somebody may think it needs: it is to learn no secret, and to write nothing but its marks."""
     cp, arn, parameters = snapshot.config_path, snapshot.arn, snapshot.arn("ssm", "parameter")
     for action, resource in (
         ("kms:Decrypt", snapshot.key),
@@ -183,6 +183,9 @@ def notifier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, D
         ("ssm:PutParameter", f"{parameters}/{cp}-deployed/*"),
         ("ssm:PutParameter", f"{parameters}/{cp}-paused/*"),
         ("ssm:DeleteParameter", f"{parameters}/{cp}-reported/*"),
+        ("ssm:DeleteParameter", f"{parameters}/{cp}-paused/*"),
+        ("ssm:DeleteParameter", f"{parameters}/{cp}-*/*"),
+        ("ssm:DeleteParameters", f"{parameters}/{cp}-deployed/*/*"),
         ("sqs:ReceiveMessage", snapshot.queues[0]),
         ("sqs:SendMessage", snapshot.queues[1]),
         ("scheduler:UpdateSchedule", arn("scheduler", f"schedule/{cp}/*")),

@@ -1,5 +1,5 @@
-# What became of the builds, for people: it looks at builds that ended and says so on the reports' topic. It can start,
-# stop or change nothing but its own marks of how far it has reported.
+# What became of the builds, for people: it looks at builds that ended and says so on the reports' topic. It can start and
+# stop nothing, and change nothing but its own marks of how far it has reported; it removes old records of what is live.
 #
 #   main.tf          the function and its log
 #   role.tf          what it may do
@@ -45,11 +45,12 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = {
-      CONFIGPATH         = var.config_path
-      REPORTSTOPICARN    = local.topic_arn
-      QUEUEURL           = var.queue_url
-      DEADLETTERQUEUEURL = var.dead_letter_queue_url
-      REGISTERKEEPERS    = join(",", sort(var.register_keeper_arns))
+      CONFIGPATH          = var.config_path
+      REPORTSTOPICARN     = local.topic_arn
+      QUEUEURL            = var.queue_url
+      DEADLETTERQUEUEURL  = var.dead_letter_queue_url
+      REGISTERKEEPERS     = join(",", sort(var.register_keeper_arns))
+      DEPLOYEDRECORDSDAYS = var.deployed_records_days
     }
   }
 

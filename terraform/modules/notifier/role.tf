@@ -1,5 +1,6 @@
 # What the notifier may do: look at builds and at what is live, remember how far it has reported, count what waits, and say so
-# on the reports' topic. No KMS: of the register it wants the names, and of encrypted entries it can see no more.
+# on the reports' topic. No KMS: of the register it wants the names and branches, and of encrypted entries it can see no more
+# than the name.
 
 resource "aws_iam_role" "this" {
   name                 = "${var.names.iam_prefix}notifier"
@@ -28,7 +29,7 @@ resource "aws_iam_role_policy" "this" {
 locals {
   parameter_arn_prefix = "${local.arn_prefix}:ssm:${local.arn_suffix}:parameter"
 
-  statements = [
+  statements = concat([
     {
       # By prefix, not one by one: the ARNs of some hundred projects exceed what a role policy may hold.
       Sid      = "LookAtBuilds"
@@ -44,10 +45,10 @@ locals {
       Resource = ["${local.parameter_arn_prefix}/${var.config_path}", "${local.parameter_arn_prefix}/${var.config_path}/"]
     },
     {
-      # Which build made a commit live: what a build says of itself in its log is the command's to say.
+      # Which build made a commit live: what a build says of itself in its log is the command's to say. And what is old.
       Sid      = "LookAtWhatIsLive"
       Effect   = "Allow"
-      Action   = "ssm:GetParameterHistory"
+      Action   = ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParametersByPath"]
       Resource = "${local.parameter_arn_prefix}/${var.config_path}-deployed/*"
     },
     {
@@ -74,5 +75,14 @@ locals {
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
       Resource = "${aws_cloudwatch_log_group.this.arn}:*" # the streams of this group
     },
-  ]
+    ], [
+    for days in [var.deployed_records_days] : {
+      # Only what lies below a project's name is a branch's record. It writes none: so it can take from a branch what is live,
+      # and never say that something else is.
+      Sid      = "RemoveOldRecords"
+      Effect   = "Allow"
+      Action   = "ssm:DeleteParameter"
+      Resource = "${local.parameter_arn_prefix}/${var.config_path}-deployed/*/*"
+    } if days > 0
+  ])
 }

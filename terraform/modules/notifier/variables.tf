@@ -47,6 +47,12 @@ variable "register_keeper_arns" {
   nullable    = false
 }
 
+variable "deployed_records_days" {
+  description = "After how many days without a deployment the record of a branch may be removed; 0 is never."
+  type        = number
+  nullable    = false
+}
+
 variable "zip" {
   description = "Path of a zip file with the program, named `bootstrap`."
   type        = string
