@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from iwomp_local import places
 from iwomp_local.standin.container import Image
@@ -44,13 +45,30 @@ def built() -> Iterator[Image]:
     with (STORAGE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would make everything twice
         name = run(["worker/image.sh", "build", *arguments(variables)], variables, BUILD_SECONDS).splitlines()[-1]
-        container = run(["buildah", "from", "--pull-never", name], variables, LOOK_SECONDS)
+        remove_what_builds_leave(variables)
+        ours = ["buildah", "from", "--pull-never", "--name", f"tests-{os.getpid()}"]
+        container = run([*ours, name], variables, LOOK_SECONDS)
     try:
         root = run(["buildah", "mount", container], variables, LOOK_SECONDS)
         providers = plugin_directory()
         yield Image(root, declared(name, variables), {} if providers is None else {str(providers): PROVIDERS})
     finally:
         run(["buildah", "rm", container], variables, LOOK_SECONDS)
+
+
+def remove_what_builds_leave(variables: dict[str, str]) -> None:
+    """Removes containers that would stay mounted: of stages that buildah forgets, and of tests that were killed.
+
+    Not to be called while something builds.
+    """
+    listed = run(["buildah", "containers", "--format", "{{.ContainerName}}"], variables, LOOK_SECONDS).split()
+    if left := [name for name in listed if "-working-container" in name or is_of_a_dead_process(name)]:
+        run(["buildah", "rm", *left], variables, LOOK_SECONDS)
+
+
+def is_of_a_dead_process(container: str) -> bool:
+    prefix, _, pid = container.partition("-")
+    return prefix == "tests" and not Path("/proc", pid).exists()
 
 
 def require_root() -> None:
@@ -79,6 +97,8 @@ def environment() -> dict[str, str]:
     configuration = STORAGE / "storage.conf"
     configuration.write_text(
         f'[storage]\ndriver = "overlay"\ngraphroot = "{STORAGE}/graph"\nrunroot = "{STORAGE}/run"\n'
+        # It would mount its own folder on itself, for ever.
+        '[storage.options.overlay]\nskip_mount_home = "true"\n'
     )
     return {
         **os.environ,
