@@ -53,10 +53,6 @@ STACK = {
 }
 
 
-# What takes minutes begins first; nothing long is left for the end, when the other processes have nothing to do.
-LONGEST = ("test_hostile_git.py", "test_boundary.py", "test_delivery.py", "test_accept.py", "test_faults.py")
-
-
 class InGroups(LoadScopeScheduling):  # type: ignore[misc]  # it is untyped
     """xdist's own `loadgroup` writes its groups where this pytest does not look."""
 
