@@ -20,7 +20,7 @@ from iwomp_local import places
 from iwomp_local.emulator import ACCOUNT, NOTHING_MORE, Emulator, Lifetime
 from iwomp_local.pipeline import Pipeline, variable
 from iwomp_local.terraform import Terraform
-from iwomp_local.waiting import wait_for
+from iwomp_local.waiting import NotInTime, T, wait_for
 
 OPERATOR = "operator"  # who runs Terraform: an administrator, but not the account's root, so that IAM judges it
 CI = "ci"
@@ -29,6 +29,7 @@ IMAGE_TAG = "local"  # builds run as processes of this machine, so no image is e
 CLI_SECONDS = 180.0
 OUTCOME_SECONDS = 180.0
 BUILD_SECONDS = 300.0
+LAST_CHARS = 2000  # of a log, where something did not come
 ENDED = {"covered", "expired", "refused", "started"}  # after these words the launcher is done with a trigger
 PUBLISHED = re.compile(r'\{"published": "(?P<trigger>[^"]+)", "at": (?P<at>[0-9.]+)\}')  # in the emulator's log
 # What builds may run, beside what every machine has in the system's own directories.
@@ -201,8 +202,20 @@ class Stack:
             build = self.build_of(project, trigger)
             return build if build is not None and build["buildComplete"] else None
 
-        build = wait_for(f"the build of {project} for trigger {trigger}", look, timeout_seconds)
+        build = self.wait_for_trigger("the end of its build", project, trigger, look, timeout_seconds)
         return build, self.pipeline.log_text(build)
+
+    def wait_for_trigger(
+        self, what: str, project: str, trigger: str, look: Callable[[], T | None], timeout_seconds: float
+    ) -> T:
+        """Waits for something that a trigger causes. If it does not come, the error says how far the trigger got."""
+        try:
+            return wait_for(f"trigger {trigger} of {project}: {what}", look, timeout_seconds)
+        except NotInTime as error:
+            words = [f"{line['outcome']} {line.get('class', '')}" for line in self.launcher_words(trigger)]
+            build = self.build_of(project, trigger)
+            log = self.pipeline.log_text(build)[-LAST_CHARS:] if build is not None else "no build"
+            raise NotInTime(f"{error}; the launcher said {words}; the build's log ends in:\n{log}") from None
 
     def published_at(self, trigger: str) -> float:
         """When SNS accepted a trigger, in seconds since 1970."""

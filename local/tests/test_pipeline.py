@@ -534,7 +534,7 @@ def test_a_stopped_build_ends_its_command_in_order(pipeline: PipelineUnderTest, 
         build = pipeline.stack.build_of("slow", trigger)
         return build if build is not None and "\nwaiting\n" in pipeline.stack.pipeline.log_text(build) else None
 
-    build = wait_for("the command", waiting, RETRIED_SECONDS)
+    build = pipeline.stack.wait_for_trigger("its command", "slow", trigger, waiting, RETRIED_SECONDS)
     pipeline.stack.emulator.client("codebuild").stop_build(id=build["id"])
     _, log = pipeline.stack.finished_build("slow", trigger)
     assert ended.read_text() == "in order\n"

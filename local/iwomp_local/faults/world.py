@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from iwomp_local.faults.proxy import Proxy
 from iwomp_local.pipeline import PipelineError, variable
 from iwomp_local.repository import Repository
 from iwomp_local.stack import Stack
-from iwomp_local.waiting import NotInTime
+from iwomp_local.waiting import NotInTime, wait_for
 
 BRANCH = "main"
 RETRY_SECONDS = 20  # the least that the module allows
 MAX_WAIT_SECONDS = 3600
 BUILDS_PER_HOUR = 100  # the most
 LOOK_SECONDS = 1.0
+DELIVERED_SECONDS = 60.0  # a wide bound for what SNS delivers some seconds late
 REPORTS = "reports-heard"
 LEDGER_FIELDS = 5
 PAGE = 100  # builds in one call
@@ -109,20 +110,21 @@ class Watch:
         """Everything that can be asked for, once it is quiet."""
         pipeline, sent = self.stack.pipeline, self.publications()
         commands = [command for project in self.projects for command in self.commands(project)]
+        builds = [build for project in self.projects for build in self.builds(project)]
         said: dict[str, list[str]] = defaultdict(list)
         for line in pipeline.launcher_outcomes(begin=min((sent[one.trigger] for one in self.accepted), default=0) - 1):
             word = line["outcome"] + (f":{line['class']}" if line["outcome"] == "failed" else "")
             said[line.get("trigger", "?")].append(word)
         return Evidence(
             accepted=[Accepted(**{**vars(one), "published": sent[one.trigger]}) for one in self.accepted],
-            builds=[build for project in self.projects for build in self.builds(project)],
+            builds=builds,
             said=said,
             dead=frozenset(self.dead()),
             order={name: {commit: place for place, commit in enumerate(self.commits(name))} for name in self.projects},
             histories={(project, BRANCH): self.history(project) for project in self.projects},
             commands=commands,
             heads={project: self.repository(project).head(BRANCH) or "" for project in self.projects},
-            reported=self.reported() if self._reports else None,
+            reported=self.reported({build.id for build in builds}) if self._reports else None,
         )
 
     def hear_reports(self) -> None:
@@ -149,9 +151,16 @@ class Watch:
                 sqs.delete_message(QueueUrl=self._reports, ReceiptHandle=message["ReceiptHandle"])
         return found
 
-    def reported(self) -> Counter[str]:
-        """How often the end of each build was reported, since `hear_reports`."""
-        self._reported.update(report["build"] for report in self.reports() if "build" in report)
+    def reported(self, builds: set[str]) -> Counter[str]:
+        """How often the end of each build was reported, since `hear_reports`. Waits for those of `builds` a while: SNS
+        may deliver late, and here it does."""
+
+        def all_told() -> bool | None:
+            self._reported.update(report["build"] for report in self.reports() if "build" in report)
+            return True if builds <= set(self._reported) else None
+
+        with suppress(NotInTime):
+            wait_for("the reports", all_told, DELIVERED_SECONDS)
         return self._reported
 
     def sweep(self) -> None:
