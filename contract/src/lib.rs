@@ -1,13 +1,17 @@
-//! What the launcher and the worker agree on: the trigger, the register, and the names of everything in AWS.
+//! What all programs of the pipeline agree on: the trigger, the register, the names of everything in AWS, and the words and exit
+//! statuses by which they say what happened.
 //!
 //! Types here prove what they hold: a [`Branch`] exists only if [`Branch::parse`] accepted it. No I/O, no clock, no
 //! environment. Errors name the key and the rule, never a value: register documents and messages may hold secrets.
 
 mod branch;
+pub mod class;
 pub mod credentials;
 pub mod deployed;
 mod document;
 mod environment;
+mod event;
+pub mod failure;
 mod git_url;
 mod name;
 pub mod outcome;
@@ -20,10 +24,13 @@ mod topic;
 mod trigger;
 pub mod variable;
 mod waiting;
+mod word;
 
+pub use class::Class;
 pub use credentials::Credentials;
 pub use deployed::{Deployed, Release, Rollback};
 pub use document::{DocumentError, decode};
+pub use event::Event;
 pub use git_url::{GitUrl, Scheme};
 pub use name::{Branch, CommitId, ConfigPath, NameError, ProjectName};
 pub use outcome::{Outcome, Report};

@@ -1,59 +1,33 @@
 //! The outcome of a trigger or a build: one word, one JSON line, the same keys from every program.
 
-use std::fmt;
-
 use serde::Serialize;
 
-use crate::{Branch, CommitId, ProjectName};
+use crate::word::words;
+use crate::{Branch, Class, CommitId, ProjectName};
 
-/// What became of a trigger (launcher) or of a build (worker).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Launcher: CodeBuild accepted the build.
-    Started,
-    /// Launcher: not now; the trigger waits in the queue.
-    Busy,
-    /// Launcher: a build that began after the trigger was published has deployed the branch.
-    Covered,
-    /// Launcher: waited longer than is allowed, and now lies in the dead-letter queue.
-    Expired,
-    /// Either: a rule forbids it, for good.
-    Refused,
-    /// Worker: the command succeeded.
-    Deployed,
-    /// Either: a newer commit is live already, or will be at once; nothing was run.
-    Superseded,
-    /// Worker: this very commit is live already, and the register says not to run it again; nothing was run.
-    Unchanged,
-    /// Worker: an operator rolled back, and nothing newer than what was rolled back from is asked for; nothing was run.
-    Held,
-    /// Either: it was tried and did not succeed.
-    Failed,
-}
-
-impl Outcome {
-    /// The word as it stands in logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Busy => "busy",
-            Self::Covered => "covered",
-            Self::Expired => "expired",
-            Self::Refused => "refused",
-            Self::Deployed => "deployed",
-            Self::Superseded => "superseded",
-            Self::Unchanged => "unchanged",
-            Self::Held => "held",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// What became of a trigger (launcher) or of a build (worker, and the notifier after it).
+    pub enum Outcome {
+        /// Launcher: CodeBuild accepted the build.
+        Started = "started",
+        /// Launcher: not now; the trigger waits in the queue.
+        Busy = "busy",
+        /// Launcher: a build that began after the trigger was published has deployed the branch.
+        Covered = "covered",
+        /// Launcher: waited longer than is allowed, and now lies in the dead-letter queue.
+        Expired = "expired",
+        /// Either: a rule forbids it, for good.
+        Refused = "refused",
+        /// Worker: the command succeeded.
+        Deployed = "deployed",
+        /// Either: a newer commit is live already, or will be at once; nothing was run.
+        Superseded = "superseded",
+        /// Worker: this very commit is live already, and the register says not to run it again; nothing was run.
+        Unchanged = "unchanged",
+        /// Worker: an operator rolled back, and nothing newer than what was rolled back from is asked for; nothing was run.
+        Held = "held",
+        /// Either: it was tried and did not succeed.
+        Failed = "failed",
     }
 }
 
@@ -63,7 +37,7 @@ pub struct Report {
     pub outcome: Outcome,
     /// One word for the kind of refusal or failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub class: Option<&'static str>,
+    pub class: Option<Class>,
     /// A sentence for a person: what was tried, what went wrong, what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -115,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn the_word_is_the_serialised_form() {
-        for outcome in [Outcome::Started, Outcome::Expired, Outcome::Superseded, Outcome::Unchanged, Outcome::Held] {
-            assert_eq!(serde_json::json!(outcome), outcome.as_str());
-        }
+    fn a_word_is_written_as_it_is() {
+        let report = Report { class: Some(Class::InLine), ..Report::new(Outcome::Busy) };
+        assert_eq!(serde_json::json!(report), serde_json::json!({"outcome": "busy", "class": "in_line"}));
+        assert_eq!(format!("{} {}", report.outcome, Class::InLine), "busy in_line");
     }
 }

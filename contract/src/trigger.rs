@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::document::Object;
-use crate::{Branch, CommitId, DocumentError, NameError, ProjectName};
+use crate::{Branch, Class, CommitId, DocumentError, NameError, ProjectName};
 
 /// Longest message that is read at all, in bytes. The longest honest one is some 400.
 pub const MAX_TRIGGER_BYTES: usize = 2048;
@@ -82,18 +82,18 @@ pub fn is_trigger_id(text: &str) -> bool {
 impl TriggerError {
     /// One word for logs and metrics.
     #[must_use]
-    pub fn class(&self) -> &'static str {
+    pub fn class(&self) -> Class {
         match self {
-            Self::TooLong => "too_long",
-            Self::Document(DocumentError::NotAnObject) => "not_an_object",
-            Self::Document(DocumentError::Encoding(_)) => "wrong_encoding",
-            Self::Document(DocumentError::Malformed { .. }) => "malformed_json",
-            Self::Document(DocumentError::RepeatedKey(_) | DocumentError::RepeatedInside { .. }) => "repeated_key",
-            Self::Document(DocumentError::UnknownKey { .. }) => "unknown_key",
-            Self::Document(DocumentError::MissingKey(_)) => "missing_key",
-            Self::Document(DocumentError::Invalid { .. }) => "wrong_type",
-            Self::Document(DocumentError::Name { .. }) | Self::Name(_) => "bad_name",
-            Self::WrongProject => "wrong_project",
+            Self::TooLong => Class::TooLong,
+            Self::Document(DocumentError::NotAnObject) => Class::NotAnObject,
+            Self::Document(DocumentError::Encoding(_)) => Class::WrongEncoding,
+            Self::Document(DocumentError::Malformed { .. }) => Class::MalformedJson,
+            Self::Document(DocumentError::RepeatedKey(_) | DocumentError::RepeatedInside { .. }) => Class::RepeatedKey,
+            Self::Document(DocumentError::UnknownKey { .. }) => Class::UnknownKey,
+            Self::Document(DocumentError::MissingKey(_)) => Class::MissingKey,
+            Self::Document(DocumentError::Invalid { .. }) => Class::WrongType,
+            Self::Document(DocumentError::Name { .. }) | Self::Name(_) => Class::BadName,
+            Self::WrongProject => Class::WrongProject,
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn class(message: &str) -> &'static str {
-        Trigger::parse(message).unwrap_err().class()
+        Trigger::parse(message).unwrap_err().class().as_str()
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
             (r#"{"project":null,"branch":"main"}"#, "wrong_type"),
             ("{}", "missing_key"),
         ] {
-            assert_eq!(Trigger::parse_for(&demo, message).unwrap_err().class(), class, "{message}");
+            assert_eq!(Trigger::parse_for(&demo, message).unwrap_err().class().as_str(), class, "{message}");
         }
     }
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from iwomp_local.words import REFUSED
+
 COMMIT_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 RECORD_KEYS = {"commit", "time", "build", "trigger", "held", "rollback", "release"}
-REFUSED = "exit status 77"  # of the worker, at the end of CodeBuild's context of the phase, where a rule said no
 HELD = "nothing was run: an operator rolled back, and this is not newer than what is held; push a mend, or make release"
 NOTHING_RUN = "nothing was run: a newer commit of the branch was live already, or the same one"
 

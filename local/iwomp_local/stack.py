@@ -21,6 +21,7 @@ from iwomp_local.emulator import ACCOUNT, NOTHING_MORE, Emulator, Lifetime
 from iwomp_local.pipeline import Pipeline, variable
 from iwomp_local.terraform import Terraform
 from iwomp_local.waiting import NotInTime, T, wait_for
+from iwomp_local.words import ENDS_OF_TRIGGERS
 
 OPERATOR = "operator"  # who runs Terraform: an administrator, but not the account's root, so that IAM judges it
 CI = "ci"
@@ -30,7 +31,6 @@ CLI_SECONDS = 180.0
 OUTCOME_SECONDS = 180.0
 BUILD_SECONDS = 300.0
 LAST_CHARS = 2000  # of a log, where something did not come
-ENDED = {"covered", "expired", "refused", "started"}  # after these words the launcher is done with a trigger
 PUBLISHED = re.compile(r'\{"published": "(?P<trigger>[^"]+)", "at": (?P<at>[0-9.]+)\}')  # in the emulator's log
 # What builds may run, beside what every machine has in the system's own directories.
 BUILD_PROGRAMS = ("git", "terraform", "ssh")
@@ -178,10 +178,10 @@ class Stack:
     # What somebody sees who waits
 
     def launcher_verdict(self, trigger: str, timeout_seconds: float = OUTCOME_SECONDS) -> dict[str, Any]:
-        """The line with which the launcher was done with a trigger: started, covered, refused or expired."""
+        """The line with which the launcher was done with a trigger: see `ENDS_OF_TRIGGERS`."""
 
         def look() -> dict[str, Any] | None:
-            return next((line for line in self.launcher_words(trigger) if line["outcome"] in ENDED), None)
+            return next((line for line in self.launcher_words(trigger) if line["outcome"] in ENDS_OF_TRIGGERS), None)
 
         return wait_for(f"the launcher's verdict on trigger {trigger}", look, timeout_seconds)
 

@@ -66,7 +66,7 @@ fn identify(variables: &Variables, report: &mut Report) {
 
 async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
     privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
-    strays::adopt().context("becoming the heir of orphans").or_fail(Kind::Machine, "this needs Linux")?;
+    strays::adopt().context("asking for what the command leaves behind").or_fail(Kind::Machine, "this needs Linux")?;
     let variables = read_variables(narration)?;
     identify(&variables, report);
     narration.hide_secrets_of(&variables.environment);
@@ -116,7 +116,7 @@ fn conclude(result: Result<Outcome, Failure>, narration: &Narration, report: &mu
     };
     let error = format!("{:#}", failure.error);
     report.outcome = failure.kind.outcome();
-    report.class = Some(failure.kind.word());
+    report.class = Some(failure.kind.class());
     report.reason = Some(printable(&format!("{error}. To do: {}", failure.advice), MAX_REASON_CHARS));
     narration.say(report.outcome.as_str(), &error);
     narration.say("to do", &failure.advice);

@@ -12,15 +12,9 @@ from botocore.exceptions import ClientError
 from iwomp_account.accept.scripts import MARK
 from iwomp_account.accept.waiting import NotInTime, Patience
 from iwomp_account.place import Place, client_of
+from iwomp_account.words import ENDS_OF_TRIGGERS
 
-DONE = {
-    "covered",
-    "expired",
-    "failed",
-    "refused",
-    "started",
-    "superseded",
-}  # after these words the launcher is done, or tries again
+DONE = ENDS_OF_TRIGGERS | {"failed"}  # after which the launcher tries again, or not
 LOG_SECONDS = 60.0
 NO_MOVE_TASKS = {"InvalidAction", "UnsupportedOperation", "UnknownOperation"}  # the local SQS has none
 

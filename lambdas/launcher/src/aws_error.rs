@@ -3,7 +3,7 @@
 
 use aws_sdk_codebuild::config::http::HttpResponse;
 use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use contract::printable;
+use contract::{Class, printable};
 
 /// Longest sentence of AWS's that is repeated, in characters.
 const MAX_REASON_CHARS: usize = 500;
@@ -24,15 +24,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// One word for logs and metrics.
     #[must_use]
-    pub fn class(self) -> &'static str {
+    pub fn class(self) -> Class {
         match self {
-            Self::Throttled => "throttled",
-            Self::Unavailable => "aws_unavailable",
-            Self::UnknownOutcome => "unknown_outcome",
-            Self::AccessDenied => "access_denied",
-            Self::Misconfigured => "misconfigured",
+            Self::Throttled => Class::Throttled,
+            Self::Unavailable => Class::AwsUnavailable,
+            Self::UnknownOutcome => Class::UnknownOutcome,
+            Self::AccessDenied => Class::AccessDenied,
+            Self::Misconfigured => Class::Misconfigured,
         }
     }
 

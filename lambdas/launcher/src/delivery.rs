@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sns::SnsMessage;
 use aws_lambda_events::sqs::SqsMessage;
-use contract::{ProjectName, Topic, Trigger, TriggerError, is_trigger_id};
+use contract::{Class, ProjectName, Topic, Trigger, TriggerError, is_trigger_id};
 
 use crate::fate::Stop;
 
@@ -52,9 +52,9 @@ impl Delivery {
     pub fn open(record: &SqsMessage, queue_arn: &str, topic_arn: &str) -> Result<Self, Stop> {
         if record.event_source_arn.as_deref() != Some(queue_arn) {
             let reason = "the message is from another queue than the pipeline's: see which event source mappings the launcher has";
-            return Err(Stop::refused("foreign_queue", reason));
+            return Err(Stop::refused(Class::ForeignQueue, reason));
         }
-        let foreign = |reason| Stop::refused("foreign_envelope", reason);
+        let foreign = |reason| Stop::refused(Class::ForeignEnvelope, reason);
         let body = record.body.as_deref().unwrap_or_default();
         let envelope: SnsMessage =
             serde_json::from_str(body).map_err(|_| foreign("queue message is no SNS notification"))?;
@@ -142,7 +142,7 @@ mod tests {
             replaced("{", "["),
         ] {
             let stop = Delivery::open(&record, QUEUE_ARN, TOPIC_ARN).unwrap_err();
-            assert!(matches!(stop, Stop::Refused { class: "foreign_envelope", .. }), "{record:?}");
+            assert!(matches!(stop, Stop::Refused { class: Class::ForeignEnvelope, .. }), "{record:?}");
         }
     }
 
@@ -152,7 +152,7 @@ mod tests {
         for queue in [Some(""), Some("arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead"), None] {
             record.event_source_arn = queue.map(str::to_owned);
             let stop = Delivery::open(&record, QUEUE_ARN, TOPIC_ARN).unwrap_err();
-            assert!(matches!(stop, Stop::Refused { class: "foreign_queue", .. }), "{queue:?}");
+            assert!(matches!(stop, Stop::Refused { class: Class::ForeignQueue, .. }), "{queue:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use contract::{Outcome, TriggerError};
+use contract::{Class, Outcome, TriggerError};
 
 use crate::aws_error::{AwsError, Kind};
 use crate::environment::Limits;
@@ -12,7 +12,7 @@ use crate::environment::Limits;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
     /// A rule forbids it for good.
-    Refused { class: &'static str, reason: String },
+    Refused { class: Class, reason: String },
     /// A build that began after the trigger was published has deployed what it asks for.
     Covered { build: String },
     /// Its commit is not newer than what is live, or not on the branch, as the build saw that fetched it since.
@@ -43,35 +43,34 @@ pub enum Busy {
 }
 
 impl Busy {
-    /// One word for logs and metrics.
     #[must_use]
-    pub fn class(self) -> &'static str {
+    pub fn class(self) -> Class {
         match self {
-            Self::Building => "building",
-            Self::AccountLimit => "account_limit",
-            Self::InLine => "in_line",
-            Self::HourlyCap => "hourly_cap",
-            Self::Paused => "paused",
+            Self::Building => Class::Building,
+            Self::AccountLimit => Class::AccountLimit,
+            Self::InLine => Class::InLine,
+            Self::HourlyCap => Class::HourlyCap,
+            Self::Paused => Class::Paused,
         }
     }
 }
 
 impl Stop {
-    pub fn refused(class: &'static str, reason: impl Into<String>) -> Self {
+    pub fn refused(class: Class, reason: impl Into<String>) -> Self {
         Self::Refused { class, reason: reason.into() }
     }
 
     /// Outcome and class of a message that this stopped, if it need not be given up.
     #[must_use]
-    pub fn outcome(&self) -> (Outcome, Option<&'static str>) {
+    pub fn outcome(&self) -> (Outcome, Option<Class>) {
         match self {
-            Self::Refused { class, .. } => (Outcome::Refused, Some(class)),
+            Self::Refused { class, .. } => (Outcome::Refused, Some(*class)),
             Self::Covered { .. } => (Outcome::Covered, None),
-            Self::NotAhead { .. } => (Outcome::Superseded, Some("not_ahead")),
-            Self::KeepsFailing { .. } => (Outcome::Failed, Some("keeps_failing")),
+            Self::NotAhead { .. } => (Outcome::Superseded, Some(Class::NotAhead)),
+            Self::KeepsFailing { .. } => (Outcome::Failed, Some(Class::KeepsFailing)),
             Self::Busy { class, .. } => (Outcome::Busy, Some(class.class())),
             Self::Failed { kind, .. } => (Outcome::Failed, Some(kind.class())),
-            Self::TimedOut { .. } => (Outcome::Failed, Some("timeout")),
+            Self::TimedOut { .. } => (Outcome::Failed, Some(Class::Timeout)),
         }
     }
 }
@@ -148,6 +147,8 @@ pub fn delay(place: Place, tries: u32, jitter: f64, limits: &Limits) -> Duration
 
 #[cfg(test)]
 mod tests {
+    use contract::class::OF_TRIGGERS;
+
     use super::*;
 
     const LIMITS: Limits =
@@ -165,7 +166,7 @@ mod tests {
     fn what_is_answered_leaves_and_what_is_not_waits() {
         let build = || "iwomp-in-aws--demo:1".to_owned();
         for (stop, expected) in [
-            (Stop::refused("too_long", ""), Fate::Leave),
+            (Stop::refused(Class::TooLong, ""), Fate::Leave),
             (Stop::Covered { build: build() }, Fate::Leave),
             (Stop::KeepsFailing { build: build(), reason: String::new() }, Fate::Leave),
             (busy(Busy::Building), Fate::Wait),
@@ -179,6 +180,34 @@ mod tests {
     }
 
     #[test]
+    fn the_launcher_says_what_the_contract_lists_for_it_and_all_of_it() {
+        let busy_ones = [Busy::Building, Busy::AccountLimit, Busy::InLine, Busy::HourlyCap, Busy::Paused].map(busy);
+        let kinds = [Kind::Throttled, Kind::Unavailable, Kind::UnknownOutcome, Kind::AccessDenied, Kind::Misconfigured]
+            .map(failed);
+        let (build, reason) = ("iwomp-in-aws--demo:1", String::new);
+        let others = [
+            Stop::Covered { build: build.to_owned() },
+            Stop::NotAhead { build: None },
+            Stop::KeepsFailing { build: build.to_owned(), reason: reason() },
+            Stop::TimedOut { reason: reason() },
+        ];
+        let mut listed: Vec<_> = OF_TRIGGERS.iter().flat_map(|(outcome, classes)| pairs(*outcome, classes)).collect();
+        // What is refused has its class where it is refused; what has expired keeps the one that it waited under.
+        listed.retain(|(outcome, _)| ![Outcome::Started, Outcome::Expired, Outcome::Refused].contains(outcome));
+        let mut said: Vec<_> = busy_ones.iter().chain(&kinds).chain(&others).map(Stop::outcome).collect();
+        said.sort();
+        listed.sort();
+        assert_eq!(said, listed);
+    }
+
+    fn pairs(outcome: Outcome, classes: &[Class]) -> Vec<(Outcome, Option<Class>)> {
+        match classes {
+            [] => vec![(outcome, None)],
+            _ => classes.iter().map(|class| (outcome, Some(*class))).collect(),
+        }
+    }
+
+    #[test]
     fn nothing_waits_for_ever_but_in_a_paused_project() {
         let (just, over) = (LIMITS.max_wait, LIMITS.max_wait + Duration::from_millis(1));
         for stop in [busy(Busy::Building), busy(Busy::AccountLimit), busy(Busy::HourlyCap), failed(Kind::Unavailable)] {
@@ -186,7 +215,7 @@ mod tests {
             assert_eq!(fate(&stop, 1, over, &LIMITS), Fate::GiveUp(Outcome::Expired), "{stop:?}");
         }
         assert_eq!(fate(&busy(Busy::Paused), 999, over, &LIMITS), Fate::Wait);
-        assert_eq!(fate(&Stop::refused("too_long", ""), 999, over, &LIMITS), Fate::Leave);
+        assert_eq!(fate(&Stop::refused(Class::TooLong, ""), 999, over, &LIMITS), Fate::Leave);
     }
 
     #[test]

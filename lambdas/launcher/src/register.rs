@@ -3,7 +3,7 @@
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
-use contract::{ConfigPath, Project, ProjectName, Seen, Trigger, parameter, printable};
+use contract::{Class, ConfigPath, Project, ProjectName, Seen, Trigger, parameter, printable};
 
 use crate::aws_error::{self, Effect};
 use crate::fate::{Busy, Stop};
@@ -42,7 +42,7 @@ pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName)
 
     let Some(entry) = find(&name) else {
         let reason = format!("there is no register entry {name}: register the project, or correct the message");
-        return Err(Stop::refused("unknown_project", reason));
+        return Err(Stop::refused(Class::UnknownProject, reason));
     };
     let default = find(&default_name);
     let paused = find(&paused_name).map(|parameter| parameter.value().unwrap_or_default().to_owned());
@@ -51,7 +51,7 @@ pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName)
         None
     } else {
         let project = Project::read(document(entry), default.map(document))
-            .map_err(|error| Stop::refused("malformed_register", format!("register entry {name} {error}")))?;
+            .map_err(|error| Stop::refused(Class::MalformedRegister, format!("register entry {name} {error}")))?;
         Some(project)
     };
     Ok(Entry { name, project, paused, seen })
@@ -67,11 +67,11 @@ impl Entry {
             if !project.branches.allow(&trigger.branch) {
                 let (name, branch) = (&self.name, &trigger.branch);
                 let reason = format!("register entry {name} does not allow branch {branch}: see its branches");
-                return Err(Stop::refused("branch_not_allowed", reason));
+                return Err(Stop::refused(Class::BranchNotAllowed, reason));
             }
             if !project.accepts(trigger.commit.as_ref()) {
                 let reason = format!("register entry {} requires a commit: name the one that CI tested", self.name);
-                return Err(Stop::refused("commit_required", reason));
+                return Err(Stop::refused(Class::CommitRequired, reason));
             }
         }
         if let Some(why) = &self.paused {

@@ -38,11 +38,11 @@ fn line(report: &Report, tries: u32, waited: Duration, now: SystemTime) -> Value
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contract::Outcome;
+    use contract::{Class, Outcome};
 
     #[test]
     fn the_line_is_a_report_and_two_metrics() {
-        let busy = Report { class: Some("building"), ..Report::new(Outcome::Busy) };
+        let busy = Report { class: Some(Class::Building), ..Report::new(Outcome::Busy) };
         let line = line(&busy, 3, Duration::from_millis(61_900), UNIX_EPOCH + Duration::from_secs(1));
         assert_eq!((&line["outcome"], &line["class"], &line["tries"]), (&json!("busy"), &json!("building"), &json!(3)));
         assert_eq!((&line["Triggers"], &line["WaitSeconds"]), (&json!(1), &json!(61)));

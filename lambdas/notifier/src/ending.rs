@@ -3,14 +3,13 @@
 
 use aws_sdk_codebuild::primitives::DateTimeFormat;
 use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
-use contract::{Branch, CommitId, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
+use contract::failure::exit_status;
+use contract::{Branch, Class, CommitId, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
 use serde_json::{Value, json};
 
 use crate::builds::variable_of;
 use crate::parameters::Recorded;
 
-/// How CodeBuild's context of a phase ends where a rule of the worker said no; see the worker's exit statuses.
-const REFUSED: &str = "exit status 77";
 /// Longest text of CodeBuild that is repeated, in characters.
 const MAX_CONTEXT_CHARS: usize = 500;
 /// Longest name that CodeBuild gives, in characters: a log group's may have 512.
@@ -90,25 +89,27 @@ impl<'a> Ending<'a> {
     }
 }
 
-fn classify(build: &Build, recorded: bool, holds: bool) -> (Outcome, Option<&'static str>) {
+fn classify(build: &Build, recorded: bool, holds: bool) -> (Outcome, Option<Class>) {
     match build.build_status() {
         Some(StatusType::Succeeded) if recorded => (Outcome::Deployed, None),
-        Some(StatusType::Succeeded) if holds => (Outcome::Held, Some("nothing_run")),
-        Some(StatusType::Succeeded) => (Outcome::Superseded, Some("nothing_run")),
+        Some(StatusType::Succeeded) if holds => (Outcome::Held, Some(Class::NothingRun)),
+        Some(StatusType::Succeeded) => (Outcome::Superseded, Some(Class::NothingRun)),
         Some(StatusType::Failed) if is_refusal(build) => (Outcome::Refused, None),
-        Some(StatusType::Stopped) => (Outcome::Failed, Some("stopped")),
-        Some(StatusType::TimedOut) => (Outcome::Failed, Some("timed_out")),
-        Some(StatusType::Fault) => (Outcome::Failed, Some("fault")),
-        _ => (Outcome::Failed, Some("failed")),
+        Some(StatusType::Stopped) => (Outcome::Failed, Some(Class::Stopped)),
+        Some(StatusType::TimedOut) => (Outcome::Failed, Some(Class::TimedOut)),
+        Some(StatusType::Fault) => (Outcome::Failed, Some(Class::Fault)),
+        _ => (Outcome::Failed, Some(Class::Failed)),
     }
 }
 
+/// Whether a rule of the worker said no: CodeBuild's context of a phase ends with the exit status.
 fn is_refusal(build: &Build) -> bool {
+    let refused = format!("exit status {}", exit_status::REFUSED);
     let contexts = build.phases().iter().flat_map(BuildPhase::contexts);
-    contexts.filter_map(|context| context.message()).any(|message| message.trim_end().ends_with(REFUSED))
+    contexts.filter_map(|context| context.message()).any(|message| message.trim_end().ends_with(&refused))
 }
 
-fn reason(outcome: Outcome, class: Option<&str>, build: &Build) -> Option<String> {
+fn reason(outcome: Outcome, class: Option<Class>, build: &Build) -> Option<String> {
     let said = said(build);
     match (outcome, class) {
         (Outcome::Superseded, _) => Some(
@@ -124,14 +125,14 @@ fn reason(outcome: Outcome, class: Option<&str>, build: &Build) -> Option<String
         (Outcome::Refused, _) => Some(format!(
             "the worker refused it before the command ran ({said}). To do: the end of the build's log names the rule"
         )),
-        (Outcome::Failed, Some("stopped")) => Some(format!(
+        (Outcome::Failed, Some(Class::Stopped)) => Some(format!(
             "the build was stopped by somebody ({said}). To do: see in its log what was half done, then trigger again"
         )),
-        (Outcome::Failed, Some("timed_out")) => Some(format!(
+        (Outcome::Failed, Some(Class::TimedOut)) => Some(format!(
             "the build reached its time limit ({said}). To do: find in its log what took so long, or raise timeout_minutes \
              of the project; then trigger again"
         )),
-        (Outcome::Failed, Some("fault")) => Some(format!(
+        (Outcome::Failed, Some(Class::Fault)) => Some(format!(
             "CodeBuild itself failed ({said}). To do: see in the build's log what was half done, then trigger again"
         )),
         (Outcome::Failed, _) => Some(format!(
@@ -188,7 +189,7 @@ mod tests {
     fn a_build_that_wrote_nothing_was_superseded() {
         let build = build(7, StatusType::Succeeded);
         let report = ending(&build, None).report;
-        assert_eq!((report.outcome, report.class), (Outcome::Superseded, Some("nothing_run")));
+        assert_eq!((report.outcome, report.class), (Outcome::Superseded, Some(Class::NothingRun)));
         assert!(report.reason.unwrap().starts_with("nothing was run"));
     }
 
@@ -197,7 +198,7 @@ mod tests {
         let build = build(7, StatusType::Succeeded);
         let project = ProjectName::parse("demo").unwrap();
         let report = Ending::read(&build, &project, Recorded { by_build: None, holds: true }).report;
-        assert_eq!((report.outcome, report.class), (Outcome::Held, Some("nothing_run")));
+        assert_eq!((report.outcome, report.class), (Outcome::Held, Some(Class::NothingRun)));
         assert!(report.reason.unwrap().contains("make release"));
         let deployed = Ending::read(&build, &project, Recorded { by_build: Some(record(BUILD)), holds: true });
         assert_eq!(deployed.report.outcome, Outcome::Deployed, "the rollback itself");
@@ -236,15 +237,15 @@ mod tests {
     #[test]
     fn every_failure_has_a_class_and_says_what_to_do() {
         for (status, class, said) in [
-            (StatusType::Failed, "failed", "the build failed (BUILD: broken). To do: read the end of its log"),
+            (StatusType::Failed, Class::Failed, "the build failed (BUILD: broken). To do: read the end of its log"),
             (
                 StatusType::Stopped,
-                "stopped",
+                Class::Stopped,
                 "the build was stopped by somebody (BUILD: broken). To do: see in its log",
             ),
-            (StatusType::TimedOut, "timed_out", "the build reached its time limit (BUILD: broken). To do: find"),
-            (StatusType::Fault, "fault", "CodeBuild itself failed (BUILD: broken). To do: see"),
-            ("NEW_WORD".into(), "failed", "the build failed (BUILD: broken)"),
+            (StatusType::TimedOut, Class::TimedOut, "the build reached its time limit (BUILD: broken). To do: find"),
+            (StatusType::Fault, Class::Fault, "CodeBuild itself failed (BUILD: broken). To do: see"),
+            ("NEW_WORD".into(), Class::Failed, "the build failed (BUILD: broken)"),
         ] {
             let build = failed_with(status, "broken");
             let report = ending(&build, None).report;

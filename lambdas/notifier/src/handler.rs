@@ -28,7 +28,7 @@ impl Notifier {
             Event::Harmless => Ok(()),
             Event::Foreign => {
                 let reason = "called with nothing that this pipeline sends: see who may invoke the function";
-                report::print(&json!({"event": "foreign_event", "reason": reason}));
+                report::print(&json!({"event": contract::Event::ForeignEvent, "reason": reason}));
                 Ok(())
             }
         };

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
+use contract::Event;
 use serde_json::{Value, json};
 
 use crate::aws::aws_error;
@@ -50,7 +51,7 @@ impl Depth {
              event source mapping is enabled and the launcher not throttled; nothing is lost meanwhile",
             self.visible
         );
-        (self.visible > 0).then(|| json!({"event": "untaken_triggers", "reason": reason, "visible": self.visible}))
+        (self.visible > 0).then(|| json!({"event": Event::UntakenTriggers, "reason": reason, "visible": self.visible}))
     }
 }
 

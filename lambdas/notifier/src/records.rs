@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use aws_sdk_ssm::operation::get_parameters_by_path::GetParametersByPathOutput;
 use aws_sdk_ssm::primitives::DateTimeFormat;
-use contract::{ProjectName, parameter, printable};
+use contract::{Class, Event, ProjectName, parameter, printable};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -144,14 +144,15 @@ impl OldRecord {
     /// All that the record said. What a build wrote into it without a grammar is made harmless.
     fn line(&self, project: &ProjectName) -> Value {
         let (class, reason) = match self.cause {
-            Cause::NotAllowed => ("not_allowed", "the register does not allow the branch any more"),
-            Cause::Unused => {
-                ("unused", "of this branch, which the register allows only by a prefix, nothing was deployed for long")
-            }
+            Cause::NotAllowed => (Class::NotAllowed, "the register does not allow the branch any more"),
+            Cause::Unused => (
+                Class::Unused,
+                "of this branch, which the register allows only by a prefix, nothing was deployed for long",
+            ),
         };
         let text = |text: &Option<String>| text.as_deref().map(|text| printable(text, MAX_REASON_CHARS));
         json!({
-            "event": "record_removed",
+            "event": Event::RecordRemoved,
             "class": class,
             "reason": reason,
             "project": project,
@@ -183,7 +184,7 @@ impl Strangers {
 }
 
 fn left(project: &ProjectName, reason: &str) -> Value {
-    json!({"event": "records_left", "project": project, "reason": printable(reason, MAX_REASON_CHARS)})
+    json!({"event": Event::RecordsLeft, "project": project, "reason": printable(reason, MAX_REASON_CHARS)})
 }
 
 fn is_turn_of(project: &ProjectName, now: SystemTime) -> bool {

@@ -2,7 +2,7 @@
 //! so every change is told that is not made by a keeper of the register, which is Terraform's role.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
 
-use contract::{ConfigPath, printable};
+use contract::{Class, ConfigPath, Event, printable};
 use serde_json::{Value, json};
 
 /// Longest name of a parameter or of a person, in characters; both fit into it.
@@ -11,8 +11,7 @@ const MAX_NAME_CHARS: usize = 400;
 /// A change that was made, not only tried.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
-    /// `written` or `deleted`.
-    class: &'static str,
+    class: Class,
     /// The parameters of the register among those of the call.
     parameters: Vec<String>,
     /// Who made the call: the ARN of a user or of a role's session.
@@ -32,8 +31,8 @@ impl Change {
         let text = |pointer| detail.pointer(pointer).and_then(Value::as_str);
         let owned = |pointer| text(pointer).map(str::to_owned);
         let class = match text("/eventName")? {
-            "PutParameter" => "written",
-            "DeleteParameter" | "DeleteParameters" => "deleted",
+            "PutParameter" => Class::Written,
+            "DeleteParameter" | "DeleteParameters" => Class::Deleted,
             _ => return None,
         };
         if text("/eventSource") != Some("ssm.amazonaws.com") || detail.get("errorCode").is_some_and(|it| !it.is_null())
@@ -76,7 +75,7 @@ impl Change {
             parameters.join(" and "),
         );
         let mut report = json!({
-            "event": "register_changed",
+            "event": Event::RegisterChanged,
             "class": self.class,
             "reason": reason,
             "parameters": parameters,

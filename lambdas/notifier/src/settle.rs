@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 use aws_sdk_codebuild::types::Build;
-use contract::ProjectName;
+use contract::{Event, ProjectName};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -38,7 +38,7 @@ impl Notifier {
         };
         if news.cut {
             report::print(&json!({
-                "event": "reports_skipped",
+                "event": Event::ReportsSkipped,
                 "project": project,
                 "reason": format!(
                     "only the newest {} builds of {project} are reported. To do: see in CodeBuild how older ones ended",

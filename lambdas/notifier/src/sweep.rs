@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
-use contract::{ProjectName, parameter, printable};
+use contract::{Event, ProjectName, parameter, printable};
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -106,7 +106,7 @@ impl Notifier {
                 Err(error) => {
                     tally.failed += 1;
                     let reason = printable(&format!("{error:#}"), MAX_REASON_CHARS);
-                    report::print(&json!({"event": "not_settled", "project": project, "reason": reason}));
+                    report::print(&json!({"event": Event::NotSettled, "project": project, "reason": reason}));
                 }
             }
         }
@@ -121,7 +121,7 @@ impl Notifier {
             parameter::register(config_path, project),
             parameter::build_project(config_path, project),
         );
-        json!({"event": "no_build_project", "project": project, "reason": reason})
+        json!({"event": Event::NoBuildProject, "project": project, "reason": reason})
     }
 }
 

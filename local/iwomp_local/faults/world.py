@@ -25,6 +25,7 @@ from iwomp_local.pipeline import PipelineError, variable
 from iwomp_local.repository import Repository
 from iwomp_local.stack import Stack
 from iwomp_local.waiting import NotInTime, wait_for
+from iwomp_local.words import WORDS
 
 BRANCH = "main"
 RETRY_SECONDS = 20  # the least that the module allows
@@ -35,7 +36,7 @@ DELIVERED_SECONDS = 60.0  # a wide bound for what SNS delivers some seconds late
 REPORTS = "reports-heard"
 LEDGER_FIELDS = 5
 PAGE = 100  # builds in one call
-ENDED_WORDS = ("deployed", "superseded", "unchanged")  # after these the commit, or a newer one, is live
+ENDED_WORDS = set(WORDS["worker"]["ends_with_0"]) - {"held"}  # after these the commit, or a newer one, is live
 # $ARTICLE is set by the other design's builds, which run the same script without our worker.
 DEPLOY = """#!/bin/sh
 commit="${{IWOMP_COMMIT:-$(git rev-parse HEAD)}}"

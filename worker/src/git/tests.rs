@@ -672,9 +672,9 @@ async fn a_fetch_ends_when_we_are_asked_to_stop() {
     let scene = Scene::with_stop(stop);
     scene.ssh("exec sleep 600");
     let repository = scene.empty().await;
-    sender.send(Some(Stopped::TERMINATED)).unwrap();
+    sender.send(Some(Stopped::Terminated)).unwrap();
     let failure = repository.fetch(&scene.project(), &main_branch()).await.unwrap_err();
-    assert_eq!((failure.kind, failure.kind.exit_status()), (Kind::Stopped(Stopped::TERMINATED), 143));
+    assert_eq!((failure.kind, failure.kind.exit_status()), (Kind::Stopped(Stopped::Terminated), 143));
 }
 
 /// Asks git for the credential of `url`, with the access of a project at `https://git.example:8443`.

@@ -21,8 +21,9 @@ use tokio::time::{Instant, sleep};
 use crate::environment::Environment;
 
 pub use capture::{Output, SHORT, capture};
+pub use contract::failure::Stopped;
 pub use relay::{Filter, Relay};
-pub use stop::{Stop, Stopped};
+pub use stop::Stop;
 
 /// How often a group that was asked to end is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -236,9 +237,9 @@ mod tests {
     async fn a_request_to_stop_ends_the_child() {
         let (sender, stop) = Stop::channel();
         let mut child = shell("sleep 600").spawn().unwrap();
-        sender.send(Some(Stopped::TERMINATED)).unwrap();
+        sender.send(Some(Stopped::Terminated)).unwrap();
         let ended = supervise(&mut child, LIMITS, &stop).await.unwrap();
-        assert_eq!(ended, Ended::Stopped(Stopped::TERMINATED));
+        assert_eq!(ended, Ended::Stopped(Stopped::Terminated));
     }
 
     #[tokio::test]

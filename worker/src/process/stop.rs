@@ -4,21 +4,9 @@
 use std::future::Future;
 use std::io;
 
+use contract::failure::Stopped;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-
-/// The signal that asked us to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped {
-    pub signal: &'static str,
-    /// 128 and the signal's number, as a shell has it.
-    pub exit_status: u8,
-}
-
-impl Stopped {
-    pub const TERMINATED: Self = Self { signal: "SIGTERM", exit_status: 143 };
-    pub const INTERRUPTED: Self = Self { signal: "SIGINT", exit_status: 130 };
-}
 
 /// Tells whoever waits that the worker was asked to stop. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,8 +23,8 @@ impl Stop {
         let (sender, stop) = Self::channel();
         tokio::spawn(async move {
             let stopped = tokio::select! {
-                _ = terminate.recv() => Stopped::TERMINATED,
-                _ = interrupt.recv() => Stopped::INTERRUPTED,
+                _ = terminate.recv() => Stopped::Terminated,
+                _ = interrupt.recv() => Stopped::Interrupted,
             };
             sender.send(Some(stopped))
         });
@@ -82,7 +70,7 @@ mod tests {
     async fn work_is_given_up_when_the_wish_to_stop_comes_first() {
         let (sender, stop) = Stop::channel();
         assert_eq!(stop.or(async { 1 }).await, Ok(1));
-        sender.send(Some(Stopped::TERMINATED)).unwrap();
-        assert_eq!(stop.or(std::future::pending::<()>()).await, Err(Stopped::TERMINATED));
+        sender.send(Some(Stopped::Terminated)).unwrap();
+        assert_eq!(stop.or(std::future::pending::<()>()).await, Err(Stopped::Terminated));
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageInput, S
 use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-use contract::ConfigPath;
+use contract::{Class, ConfigPath};
 use serde_json::json;
 
 use crate::environment::Limits;
@@ -205,12 +205,12 @@ async fn an_unknown_project_and_a_foreign_branch_are_refused_for_good() {
     for parameters in [vec![], vec![("/iwomp-in-aws/_default", ParameterType::String, ENTRY)]] {
         let launcher = launcher(&[&register(parameters)], &[]);
         let unknown = report(&launcher, TRIGGER).await;
-        assert_eq!((unknown.outcome, unknown.class), (Outcome::Refused, Some("unknown_project")));
+        assert_eq!((unknown.outcome, unknown.class), (Outcome::Refused, Some(Class::UnknownProject)));
     }
 
     let launcher = launcher(&[&plain_entry()], &[]);
     let foreign = report(&launcher, r#"{"project":"demo","branch":"evil"}"#).await;
-    assert_eq!((foreign.outcome, foreign.class), (Outcome::Refused, Some("branch_not_allowed")));
+    assert_eq!((foreign.outcome, foreign.class), (Outcome::Refused, Some(Class::BranchNotAllowed)));
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn a_project_that_requires_a_commit_is_not_deployed_without() {
     const ENTRY: &str = r#"{"gitUrl":"https://git.example/demo.git","command":"x","requireCommit":true}"#;
     let entry = register(vec![("/iwomp-in-aws/demo", ParameterType::String, ENTRY)]);
     let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
-    assert_eq!(report(&launcher, TRIGGER).await.class, Some("commit_required"));
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::CommitRequired));
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{commit}"}}"#);
     assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Started);
@@ -235,7 +235,7 @@ async fn a_malformed_register_entry_is_refused_with_its_key_and_without_its_valu
         let launcher = launcher(&[&register(vec![("/iwomp-in-aws/demo", ParameterType::String, entry)])], &[]);
         let report = report(&launcher, TRIGGER).await;
         let reason = report.reason.unwrap();
-        assert_eq!((report.outcome, report.class), (Outcome::Refused, Some("malformed_register")));
+        assert_eq!((report.outcome, report.class), (Outcome::Refused, Some(Class::MalformedRegister)));
         assert!(reason.contains("/iwomp-in-aws/demo") && reason.contains(key), "{reason}");
         assert!(!reason.contains("canary-5"), "{reason}");
     }
@@ -248,7 +248,7 @@ async fn the_default_lies_under_the_entry() {
         ("/iwomp-in-aws/_default", ParameterType::String, r#"{"command":"x","branches":["prod"]}"#),
     ];
     let launcher = launcher(&[&register(parameters)], &[]);
-    assert_eq!(report(&launcher, TRIGGER).await.class, Some("branch_not_allowed"));
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::BranchNotAllowed));
 }
 
 #[tokio::test]
@@ -383,11 +383,11 @@ async fn who_must_wait_comes_back_after_a_delay_that_grows_and_differs() {
 #[tokio::test]
 async fn the_accounts_limit_is_told_from_the_projects_own() {
     for (message, class) in [
-        ("Cannot have more than 0 builds in queue for the account", "account_limit"),
-        ("Cannot have more than 20 active builds for the account", "account_limit"),
-        ("Cannot have more than 1 builds in queue for the project", "building"),
-        ("Project concurrent build limit reached", "building"),
-        ("", "building"),
+        ("Cannot have more than 0 builds in queue for the account", Class::AccountLimit),
+        ("Cannot have more than 20 active builds for the account", Class::AccountLimit),
+        ("Cannot have more than 1 builds in queue for the project", Class::Building),
+        ("Project concurrent build limit reached", Class::Building),
+        ("", Class::Building),
     ] {
         let refused = over_limit(message);
         let launcher = launcher(&[&plain_entry()], &[&no_history(), &refused]);
@@ -415,7 +415,7 @@ async fn an_account_without_a_build_to_spare_keeps_no_other_project_from_asking(
         });
     let free = build_starts(|request| request.project_name() == Some("iwomp-in-aws--other"));
     let launcher = launcher(&[&entries], &[&no_history(), &full, &free]);
-    assert_eq!(report(&launcher, TRIGGER).await.class, Some("account_limit"));
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::AccountLimit));
     let other = report(&launcher, r#"{"project":"other","branch":"main"}"#).await;
     assert_eq!((other.outcome, free.num_calls()), (Outcome::Started, 1));
 }
@@ -441,7 +441,7 @@ async fn a_trigger_that_waited_too_long_is_tried_once_more_and_then_becomes_a_de
 
     let mut verdicts = launcher.launch_all(std::slice::from_ref(&late)).await;
     launcher.settle(&mut verdicts).await;
-    assert_eq!((verdicts[0].report.outcome, verdicts[0].report.class), (Outcome::Expired, Some("building")));
+    assert_eq!((verdicts[0].report.outcome, verdicts[0].report.class), (Outcome::Expired, Some(Class::Building)));
 }
 
 #[tokio::test]
@@ -486,7 +486,7 @@ async fn the_triggers_of_a_paused_project_wait_however_long() {
     let records = [waiting_for(900_000, TRIGGER, 2)];
     let verdicts = launcher.launch_all(&records).await;
     let Verdict { report, fate, place, .. } = &verdicts[0];
-    assert_eq!((report.outcome, report.class, fate), (Outcome::Busy, Some("paused"), &Fate::Wait));
+    assert_eq!((report.outcome, report.class, fate), (Outcome::Busy, Some(Class::Paused), &Fate::Wait));
     assert_eq!(*place, Place::Paused);
     let reason = report.reason.as_deref().unwrap();
     assert!(reason.contains("\\u{1b}[31mmigration") && reason.contains("make resume PROJECT=demo"), "{reason}");
@@ -499,7 +499,7 @@ async fn a_paused_project_still_refuses_what_it_never_takes() {
         ("/iwomp-in-aws-paused/demo", ParameterType::String, ""),
     ]);
     let evil = report(&launcher(&[&entry], &[]), r#"{"project":"demo","branch":"evil"}"#).await;
-    assert_eq!(evil.class, Some("branch_not_allowed"));
+    assert_eq!(evil.class, Some(Class::BranchNotAllowed));
 }
 
 #[tokio::test]
@@ -515,13 +515,13 @@ async fn after_three_failures_of_the_same_no_fourth_build_is_started() {
     const HEAD: Variables = &[("GITBRANCH", "main")];
     const PINNED: Variables = &[("GITBRANCH", "main"), ("GITCOMMIT", COMMIT)];
     for (message, builds, expected) in [
-        (TRIGGER, vec![(Failed, HEAD, 60), (TimedOut, HEAD, 50), (Failed, HEAD, 40)], Some("keeps_failing")),
+        (TRIGGER, vec![(Failed, HEAD, 60), (TimedOut, HEAD, 50), (Failed, HEAD, 40)], Some(Class::KeepsFailing)),
         (TRIGGER, vec![(Failed, HEAD, 60), (Failed, HEAD, 50)], None),
         (TRIGGER, vec![(Failed, HEAD, 60), (Stopped, HEAD, 50), (Fault, HEAD, 40)], None),
         (TRIGGER, vec![(Failed, HEAD, 60), (Failed, HEAD, 50), (Failed, HEAD, 5)], None),
         (TRIGGER, vec![(Failed, HEAD, 60), (Failed, HEAD, 50), (Failed, PINNED, 40)], None),
         (&pinned(), vec![(Failed, HEAD, 60), (Failed, HEAD, 50), (Failed, HEAD, 40)], None),
-        (&pinned(), vec![(Failed, PINNED, 60), (Failed, PINNED, 50), (Failed, PINNED, 40)], Some("keeps_failing")),
+        (&pinned(), vec![(Failed, PINNED, 60), (Failed, PINNED, 50), (Failed, PINNED, 40)], Some(Class::KeepsFailing)),
     ] {
         let [list, get] = past(builds);
         let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
@@ -534,7 +534,7 @@ async fn after_three_failures_of_the_same_no_fourth_build_is_started() {
 #[tokio::test]
 async fn a_project_that_had_its_builds_of_the_hour_waits() {
     const OTHER: Variables = &[("GITBRANCH", "other")];
-    for (builds, expected) in [(BUILDS_PER_HOUR, Some("hourly_cap")), (BUILDS_PER_HOUR - 1, None)] {
+    for (builds, expected) in [(BUILDS_PER_HOUR, Some(Class::HourlyCap)), (BUILDS_PER_HOUR - 1, None)] {
         let older = (StatusType::Succeeded, OTHER, 30 - 3600);
         let lately = std::iter::repeat_n((StatusType::Succeeded, OTHER, 31 - 3600), builds);
         let [list, get] = past(lately.chain([older]).collect());
@@ -548,7 +548,7 @@ async fn pinned_commits_leave_a_part_of_the_cap_to_the_head() {
     const OTHER: Variables = &[("GITBRANCH", "other")];
     let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{}"}}"#, "c".repeat(40));
     let cap = BUILDS_PER_HOUR - BUILDS_PER_HOUR / PART_OF_CAP_FOR_HEAD;
-    for (builds, expected) in [(cap, Some("hourly_cap")), (cap - 1, None)] {
+    for (builds, expected) in [(cap, Some(Class::HourlyCap)), (cap - 1, None)] {
         let [list, get] = past(vec![(StatusType::Succeeded, OTHER, -1800); builds]);
         let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
         assert_eq!(report(&launcher, &pinned).await.class, expected);
@@ -562,7 +562,7 @@ async fn pinned_commits_use_the_second_half_of_their_cap_at_a_pace() {
     let cap = BUILDS_PER_HOUR - BUILDS_PER_HOUR / PART_OF_CAP_FOR_HEAD;
     let pace = 3600 / i64::try_from(cap / 2).unwrap();
     for (builds, ago, expected) in
-        [(cap / 2, pace - 31, Some("in_line")), (cap / 2, pace - 30, None), (cap / 2 - 1, 0, None)]
+        [(cap / 2, pace - 31, Some(Class::InLine)), (cap / 2, pace - 30, None), (cap / 2 - 1, 0, None)]
     {
         let [list, get] = past(vec![(StatusType::Succeeded, OTHER, -ago); builds]);
         let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
@@ -600,7 +600,7 @@ async fn what_a_build_has_not_seen_on_the_branch_is_answered_without_a_build_of_
         let report = report(&launcher, &pinned).await;
         assert_eq!(report.outcome, expected, "{report:?}");
         if expected == Outcome::Superseded {
-            assert_eq!((report.class, report.build.as_deref()), (Some("not_ahead"), Some(BUILD)));
+            assert_eq!((report.class, report.build.as_deref()), (Some(Class::NotAhead), Some(BUILD)));
         }
     }
     // The head is another matter, and so is what cannot be read.
@@ -677,7 +677,7 @@ async fn a_refusal_of_a_message_that_came_by_a_projects_own_topic_names_the_proj
     let mut record = record("nonsense", 1);
     record.body = record.body.map(|body| body.replace(TOPIC_ARN, &format!("{TOPIC_ARN}--demo")));
     let report = report_on(&launcher, &record).await;
-    assert_eq!((report.class, report.project.unwrap().as_str()), (Some("not_an_object"), "demo"));
+    assert_eq!((report.class, report.project.unwrap().as_str()), (Some(Class::NotAnObject), "demo"));
 }
 
 #[tokio::test]
@@ -688,7 +688,7 @@ async fn a_launcher_that_has_just_started_a_build_looks_at_the_cap_before_the_ne
     let demo = ProjectName::parse("demo").unwrap();
     launcher.memory.started(&demo, published_after(0), BUILD);
     let report = report_on(&launcher, &record(TRIGGER, 1)).await;
-    assert_eq!((report.class, list.num_calls()), (Some("hourly_cap"), 1));
+    assert_eq!((report.class, list.num_calls()), (Some(Class::HourlyCap), 1));
 
     let launcher = self::launcher(&[&plain_entry()], &[&build_starts(|_| true)]);
     launcher.memory.started(&demo, published_after(30) - launcher.unwatched_pause(), BUILD);
@@ -702,7 +702,7 @@ async fn a_younger_trigger_lets_an_older_one_that_waits_go_first() {
     let demo = ProjectName::parse("demo").unwrap();
     let older = Waiting { is_pinned: false, published: published_after(-60), trigger_id: "older".to_owned() };
     launcher.memory.line_up(&demo, older, published_after(29), Duration::from_secs(20));
-    assert_eq!(report(&launcher, TRIGGER).await.class, Some("in_line"));
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::InLine));
     launcher.memory.leave_line(&demo, "older");
     assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Started);
 }
@@ -729,7 +729,7 @@ async fn a_message_of_a_queue_that_somebody_else_mapped_starts_nothing_and_does_
     let mut forged = record(TRIGGER, 1);
     forged.event_source_arn = Some("arn:aws:sqs:eu-central-1:123456789012:thieves".to_owned());
     let report = report_on(&launcher, &forged).await;
-    assert_eq!((report.outcome, report.class), (Outcome::Refused, Some("foreign_queue")));
+    assert_eq!((report.outcome, report.class), (Outcome::Refused, Some(Class::ForeignQueue)));
     assert_eq!(report.project, None, "what another queue says is not believed, not even its name");
     assert!(launcher.handle(event(vec![forged])).await.batch_item_failures.is_empty());
     assert_eq!(starts.num_calls(), 0);
