@@ -214,8 +214,11 @@ class Stack:
         except NotInTime as error:
             words = [f"{line['outcome']} {line.get('class', '')}" for line in self.launcher_words(trigger)]
             build = self.build_of(project, trigger)
-            log = self.pipeline.log_text(build)[-LAST_CHARS:] if build is not None else "no build"
-            raise NotInTime(f"{error}; the launcher said {words}; the build's log ends in:\n{log}") from None
+            log = f"{build['currentPhase']}\n{self.pipeline.log_text(build)[-LAST_CHARS:]}" if build else "no build"
+            aws = self.emulator.log.read_text(errors="replace")[-LAST_CHARS:]
+            raise NotInTime(
+                f"{error}; the launcher said {words}; the build and its log: {log}\nThe local AWS said last:\n{aws}"
+            ) from None
 
     def published_at(self, trigger: str) -> float:
         """When SNS accepted a trigger, in seconds since 1970."""

@@ -10,9 +10,15 @@ import threading
 import time
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from iwomp_local.standin.notifications import say
+
 FLUSH_SECONDS = 0.1  # somebody follows the log: a line must not wait longer than that
 BATCH_EVENTS = 1000  # CloudWatch Logs takes 10,000 events a call and 1 MiB; long lines reach the second limit first
 LINE_BYTES = 900  # of a longer line, each such piece is an event: then a batch stays under 1 MiB
+TRIES = 5
+PAUSE_SECONDS = 1.0
 CLOSE_SECONDS = 10.0
 
 
@@ -69,4 +75,14 @@ class BuildLog:
                     break
             more = event is not None
             if batch:
+                self._put(batch)
+
+    def _put(self, batch: list[dict[str, Any]]) -> None:
+        """Tries again as CodeBuild does: a call that fails once must not cost the rest of the log."""
+        for left in reversed(range(TRIES)):
+            try:
                 self._client.put_log_events(logGroupName=self._group, logStreamName=self._stream, logEvents=batch)
+                return
+            except (BotoCoreError, ClientError) as error:
+                say({"log": self._stream, "lost" if left == 0 else "again": f"{type(error).__name__}: {error}"})
+                time.sleep(PAUSE_SECONDS)
