@@ -50,6 +50,13 @@ pub fn reported(config_path: &ConfigPath, project: &ProjectName) -> String {
     format!("/{config_path}-reported/{project}")
 }
 
+/// Where a program learns where everything else is, see [`crate::Description`]: `/<config path>/_pipeline`. It stands where the
+/// register does, because what keeps others from writing there shall keep them from this. No [`ProjectName`] can be `_pipeline`.
+#[must_use]
+pub fn description(config_path: &ConfigPath) -> String {
+    format!("/{config_path}/_pipeline")
+}
+
 /// The CodeBuild project of a registered project: `<config path>--<project>`.
 #[must_use]
 pub fn build_project(config_path: &ConfigPath, project: &ProjectName) -> String {

@@ -302,6 +302,16 @@ fn terraform_ends_the_config_path_as_the_programs_do() {
 }
 
 #[test]
+fn terraform_describes_the_pipeline_under_the_name_and_with_the_version_of_the_programs() {
+    let terraform = include_str!("../../terraform/description.tf");
+    let version = format!("iwomp_version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    let name = parameter::description(&ConfigPath::parse("x").unwrap()).replace("/x/", "/${var.config_path}/");
+    for line in [version, format!("description_parameter = \"{name}\"")] {
+        assert!(terraform.lines().any(|text| text.trim() == line), "description.tf has no line {line}");
+    }
+}
+
+#[test]
 fn each_outcome_has_its_word() {
     use Outcome::{Busy, Covered, Deployed, Failed, Refused, Started, Superseded};
     let words = [Started, Busy, Covered, Refused, Deployed, Superseded, Failed].map(|outcome| outcome.to_string());

@@ -113,7 +113,7 @@ def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
     yield from (arn("scheduler", f"schedule-group/{cp}"), arn("scheduler", f"schedule/{cp}/sweep"))
     yield from (arn("events", f"rule/{cp}--build-ended"), arn("cloudwatch", f"alarm:{cp}--dead-letters"))
     yield arn("cloudformation", f"stack/{cp}--x/x")
-    yield from (arn("ssm", f"parameter/{rest}") for rest in ("", cp, f"{cp}/", f"{cp}/_default"))
+    yield from (arn("ssm", f"parameter/{rest}") for rest in ("", cp, f"{cp}/", f"{cp}/_default", f"{cp}/_pipeline"))
     yield from (
         f"{iam}role/{snapshot.iam_prefix}launcher",
         f"{iam}role/{snapshot.iam_prefix}{other}",

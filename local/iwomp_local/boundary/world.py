@@ -62,7 +62,11 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     """The pipeline's own things, by service."""
     cp, arn = snapshot.config_path, snapshot.arn
     found = [*resource_documents(snapshot), *snapshot.identities, trap(snapshot)]
-    found += [arn("ssm", f"parameter/{cp}/_default"), arn("kms", f"alias/{cp}")]
+    found += [
+        arn("ssm", f"parameter/{cp}/_default"),
+        arn("ssm", f"parameter/{cp}/_pipeline"),
+        arn("kms", f"alias/{cp}"),
+    ]
     found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in ("", "/", "-credentials", "-deployed")]
     found += [
         arn("logs", f"log-group:/aws/lambda/{cp}--{name}{stream}")
