@@ -91,7 +91,7 @@ fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
 # Takes hours for all of it: MUTANTS_ARGS="--file contract/src/name.rs" is a few minutes.
 mutants: ## Change the code in small ways, and see a test fail for each: [MUTANTS_ARGS=]
 	cargo install --quiet --locked --root .tools --version 27.1.0 cargo-mutants
-	.tools/bin/cargo-mutants mutants --output .tools --package contract --package launcher --package worker $(MUTANTS_ARGS)
+	.tools/bin/cargo-mutants mutants --output .tools --package contract --package iwomp-aws --package launcher --package worker $(MUTANTS_ARGS)
 
 # Some ten minutes. Compiles into a folder of its own, which stays: the first time takes longer.
 defences: $(TOOLS) ## Turn one defence after another off, and see its test fail: [ARGS="--only NAME"]

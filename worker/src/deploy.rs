@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use aws_config::SdkConfig;
 use contract::register::{RoleArn, Unchanged};
 use contract::{CommitId, Deployed, Outcome, Project, Report, Rollback};
+use iwomp_aws::client::SdkConfig;
 
 use crate::bounds::Bounds;
 use crate::build_tree;

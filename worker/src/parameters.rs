@@ -10,9 +10,10 @@ use contract::register::{Document, Storage};
 use contract::{
     Branch, CommitId, ConfigPath, Credentials, Deployed, Project, ProjectName, Seen, SeenBranch, parameter,
 };
+use iwomp_aws::aws_error;
 use secrecy::zeroize::Zeroize;
 
-use crate::aws::{self, aws_error};
+use crate::aws;
 use crate::failure::{Failure, Kind, OrFail};
 
 const AWS_ADVICE: &str = "check that the project's role may make this call, with the KMS key too if the parameter is a \

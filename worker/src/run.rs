@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
 use contract::{Outcome, Report, printable};
+use iwomp_aws::client;
 
 use crate::aws;
 use crate::bounds::{Bounds, time_left};
@@ -77,7 +78,7 @@ async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outco
     let stop = Stop::on_signals().context("listening for signals").or_fail(Kind::Machine, "trigger again")?;
     let time = time_left(variables.time_limit, variables.build_start, SystemTime::now());
     let bounds = Bounds::new(time, stop);
-    deploy(&variables, &aws::config().await, &bounds, narration, report).await
+    deploy(&variables, &client::config(&aws::BOUNDS).await, &bounds, narration, report).await
 }
 
 fn read_variables(narration: &Narration) -> Result<Variables, Failure> {

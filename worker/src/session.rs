@@ -6,9 +6,10 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::types::{Credentials, Tag};
 use contract::CommitId;
 use contract::register::RoleArn;
+use iwomp_aws::aws_error;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::aws::{self, aws_error};
+use crate::aws;
 use crate::environment::{CREDENTIALS, Environment};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::variables::Variables;

@@ -6,8 +6,8 @@ use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::operation::start_build::StartBuildError;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, StatusType};
 use contract::{CommitId, ConfigPath, ProjectName, Trigger, parameter, variable, write_waiting};
+use iwomp_aws::error::{self, Effect, Kind};
 
-use crate::aws_error::{self, Effect};
 use crate::delivery::Delivery;
 use crate::fate::{Busy, Stop};
 
@@ -49,7 +49,7 @@ pub async fn start(
         Ok(output) => match output.build_value().and_then(Build::id) {
             Some(id) => Ok(id.to_owned()),
             None => Err(Stop::Failed {
-                kind: aws_error::Kind::UnknownOutcome,
+                kind: Kind::UnknownOutcome,
                 reason: format!("{action}: CodeBuild answered without a build id"),
             }),
         },
@@ -60,9 +60,9 @@ pub async fn start(
             // Its own start came through, and other commits wait by now.
             Some(StartBuildError::InvalidInputException(cause)) if is_about_a_token(cause.message()) => {
                 let reason = format!("{action}: a build for this very trigger may have been started just now");
-                Err(Stop::Failed { kind: aws_error::Kind::UnknownOutcome, reason })
+                Err(Stop::Failed { kind: Kind::UnknownOutcome, reason })
             }
-            _ => Err(aws_error::explain(&action, Effect::Some, error).into()),
+            _ => Err(error::explain(&action, Effect::Some, error).into()),
         },
     }
 }
@@ -152,11 +152,11 @@ pub async fn read(
             .set_next_token(next_token)
             .send()
             .await
-            .map_err(|error| aws_error::explain(&action, Effect::None, error))?;
+            .map_err(|error| error::explain(&action, Effect::None, error))?;
         let ids = page.ids.unwrap_or_default();
         if !ids.is_empty() {
             let answer = codebuild.batch_get_builds().set_ids(Some(ids)).send().await;
-            let builds = answer.map_err(|error| aws_error::explain(&action, Effect::None, error))?.builds;
+            let builds = answer.map_err(|error| error::explain(&action, Effect::None, error))?.builds;
             history.builds.extend(builds.unwrap_or_default().iter().filter_map(PastBuild::of));
         }
         next_token = page.next_token;
@@ -166,7 +166,7 @@ pub async fn read(
         }
     }
     let reason = format!("{action}: there are more than {MAX_PAGES} pages of them since the trigger was published");
-    Err(Stop::Failed { kind: aws_error::Kind::Misconfigured, reason })
+    Err(Stop::Failed { kind: Kind::Misconfigured, reason })
 }
 
 impl PastBuild {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use contract::{Class, Outcome, TriggerError};
+use iwomp_aws::error::{AwsError, Kind};
 
-use crate::aws_error::{AwsError, Kind};
 use crate::environment::Limits;
 
 /// Why no build was started.

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{Outcome, ProjectName, Report, Seen, Trigger};
 use futures::future::join_all;
+use iwomp_aws::error::AwsError;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::aws_error::AwsError;
+use crate::aws::Aws;
 use crate::builds::{self, History};
 use crate::delivery::{self, Delivery};
 use crate::environment::{Environment, Limits};
@@ -45,13 +46,6 @@ pub struct Launcher {
     /// The time of day; the tests have their own.
     now: fn() -> SystemTime,
     memory: Memory,
-}
-
-/// The clients, made once.
-pub struct Aws {
-    pub ssm: aws_sdk_ssm::Client,
-    pub codebuild: aws_sdk_codebuild::Client,
-    pub sqs: aws_sdk_sqs::Client,
 }
 
 /// What came of one message, on its way to the queue's answer.

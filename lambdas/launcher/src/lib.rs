@@ -3,10 +3,10 @@
 //! project: the most that it can do is start a registered project's own build.
 //!
 //! [`handler`] is the way of a trigger from the queue to a build, or to the reason why not. Around it: [`delivery`] opens the
-//! envelope, [`register`] and [`builds`] ask AWS, [`memory`] spares calls, [`turn`] knows who
+//! envelope, [`register`] and [`builds`] ask [`aws`], [`memory`] spares calls, [`turn`] knows who
 //! goes next, [`fate`] says what becomes of the message.
 
-pub mod aws_error;
+pub mod aws;
 pub mod builds;
 pub mod delivery;
 pub mod environment;
@@ -18,4 +18,5 @@ pub mod register;
 pub mod report;
 pub mod turn;
 
-pub use handler::{Aws, Launcher};
+pub use aws::Aws;
+pub use handler::Launcher;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
-
-use crate::aws_error::{self, AwsError, Effect};
+use iwomp_aws::error::{self, AwsError, Effect};
 
 /// A message that is to come back.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub async fn postpone(sqs: &Client, queue_url: &str, messages: &[Postponed]) {
         Ok(answer) if answer.failed().is_empty() => {}
         Ok(answer) => tracing::warn!(failed = answer.failed().len(), "delays not set: the visibility timeout serves"),
         Err(error) => {
-            let AwsError { reason, .. } = aws_error::explain("setting delays", Effect::None, error);
+            let AwsError { reason, .. } = error::explain("setting delays", Effect::None, error);
             tracing::warn!(reason, "delays not set: the visibility timeout serves");
         }
     }
@@ -47,5 +46,5 @@ pub async fn postpone(sqs: &Client, queue_url: &str, messages: &[Postponed]) {
 /// If SQS did not take it, or did not say so. Then it has to wait: twice in the dead-letter queue is better than nowhere.
 pub async fn give_up(sqs: &Client, dead_letter_queue_url: &str, body: &str) -> Result<(), AwsError> {
     let answer = sqs.send_message().queue_url(dead_letter_queue_url).message_body(body).send().await;
-    answer.map(|_| ()).map_err(|error| aws_error::explain("sending to the dead-letter queue", Effect::Some, error))
+    answer.map(|_| ()).map_err(|error| error::explain("sending to the dead-letter queue", Effect::Some, error))
 }

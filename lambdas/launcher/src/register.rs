@@ -4,8 +4,8 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
 use contract::{Class, ConfigPath, Project, ProjectName, Seen, Trigger, parameter, printable};
+use iwomp_aws::error::{self, Effect};
 
-use crate::aws_error::{self, Effect};
 use crate::fate::{Busy, Stop};
 
 /// Longest reason of a pause that is repeated in a line, in characters.
@@ -37,7 +37,7 @@ pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName)
         .with_decryption(false)
         .send()
         .await
-        .map_err(|error| aws_error::explain(&format!("reading the register entry {name}"), Effect::None, error))?;
+        .map_err(|error| error::explain(&format!("reading the register entry {name}"), Effect::None, error))?;
     let find = |name: &str| answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
 
     let Some(entry) = find(&name) else {

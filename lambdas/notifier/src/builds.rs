@@ -7,8 +7,8 @@ use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::primitives::DateTime;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, StatusType};
 use contract::{ConfigPath, ProjectName, parameter, variable};
+use iwomp_aws::aws_error;
 
-use crate::aws::aws_error;
 use crate::mark::Mark;
 
 /// Of 100 builds each. A thousand builds without one report are more than a day of the project's cap; a sweep could not tell

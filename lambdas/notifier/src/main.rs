@@ -6,7 +6,6 @@
 //! [`parameters`] ask AWS, [`ending`] finds the words, [`report`] says them; [`register`] tells of the register's changes.
 //! [`records`] removes what was live of branches that are gone, by the rules of [`retention`].
 
-mod aws;
 mod builds;
 mod ending;
 mod environment;
@@ -25,12 +24,24 @@ mod retention;
 mod settle;
 mod sweep;
 
+use std::time::Duration;
+
 use anyhow::Result;
+use iwomp_aws::client::{self, Bounds};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use tracing_subscriber::EnvFilter;
 
 use crate::environment::Environment;
 use crate::notifier::Notifier;
+
+/// As the launcher's: what answers at all answers within tens of milliseconds, and what fails here is done by the next sweep.
+const BOUNDS: Bounds = Bounds {
+    connect: Duration::from_secs(2),
+    attempt: Duration::from_secs(4),
+    call: Duration::from_secs(6),
+    // One more than the launcher's: a sweep asks CodeBuild once for every project, and may be told to go slower.
+    attempts: 3,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -38,7 +49,7 @@ async fn main() -> Result<(), Error> {
     tracing_subscriber::fmt().json().with_env_filter(filter).without_time().init();
 
     let environment = Environment::read()?;
-    let aws = aws::config().await;
+    let aws = client::config(&BOUNDS).await;
     let notifier = &Notifier {
         environment,
         codebuild: aws_sdk_codebuild::Client::new(&aws),

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::{Branch, ConfigPath, Deployed, ProjectName, parameter};
+use iwomp_aws::aws_error;
 
-use crate::aws::aws_error;
 use crate::mark::Mark;
 
 /// Of 50 versions each. SSM keeps 100 versions of a parameter, so two are enough; the third is for empty ones.

@@ -4,9 +4,8 @@ use anyhow::{Context, Result};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use contract::Event;
+use iwomp_aws::aws_error;
 use serde_json::{Value, json};
-
-use crate::aws::aws_error;
 
 const ATTRIBUTES: [QueueAttributeName; 3] = [
     QueueAttributeName::ApproximateNumberOfMessages,

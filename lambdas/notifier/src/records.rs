@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use aws_sdk_ssm::operation::get_parameters_by_path::GetParametersByPathOutput;
 use aws_sdk_ssm::primitives::DateTimeFormat;
 use contract::{Class, Event, ProjectName, parameter, printable};
+use iwomp_aws::aws_error;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::aws::aws_error;
 use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::parameters::Register;
 use crate::report;

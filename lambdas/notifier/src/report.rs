@@ -5,9 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use aws_sdk_sns::Client;
+use iwomp_aws::aws_error;
 use serde_json::{Value, json};
-
-use crate::aws::aws_error;
 
 const NAMESPACE: &str = "iwomp";
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_codebuild::config::retry::{RetryPartition, TokenBucket};
-use aws_sdk_codebuild::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_codebuild::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use contract::ConfigPath;
+use iwomp_aws::client::SdkConfig;
+use launcher::aws::BOUNDS;
 use launcher::environment::{Environment, Limits};
 use launcher::{Aws, Launcher};
 use tokio::sync::Notify;
@@ -25,10 +24,6 @@ use crate::world::{CONFIG_PATH, TOPIC_ARN, World};
 /// Terraform's.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
 pub const BUILDS_PER_HOUR: usize = 30;
-/// Those of `main.rs`.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
-const MAX_ATTEMPTS: u32 = 2;
 /// A crash at an await strikes at one of the first so many, if there are.
 const AWAITS: usize = 80;
 
@@ -99,8 +94,6 @@ impl Instance {
 }
 
 pub fn sdk_config(connection: Connection) -> SdkConfig {
-    let timeouts =
-        TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT);
     let credentials = Credentials::for_tests();
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -108,8 +101,8 @@ pub fn sdk_config(connection: Connection) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(connection)
         .time_source(InstanceTime)
-        .timeout_config(timeouts.build())
-        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+        .timeout_config(BOUNDS.timeouts())
+        .retry_config(BOUNDS.retries())
         .build()
 }
 

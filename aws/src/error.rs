@@ -1,12 +1,18 @@
-//! What an error of AWS means for a trigger. Every error of SSM, CodeBuild and SQS ends in one of these kinds, so that no
-//! error is tried for ever and none loses a trigger.
+//! What an error of AWS means, and how it is said: in one line, with AWS's own words and the id by which AWS finds the call.
+//! Every error ends in one of a few kinds, so that none is tried for ever and none loses what was asked for.
 
-use aws_sdk_codebuild::config::http::HttpResponse;
-use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use anyhow::anyhow;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId;
 use contract::{Class, printable};
 
 /// Longest sentence of AWS's that is repeated, in characters.
 const MAX_REASON_CHARS: usize = 500;
+/// AWS's request ids have 36 characters.
+const MAX_ID_CHARS: usize = 64;
 
 /// What to expect of the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +23,7 @@ pub enum Kind {
     Unavailable,
     /// The call may have had its effect although nobody answered: what repeats it must not do it twice.
     UnknownOutcome,
-    /// The launcher's role lacks a right. No retry mends it, but right after an apply IAM itself lags behind.
+    /// The caller's role lacks a right. No retry mends it, but right after an apply IAM itself lags behind.
     AccessDenied,
     /// What was asked for is not there, or AWS does not take it. No retry mends it, unless Terraform is at work.
     Misconfigured,
@@ -62,26 +68,35 @@ pub struct AwsError {
     pub reason: String,
 }
 
-/// Says of a failed call what was tried, why it failed (`SdkError` alone prints no more than "service error"), and what that
-/// means.
+/// Says of a failed call what was tried, why it failed, and what that means.
+#[must_use]
 pub fn explain<E>(action: &str, effect: Effect, error: SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let kind = kind(effect, &error);
-    let reason = format!("{action}: {}", in_one_line(&error));
-    // Some two kilobytes, headers and all: for whoever asks for them by RUST_LOG=debug.
-    tracing::debug!(action, error = %DisplayErrorContext(error), "a call of AWS failed");
-    AwsError { kind, reason }
+    AwsError { kind: kind(effect, &error), reason: format!("{action}: {}", in_one_line(&error)) }
 }
 
-/// AWS's code and sentence where it answered, and the causes, outermost first, where it did not.
+/// The same line, for a caller to whom all errors are alike: it says itself what it tried.
+pub fn aws_error<E>(error: SdkError<E, HttpResponse>) -> anyhow::Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    anyhow!(in_one_line(&error))
+}
+
+/// AWS's code, sentence and request id where it answered, and the causes, outermost first, where it did not: by itself
+/// `SdkError` prints no more than "service error".
 pub fn in_one_line<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    if let (Some(code), message) = (error.code(), error.message()) {
-        return printable(&format!("{code}: {}", message.unwrap_or("no message")), MAX_REASON_CHARS);
+    // Some two kilobytes, headers and all: for whoever asks for them by RUST_LOG=debug.
+    tracing::debug!(error = %DisplayErrorContext(error), "a call of AWS failed");
+    if let Some(code) = error.code() {
+        let said = printable(&format!("{code}: {}", error.message().unwrap_or("no message")), MAX_REASON_CHARS);
+        let request = error.request_id().map(|id| format!(" (request {})", printable(id, MAX_ID_CHARS)));
+        return said + request.as_deref().unwrap_or_default();
     }
     let mut line = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -147,10 +162,11 @@ fn by_code(code: &str, status: u16, no_answer: Kind) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_codebuild::error::ErrorMetadata;
-    use aws_sdk_ssm::operation::get_parameters::GetParametersError;
+    use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
+
+    type Lost = SdkError<ErrorMetadata, HttpResponse>;
 
     #[test]
     fn every_error_has_its_kind() {
@@ -174,19 +190,24 @@ mod tests {
 
     #[test]
     fn a_call_without_an_answer_is_unknown_only_if_it_does_something() {
-        let lost = || SdkError::<aws_sdk_ssm::Error, HttpResponse>::timeout_error("no answer");
+        let lost = || Lost::timeout_error("no answer");
         assert_eq!(kind(Effect::None, &lost()), Kind::Unavailable);
         assert_eq!(kind(Effect::Some, &lost()), Kind::UnknownOutcome);
     }
 
     #[test]
     fn an_error_is_one_line_for_people() {
-        let said = ErrorMetadata::builder().code("ParameterNotFound").message("no\nsuch thing").build();
-        let refused = GetParametersError::generic(said);
-        let answer = HttpResponse::new(400.try_into().unwrap(), "x".repeat(3000).into());
-        let explained = explain("reading it", Effect::None, SdkError::service_error(refused, answer));
+        let refused = || ErrorMetadata::builder().code("ParameterNotFound").message("no\nsuch thing").build();
+        let mut answer = HttpResponse::new(400.try_into().unwrap(), "x".repeat(3000).into());
+        let explained = explain("reading it", Effect::None, SdkError::service_error(refused(), answer));
         assert_eq!(explained.reason, "reading it: ParameterNotFound: no\\nsuch thing");
-        let lost = SdkError::<aws_sdk_ssm::Error, HttpResponse>::timeout_error("no answer within 4 s");
+        answer = HttpResponse::new(400.try_into().unwrap(), "".into());
+        answer.headers_mut().insert("x-amzn-requestid", "f0a586f8-c550-4b10-b538-4b32c6b132d6");
+        assert_eq!(
+            aws_error(SdkError::service_error(refused(), answer)).to_string(),
+            "ParameterNotFound: no\\nsuch thing (request f0a586f8-c550-4b10-b538-4b32c6b132d6)"
+        );
+        let lost = Lost::timeout_error("no answer within 4 s");
         let explained = explain("starting it", Effect::Some, lost);
         assert_eq!(explained.reason, "starting it: request has timed out: no answer within 4 s");
     }
