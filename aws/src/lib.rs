@@ -1,9 +1,20 @@
 //! What all programs that talk to AWS share, so that they ask alike, understand alike and say it alike.
 //!
-//! [`client`] bounds what a call may take, [`error`] says in one line why it failed. It decides nothing for a program: how
-//! long to wait and what to do after a failure is its caller's.
+//! [`client`] bounds what a call may take, [`error`] says in one line why it failed. [`parameters`] and [`record`] read what
+//! the pipeline keeps in SSM, [`builds`] what CodeBuild knows, and [`ending`] judges from both how a build ended, for every
+//! program that says so. Nothing here writes, decrypts, or decides what a program does next.
 
+#[cfg(feature = "builds")]
+pub mod builds;
 pub mod client;
+#[cfg(feature = "builds")]
+pub mod ending;
 pub mod error;
+#[cfg(feature = "test-util")]
+pub mod fixtures;
+#[cfg(feature = "parameters")]
+pub mod parameters;
+#[cfg(feature = "parameters")]
+pub mod record;
 
 pub use error::aws_error;

@@ -25,7 +25,7 @@ DEFENCES = all_defences()
 
 def test_there_are_defences_in_every_part() -> None:
     parts = Counter(defence.file.split("/")[0] for defence in DEFENCES)
-    assert set(parts) == {"contract", "lambdas", "worker", "terraform"}
+    assert set(parts) == {"aws", "contract", "lambdas", "worker", "terraform"}
     assert parts.total() >= LEAST
 
 

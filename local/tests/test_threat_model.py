@@ -10,6 +10,7 @@ from iwomp_local.places import REPOSITORY
 NAMED = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+){2,})`")
 DEFINED = re.compile(r'^\s*(?:async )?fn ([a-z0-9_]+)\(|^def ([a-z0-9_]+)\(|^run "([a-z0-9_]+)"', re.MULTILINE)
 SOURCES = (
+    "aws/**/*.rs",
     "contract/**/*.rs",
     "lambdas/**/*.rs",
     "worker/**/*.rs",

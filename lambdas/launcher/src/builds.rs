@@ -6,6 +6,7 @@ use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::operation::start_build::StartBuildError;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, StatusType};
 use contract::{CommitId, ConfigPath, ProjectName, Trigger, parameter, variable, write_waiting};
+use iwomp_aws::builds::{self, variable_of};
 use iwomp_aws::error::{self, Effect, Kind};
 
 use crate::delivery::Delivery;
@@ -145,20 +146,13 @@ pub async fn read(
     let mut history = History::default();
     let mut next_token = None;
     for _ in 0..MAX_PAGES {
-        // No sort order: with more than 100 builds CodeBuild answers one with an error. Without, the newest come first.
-        let page = codebuild
-            .list_builds_for_project()
-            .project_name(&build_project)
-            .set_next_token(next_token)
-            .send()
+        let page = builds::page(codebuild, &build_project, next_token)
             .await
             .map_err(|error| error::explain(&action, Effect::None, error))?;
-        let ids = page.ids.unwrap_or_default();
-        if !ids.is_empty() {
-            let answer = codebuild.batch_get_builds().set_ids(Some(ids)).send().await;
-            let builds = answer.map_err(|error| error::explain(&action, Effect::None, error))?.builds;
-            history.builds.extend(builds.unwrap_or_default().iter().filter_map(PastBuild::of));
-        }
+        let builds = builds::get(codebuild, page.ids.unwrap_or_default())
+            .await
+            .map_err(|error| error::explain(&action, Effect::None, error))?;
+        history.builds.extend(builds.iter().filter_map(PastBuild::of));
         next_token = page.next_token;
         history.goes_on = next_token.is_some();
         if !history.goes_on || history.reaches(back_to) {
@@ -171,11 +165,12 @@ pub async fn read(
 
 impl PastBuild {
     fn of(build: &Build) -> Option<Self> {
+        let asked = |name| variable_of(build, name).map(str::to_owned);
         Some(Self {
             id: build.id()?.to_owned(),
-            trigger: variable_of(build, variable::TRIGGER),
-            branch: variable_of(build, variable::BRANCH),
-            commit: variable_of(build, variable::COMMIT),
+            trigger: asked(variable::TRIGGER),
+            branch: asked(variable::BRANCH),
+            commit: asked(variable::COMMIT),
             waiting: variable_of(build, variable::WAITING)
                 .map(|waiting| waiting.split(' ').map(str::to_owned).collect())
                 .unwrap_or_default(),
@@ -273,9 +268,4 @@ impl History {
         );
         Some(Stop::KeepsFailing { build: build.id.clone(), reason })
     }
-}
-
-fn variable_of(build: &Build, name: &str) -> Option<String> {
-    let variables = build.environment()?.environment_variables();
-    variables.iter().find(|variable| variable.name() == name).map(|variable| variable.value().to_owned())
 }

@@ -2,20 +2,19 @@
 //! where to look: it may come twice, late or never, and nothing that it tells is believed. So a sweep looks everywhere, four
 //! times an hour, with the same code. The notifier starts nothing, decrypts nothing and has no role of a project.
 //!
-//! [`event`] says what to look at, [`settle`] looks at one project and [`sweep`] at all. Around them: [`builds`] and
-//! [`parameters`] ask AWS, [`ending`] finds the words, [`report`] says them; [`register`] tells of the register's changes.
+//! [`event`] says what to look at, [`settle`] looks at one project and [`sweep`] at all. Around them: [`news`] finds
+//! the builds that nobody was told of, [`mark`] keeps up to which they were, [`report`] says things; how a build ended is
+//! judged in `iwomp_aws`. [`register`] tells of the register's changes.
 //! [`records`] removes what was live of branches that are gone, by the rules of [`retention`].
 
-mod builds;
-mod ending;
 mod environment;
 mod event;
 #[cfg(test)]
 mod fixtures;
 mod handler;
 mod mark;
+mod news;
 mod notifier;
-mod parameters;
 mod queues;
 mod records;
 mod register;

@@ -1,7 +1,11 @@
-//! The mark of a project: all of its builds up to this one have been told.
+//! The mark of a project: all of its builds up to this one have been told. It is the one thing that the notifier writes to SSM.
 
 use anyhow::{Context, Result};
 use aws_sdk_codebuild::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::ParameterType;
+use contract::{ConfigPath, ProjectName, parameter};
+use iwomp_aws::aws_error;
 use serde_json::{Value, json};
 
 /// The value of `/<config path>-reported/<project>`.
@@ -15,6 +19,30 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// None where no build was told yet.
+    pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName) -> Result<Option<Self>> {
+        let name = parameter::reported(config_path, project);
+        let answer = match ssm.get_parameter().name(&name).with_decryption(false).send().await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => {
+                return Ok(None);
+            }
+            answer => answer.map_err(aws_error).with_context(|| format!("reading the mark {name}"))?,
+        };
+        let text = answer.parameter().and_then(|parameter| parameter.value()).unwrap_or_default();
+        let advice = || {
+            format!("the mark {name} cannot be read (delete it: then builds of the last day are reported once more)")
+        };
+        Self::parse(text).map(Some).with_context(advice)
+    }
+
+    pub async fn store(&self, ssm: &Client, config_path: &ConfigPath, project: &ProjectName) -> Result<()> {
+        let name = parameter::reported(config_path, project);
+        let put = ssm.put_parameter().name(&name).value(self.to_json()?).r#type(ParameterType::String).overwrite(true);
+        let answer = put.send().await.map_err(aws_error);
+        answer.with_context(|| format!("setting the mark {name}: what was reported will be reported again"))?;
+        Ok(())
+    }
+
     /// Reads a mark back. A mark that cannot be read is an error: nothing else tells what was told already.
     pub fn parse(text: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(text).context("is not JSON")?;

@@ -8,11 +8,11 @@ use aws_sdk_ssm::operation::get_parameters_by_path::GetParametersByPathOutput;
 use aws_sdk_ssm::primitives::DateTimeFormat;
 use contract::{Class, Event, ProjectName, parameter, printable};
 use iwomp_aws::aws_error;
+use iwomp_aws::parameters::Register;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::notifier::{MAX_REASON_CHARS, Notifier};
-use crate::parameters::Register;
 use crate::report;
 use crate::retention::{Cause, NoRecord, OldRecord, Rules};
 
@@ -230,7 +230,7 @@ mod tests {
 
     async fn sweep(aws: Aws) -> (Result<usize>, Arc<Mutex<Done>>) {
         let (notifier, done) = aws.notifier();
-        let register = crate::parameters::register(&notifier.ssm, &notifier.environment.config_path).await.unwrap();
+        let register = Register::read(&notifier.ssm, &notifier.environment.config_path).await.unwrap();
         (notifier.remove_old_records(&register, turn(), soon()).await, done)
     }
 
@@ -342,7 +342,7 @@ mod tests {
     async fn nothing_is_removed_unless_it_is_asked_for_nor_before_the_projects_turn_nor_without_time() {
         let parameters = vec![entry(ENTRY, 900), live("fix", 900)];
         let (mut notifier, done) = Aws { parameters, ..Aws::default() }.notifier();
-        let register = crate::parameters::register(&notifier.ssm, &notifier.environment.config_path).await.unwrap();
+        let register = Register::read(&notifier.ssm, &notifier.environment.config_path).await.unwrap();
         let later = turn() + Duration::from_secs(SWEEP_SECONDS);
         assert_eq!(notifier.remove_old_records(&register, later, soon()).await.unwrap(), 0);
         assert_eq!(notifier.remove_old_records(&register, turn(), Instant::now()).await.unwrap(), 0);
@@ -359,7 +359,7 @@ mod tests {
         parameters.extend((0..125).map(|number| live(&format!("fix/{number}"), 900)));
         let (notifier, _) = Aws { parameters, ..Aws::default() }.notifier();
         let config_path = &notifier.environment.config_path;
-        let register = crate::parameters::register(&notifier.ssm, config_path).await.unwrap();
+        let register = Register::read(&notifier.ssm, config_path).await.unwrap();
         let rules = Rules::read(&register, config_path, &project("demo")).unwrap().unwrap();
         let (old, _) = notifier.find_old(&project("demo"), &rules, turn(), DAY * 400, soon()).await.unwrap();
         assert_eq!(old.len(), MAX_REMOVED);
@@ -372,7 +372,7 @@ mod tests {
         let found = parameter("/iwomp-in-aws-deployed/demo/fix", &evil.to_json(), 900);
         let (notifier, _) = Aws { parameters: vec![entry(ENTRY, 900), found], ..Aws::default() }.notifier();
         let config_path = &notifier.environment.config_path;
-        let register = crate::parameters::register(&notifier.ssm, config_path).await.unwrap();
+        let register = Register::read(&notifier.ssm, config_path).await.unwrap();
         let rules = Rules::read(&register, config_path, &project("demo")).unwrap().unwrap();
         let (old, _) = notifier.find_old(&project("demo"), &rules, turn(), DAY * 400, soon()).await.unwrap();
         let line = old.iter().map(|old: &OldRecord| old.line(&project("demo"))).next().unwrap();

@@ -8,8 +8,7 @@ use aws_sdk_ssm::primitives::DateTime;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Branches, Document, Standing, Storage};
 use contract::{Branch, ConfigPath, Deployed, DocumentError, Project, ProjectName, parameter};
-
-use crate::parameters::Register;
+use iwomp_aws::parameters::Register;
 
 /// How long the register must have left a branch out: a mistake in it is noticed within that time.
 const GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);

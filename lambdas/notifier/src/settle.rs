@@ -7,15 +7,15 @@ use std::time::SystemTime;
 use anyhow::Result;
 use aws_sdk_codebuild::types::Build;
 use contract::{Event, ProjectName};
+use iwomp_aws::builds::{has_ended, number};
+use iwomp_aws::ending::Ending;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::builds::{self, has_ended};
-use crate::ending::{self, Ending};
 use crate::mark::Mark;
+use crate::news;
 use crate::notifier::Notifier;
-use crate::parameters::Recorded;
-use crate::{parameters, report};
+use crate::report;
 
 /// What settling a project came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl Notifier {
     pub async fn settle(&self, project: &ProjectName, deadline: Instant) -> Result<Settled> {
         let config_path = &self.environment.config_path;
         let now = SystemTime::now();
-        let mark = parameters::mark(&self.ssm, config_path, project).await?;
-        let Some(news) = builds::since(&self.codebuild, config_path, project, mark.as_ref(), now).await? else {
+        let mark = Mark::read(&self.ssm, config_path, project).await?;
+        let Some(news) = news::since(&self.codebuild, config_path, project, mark.as_ref(), now).await? else {
             return Ok(Settled::NoBuildProject);
         };
         if news.cut {
@@ -64,11 +64,11 @@ impl Notifier {
         // Once, after all: SSM takes three of these a second from a whole account.
         if let Some(last) = told.last() {
             let mark = Mark {
-                build_number: builds::number(last),
+                build_number: number(last),
                 build: last.id().unwrap_or_default().to_owned(),
                 time: SystemTime::now().into(),
             };
-            let marked = parameters::set_mark(&self.ssm, config_path, project, &mark).await;
+            let marked = mark.store(&self.ssm, config_path, project).await;
             result = result.and(marked);
         }
         result.map(|()| if in_time { Settled::All(told.len()) } else { Settled::Partly(told.len()) })
@@ -76,19 +76,13 @@ impl Notifier {
 
     /// Tells how a build ended: to the log first, which cannot fail and feeds the alarms, then to people.
     async fn tell(&self, project: &ProjectName, build: &Build) -> Result<()> {
-        let config_path = &self.environment.config_path;
-        let record = match (ending::branch(build), build.id()) {
-            (Some(branch), Some(id)) if ending::succeeded(build) => {
-                parameters::deployed_by(&self.ssm, config_path, project, &branch, id).await?
-            }
-            _ => Recorded::default(),
-        };
-        let ending = Ending::read(build, project, record);
+        let ending = Ending::of(build, project, &self.ssm, &self.environment.config_path).await?;
+        let Some(ending) = ending else { return Ok(()) };
         let json = ending.json();
         // By project too: only a registered project has builds, so nobody outside can make metrics.
         let dimensions = json!([["outcome"], ["outcome", "project"]]);
         report::print(&report::with_metrics(&json, &[("Builds", 1)], &dimensions, SystemTime::now()));
-        report::publish(&self.sns, &self.environment.reports_topic_arn, &ending.subject(), &json).await
+        report::publish(&self.sns, &self.environment.reports_topic_arn, &report::subject(&ending.report), &json).await
     }
 }
 

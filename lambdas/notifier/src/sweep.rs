@@ -6,13 +6,14 @@ use std::time::SystemTime;
 use anyhow::{Result, bail};
 use contract::{Event, ProjectName, parameter, printable};
 use futures::stream::{self, StreamExt};
+use iwomp_aws::parameters::Register;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::queues::Depth;
+use crate::report;
 use crate::settle::Settled;
-use crate::{parameters, report};
 
 /// Projects that are looked at side by side. CodeBuild gives an account a few reading calls a second, and they are shared
 /// with the launcher, whose triggers matter more.
@@ -39,7 +40,7 @@ impl Notifier {
         let environment = &self.environment;
         let waiting = Depth::read(&self.sqs, &environment.queue_url).await;
         let dead = Depth::read(&self.sqs, &environment.dead_letter_queue_url).await;
-        let register = parameters::register(&self.ssm, &environment.config_path).await;
+        let register = Register::read(&self.ssm, &environment.config_path).await;
 
         let mut counts = Vec::new();
         let mut problems = Vec::new();

@@ -1,13 +1,14 @@
-//! Reads the builds of a project that nobody was told of yet, and what a build was asked to do.
+//! Reads the builds of a project that nobody was told of yet.
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::primitives::DateTime;
-use aws_sdk_codebuild::types::{Build, EnvironmentVariable, StatusType};
-use contract::{ConfigPath, ProjectName, parameter, variable};
+use aws_sdk_codebuild::types::Build;
+use contract::{ConfigPath, ProjectName, parameter};
 use iwomp_aws::aws_error;
+use iwomp_aws::builds::{self, has_ended, is_of, number};
 
 use crate::mark::Mark;
 
@@ -41,10 +42,7 @@ pub async fn since(
     let mut horizon = None;
     let mut token = None;
     for _ in 0..MAX_PAGES {
-        // Newest first, which is what CodeBuild does unless told otherwise. Told so, it answers an error, says its
-        // documentation, where a project has more than 100 builds.
-        let page = codebuild.list_builds_for_project().project_name(&build_project).set_next_token(token).send().await;
-        let page = match page {
+        let page = match builds::page(codebuild, &build_project, token).await {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
                 return Ok(None);
             }
@@ -53,11 +51,10 @@ pub async fn since(
         token = page.next_token;
         let ids = page.ids.unwrap_or_default();
         let newest_is_told = horizon.is_none() && mark.is_some_and(|mark| ids.first() == Some(&mark.build));
-        let builds = if ids.is_empty() || newest_is_told {
+        let builds = if newest_is_told {
             Vec::new()
         } else {
-            let answer = codebuild.batch_get_builds().set_ids(Some(ids)).send().await;
-            answer.map_err(aws_error).with_context(reading)?.builds.unwrap_or_default()
+            builds::get(codebuild, ids).await.map_err(aws_error).with_context(reading)?
         };
         let horizon = horizon.get_or_insert_with(|| Horizon::of(mark, builds.iter().map(number).max(), now));
         let (new, told): (Vec<_>, Vec<_>) = builds.into_iter().partition(|build| horizon.is_before(build));
@@ -98,28 +95,11 @@ impl Horizon {
     }
 }
 
-pub fn number(build: &Build) -> i64 {
-    build.build_number().unwrap_or_default()
-}
-
-pub fn has_ended(build: &Build) -> bool {
-    build.build_status().is_some_and(|status| *status != StatusType::InProgress)
-}
-
-/// `iwomp-x-demo` may be the project `x-demo` of the pipeline `iwomp`, or `demo` of `iwomp-x`. The build knows.
-fn is_of(build: &Build, config_path: &ConfigPath) -> bool {
-    variable_of(build, variable::CONFIG_PATH).is_none_or(|it| it == config_path.as_str())
-}
-
-pub fn variable_of<'a>(build: &'a Build, name: &str) -> Option<&'a str> {
-    let variables = build.environment()?.environment_variables();
-    variables.iter().find(|variable| variable.name() == name).map(EnvironmentVariable::value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixtures::{Aws, EPOCH_SECONDS, build, config_path, mark, project};
+    use aws_sdk_codebuild::types::StatusType;
 
     /// The numbers of the news of demo, and whether there was more, at the time when build `ended` had just ended.
     async fn numbers(aws: &Aws, mark: Option<&str>, ended: i64) -> (Vec<i64>, bool) {

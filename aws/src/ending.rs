@@ -1,39 +1,52 @@
 //! How a build ended, in the words of the contract: from its status, the contexts of its phases, and whether what is live
 //! names it. What a build prints decides nothing: a command can print any line.
 
+use anyhow::Result;
 use aws_sdk_codebuild::primitives::DateTimeFormat;
 use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
+use aws_sdk_ssm::Client;
 use contract::failure::exit_status;
-use contract::{Branch, Class, CommitId, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
+use contract::{Class, CommitId, ConfigPath, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
 use serde_json::{Value, json};
 
-use crate::builds::variable_of;
-use crate::parameters::Recorded;
+use crate::builds::{branch, has_ended, succeeded, variable_of};
+use crate::record::{Recorded, deployed_by};
 
 /// Longest text of CodeBuild that is repeated, in characters.
 const MAX_CONTEXT_CHARS: usize = 500;
 /// Longest name that CodeBuild gives, in characters: a log group's may have 512.
 const MAX_NAME_CHARS: usize = 512;
-/// What SNS takes as a subject.
-const MAX_SUBJECT_CHARS: usize = 100;
 
+/// How a build ended. This is the only code that judges it, for the reports of the notifier and for whoever asks later.
 pub struct Ending<'a> {
     pub report: Report,
     build: &'a Build,
 }
 
-/// The branch that a build was asked to deploy, if it is one.
-pub fn branch(build: &Build) -> Option<Branch> {
-    variable_of(build, variable::BRANCH).and_then(|text| Branch::parse(text).ok())
-}
-
-pub fn succeeded(build: &Build) -> bool {
-    build.build_status() == Some(&StatusType::Succeeded)
-}
-
 impl<'a> Ending<'a> {
+    /// How the build ended. Of one that succeeded the record of what is live is read, for CodeBuild does not know whether it
+    /// has deployed anything. None: it still runs.
+    ///
+    /// # Errors
+    /// If SSM fails.
+    pub async fn of(
+        build: &'a Build,
+        project: &ProjectName,
+        ssm: &Client,
+        config_path: &ConfigPath,
+    ) -> Result<Option<Self>> {
+        if !has_ended(build) {
+            return Ok(None);
+        }
+        let record = match (branch(build), build.id()) {
+            (Some(branch), Some(id)) if succeeded(build) => deployed_by(ssm, config_path, project, &branch, id).await?,
+            _ => Recorded::default(),
+        };
+        Ok(Some(Self::read(build, project, record)))
+    }
+
     /// `record` is what the build wrote when its command had succeeded.
-    pub fn read(build: &'a Build, project: &ProjectName, record: impl Into<Recorded>) -> Self {
+    fn read(build: &'a Build, project: &ProjectName, record: impl Into<Recorded>) -> Self {
         let Recorded { by_build: record, holds } = record.into();
         let (outcome, class) = classify(build, record.is_some(), holds);
         let asked = variable_of(build, variable::COMMIT)
@@ -53,19 +66,8 @@ impl<'a> Ending<'a> {
         Self { report, build }
     }
 
-    /// `iwomp: demo main failed`. A long branch is cut: what happened, and where, come first on a small screen.
-    pub fn subject(&self) -> String {
-        let project = self.report.project.as_ref().map_or("", ProjectName::as_str);
-        let branch = self.report.branch.as_ref().map_or("", Branch::as_str);
-        let (start, end) = (format!("iwomp: {project} "), format!(" {}", self.report.outcome));
-        let room = MAX_SUBJECT_CHARS.saturating_sub(start.len() + end.len());
-        match branch.get(..room.saturating_sub(2)) {
-            Some(cut) if branch.len() > room => format!("{start}{cut}..{end}"),
-            _ => format!("{start}{branch}{end}").replace("  ", " "),
-        }
-    }
-
     /// The report, and where to read on.
+    #[must_use]
     pub fn json(&self) -> Value {
         let mut json = json!(self.report);
         let logs = self.build.logs();
@@ -162,7 +164,9 @@ mod tests {
     use contract::Deployed;
 
     use super::*;
-    use crate::fixtures::{BUILD, COMMIT, TRIGGER_ID, build, failed_with, is_harmless, record, with_variables};
+    use crate::fixtures::{
+        BUILD, COMMIT, TRIGGER_ID, build, config_path, failed_with, is_harmless, record, ssm, with_variables,
+    };
 
     fn ending(build: &Build, record: Option<Deployed>) -> Ending<'_> {
         Ending::read(build, &ProjectName::parse("demo").unwrap(), record)
@@ -175,7 +179,6 @@ mod tests {
         let report = &ending.report;
         assert_eq!((report.outcome, report.class, &report.reason), (Outcome::Deployed, None, &None));
         assert_eq!(report.commit.as_ref().unwrap().as_str(), COMMIT);
-        assert_eq!(ending.subject(), "iwomp: demo main deployed");
         let json = ending.json();
         assert_eq!((&json["branch"], &json["trigger"]), (&json!("main"), &json!(TRIGGER_ID)));
         assert_eq!(
@@ -267,7 +270,6 @@ mod tests {
         let ending = ending(&build, None);
         let report = &ending.report;
         assert_eq!((&report.branch, &report.commit, &report.trigger), (&None, &None, &None));
-        assert_eq!(ending.subject(), "iwomp: demo failed");
         assert!(!ending.json().to_string().contains("canary-8"));
     }
 
@@ -281,16 +283,17 @@ mod tests {
         assert!(Ending::read(&long, &ProjectName::parse("demo").unwrap(), None).json().to_string().len() < 2000);
     }
 
-    #[test]
-    fn a_subject_is_what_sns_takes() {
-        for branch in ["main".to_owned(), "b".repeat(200)] {
-            let build = with_variables(&[("GITBRANCH", &branch)]);
-            for project in ["demo", &"p".repeat(63)] {
-                let subject = Ending::read(&build, &ProjectName::parse(project).unwrap(), None).subject();
-                assert!(subject.is_ascii() && subject.len() <= 100, "{subject}");
-                assert!(subject.starts_with(&format!("iwomp: {project} {}", &branch[..4])), "{subject}");
-                assert!(subject.ends_with(" failed"), "{subject}");
-            }
-        }
+    #[tokio::test]
+    async fn the_record_is_asked_only_where_success_alone_does_not_tell() {
+        let ended = async |build: Build, versions: Vec<String>| {
+            let project = ProjectName::parse("demo").unwrap();
+            let ending = Ending::of(&build, &project, &ssm(Vec::new(), versions), &config_path()).await.unwrap();
+            ending.map(|ending| ending.report.outcome)
+        };
+        let written = || vec![record(BUILD).to_json()];
+        assert_eq!(ended(build(7, StatusType::Succeeded), written()).await, Some(Outcome::Deployed));
+        assert_eq!(ended(build(8, StatusType::Succeeded), written()).await, Some(Outcome::Superseded));
+        assert_eq!(ended(build(7, StatusType::Failed), written()).await, Some(Outcome::Failed));
+        assert_eq!(ended(build(7, StatusType::InProgress), written()).await, None);
     }
 }
