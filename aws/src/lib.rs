@@ -2,7 +2,7 @@
 //!
 //! [`client`] bounds what a call may take, [`error`] says in one line why it failed. [`parameters`] and [`record`] read what
 //! the pipeline keeps in SSM, [`builds`] what CodeBuild knows, and [`ending`] judges from both how a build ended, for every
-//! program that says so. Nothing here writes, decrypts, or decides what a program does next.
+//! program that says so. [`metric`] writes lines of the log that CloudWatch counts. Nothing here writes, decrypts, or decides what a program does next.
 
 #[cfg(feature = "builds")]
 pub mod builds;
@@ -12,6 +12,7 @@ pub mod ending;
 pub mod error;
 #[cfg(feature = "test-util")]
 pub mod fixtures;
+pub mod metric;
 #[cfg(feature = "parameters")]
 pub mod parameters;
 #[cfg(feature = "parameters")]

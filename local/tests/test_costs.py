@@ -30,5 +30,5 @@ def test_the_alarms_are_as_many_as_terraform_makes() -> None:
 def test_the_sweep_counts_as_many_metrics_as_it_prints_every_time() -> None:
     (said,) = re.findall(r"(\d+) metrics \((.+?)\), every hour", IDLE)
     sweep = (REPOSITORY / "lambdas" / "notifier" / "src" / "sweep.rs").read_text().split("#[cfg(test)]")[0]
-    printed = re.findall(r'counts\.push\(\("(\w+)"', sweep)
+    printed = re.findall(r'counts\.push\(Metric::count\("(\w+)"', sweep)
     assert (int(said[0]), sorted(re.findall(r"`(\w+)`", said[1]))) == (len(printed), sorted(printed))

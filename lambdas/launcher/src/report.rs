@@ -1,44 +1,34 @@
-//! The outcome line: the report and, in CloudWatch's embedded metric format, one count and the wait by outcome and class.
-//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+//! The outcome line: the report, one count and the wait, by outcome and class.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use contract::Report;
+use iwomp_aws::metric::{self, Metric};
 use serde_json::{Value, json};
 
-const NAMESPACE: &str = "iwomp";
 const COUNT: &str = "Triggers";
 const WAIT: &str = "WaitSeconds";
 
-/// Prints one line. CloudWatch reads metrics from lines as they are written, so `tracing`, which nests fields, is no help.
+/// Prints one line.
 pub fn print(report: &Report, tries: u32, waited: Duration, now: SystemTime) {
-    println!("{}", line(report, tries, waited, now));
+    metric::print(&line(report, tries, waited, now));
 }
 
 fn line(report: &Report, tries: u32, waited: Duration, now: SystemTime) -> Value {
     let mut line = json!(report);
-    let milliseconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     line["tries"] = json!(tries);
-    line[WAIT] = json!(waited.as_secs());
-    line[COUNT] = json!(1);
-    // Outcomes and classes are ours: a dimension that a message can choose would let its sender make metrics, which are billed.
-    let by_class = report.class.map(|_| vec!["outcome", "class"]);
-    let dimensions: Vec<_> = [vec!["outcome"]].into_iter().chain(by_class).collect();
-    line["_aws"] = json!({
-        "Timestamp": u64::try_from(milliseconds).unwrap_or(u64::MAX),
-        "CloudWatchMetrics": [{
-            "Namespace": NAMESPACE,
-            "Dimensions": dimensions,
-            "Metrics": [{"Name": COUNT, "Unit": "Count"}, {"Name": WAIT, "Unit": "Seconds"}],
-        }],
-    });
-    line
+    // Outcomes and classes are ours: no message can choose one.
+    let dimensions: &[&[&str]] =
+        if report.class.is_some() { &[&["outcome"], &["outcome", "class"]] } else { &[&["outcome"]] };
+    let metrics = [Metric::count(COUNT, 1), Metric::seconds(WAIT, waited.as_secs())];
+    metric::line(&line, &metrics, dimensions, now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use contract::{Class, Outcome};
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn the_line_is_a_report_and_two_metrics() {

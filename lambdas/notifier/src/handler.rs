@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use contract::{ProjectName, printable};
+use iwomp_aws::metric::{self, Metric};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ impl Notifier {
             Event::Harmless => Ok(()),
             Event::Foreign => {
                 let reason = "called with nothing that this pipeline sends: see who may invoke the function";
-                report::print(&json!({"event": contract::Event::ForeignEvent, "reason": reason}));
+                metric::print(&json!({"event": contract::Event::ForeignEvent, "reason": reason}));
                 Ok(())
             }
         };
@@ -37,7 +38,7 @@ impl Notifier {
 
     async fn build_ended(&self, project: &ProjectName, deadline: Instant) -> Result<()> {
         if self.settle(project, deadline).await? == Settled::NoBuildProject {
-            report::print(&self.no_build_project(project));
+            metric::print(&self.no_build_project(project));
         }
         Ok(())
     }
@@ -47,7 +48,8 @@ impl Notifier {
             return Ok(());
         }
         let told = change.report();
-        report::print(&report::with_metrics(&told, &[("RegisterChanges", 1)], &json!([[]]), SystemTime::now()));
+        let metrics = [Metric::count("RegisterChanges", 1)];
+        metric::print(&metric::line(&told, &metrics, &[&[]], SystemTime::now()));
         report::publish(&self.sns, &self.environment.reports_topic_arn, "iwomp: register changed", &told).await
     }
 }

@@ -8,12 +8,12 @@ use aws_sdk_ssm::operation::get_parameters_by_path::GetParametersByPathOutput;
 use aws_sdk_ssm::primitives::DateTimeFormat;
 use contract::{Class, Event, ProjectName, parameter, printable};
 use iwomp_aws::aws_error;
+use iwomp_aws::metric;
 use iwomp_aws::parameters::Register;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::notifier::{MAX_REASON_CHARS, Notifier};
-use crate::report;
 use crate::retention::{Cause, NoRecord, OldRecord, Rules};
 
 /// Removed of one project at once; more wait a day.
@@ -51,7 +51,7 @@ impl Notifier {
                 Err(error) => {
                     let name = parameter::register(&self.environment.config_path, project);
                     let reason = format!("{name} {error}: as long as that is so, no record of its branches is removed");
-                    report::print(&left(project, &reason));
+                    metric::print(&left(project, &reason));
                 }
             }
         }
@@ -68,7 +68,7 @@ impl Notifier {
     ) -> Result<usize> {
         let (old, strangers) = self.find_old(project, rules, now, kept, deadline).await?;
         if strangers.count > 0 {
-            report::print(&left(project, &strangers.reason()));
+            metric::print(&left(project, &strangers.reason()));
         }
         let mut removed = 0;
         for old in old {
@@ -132,7 +132,7 @@ impl Notifier {
         if now.parameter().is_none_or(|parameter| parameter.version() != old.version) {
             return Ok(false);
         }
-        report::print(&old.line(project));
+        metric::print(&old.line(project));
         match self.ssm.delete_parameter().name(&old.name).send().await {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => Ok(false),
             answer => answer.map_err(aws_error).map(|_| true),

@@ -9,6 +9,7 @@ use aws_sdk_codebuild::types::Build;
 use contract::{Event, ProjectName};
 use iwomp_aws::builds::{has_ended, number};
 use iwomp_aws::ending::Ending;
+use iwomp_aws::metric::{self, Metric};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -37,7 +38,7 @@ impl Notifier {
             return Ok(Settled::NoBuildProject);
         };
         if news.cut {
-            report::print(&json!({
+            metric::print(&json!({
                 "event": Event::ReportsSkipped,
                 "project": project,
                 "reason": format!(
@@ -80,8 +81,8 @@ impl Notifier {
         let Some(ending) = ending else { return Ok(()) };
         let json = ending.json();
         // By project too: only a registered project has builds, so nobody outside can make metrics.
-        let dimensions = json!([["outcome"], ["outcome", "project"]]);
-        report::print(&report::with_metrics(&json, &[("Builds", 1)], &dimensions, SystemTime::now()));
+        let dimensions: &[&[&str]] = &[&["outcome"], &["outcome", "project"]];
+        metric::print(&metric::line(&json, &[Metric::count("Builds", 1)], dimensions, SystemTime::now()));
         report::publish(&self.sns, &self.environment.reports_topic_arn, &report::subject(&ending.report), &json).await
     }
 }

@@ -6,13 +6,13 @@ use std::time::SystemTime;
 use anyhow::{Result, bail};
 use contract::{Event, ProjectName, parameter, printable};
 use futures::stream::{self, StreamExt};
+use iwomp_aws::metric::{self, Metric};
 use iwomp_aws::parameters::Register;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::queues::Depth;
-use crate::report;
 use crate::settle::Settled;
 
 /// Projects that are looked at side by side. CodeBuild gives an account a few reading calls a second, and they are shared
@@ -47,19 +47,19 @@ impl Notifier {
         let mut tally = Tally::default();
         match waiting {
             Ok(depth) => {
-                counts.push(("Waiting", depth.total()));
-                depth.untaken().iter().for_each(report::print);
+                counts.push(Metric::count("Waiting", depth.total()));
+                depth.untaken().iter().for_each(metric::print);
             }
             Err(error) => problems.push(format!("{error:#}")),
         }
         match dead {
-            Ok(depth) => counts.push(("Dead", depth.total())),
+            Ok(depth) => counts.push(Metric::count("Dead", depth.total())),
             Err(error) => problems.push(format!("{error:#}")),
         }
         match register {
             Ok(register) => {
                 tally = self.settle_all(register.projects(), deadline).await;
-                counts.push(("Sweeps", 1));
+                counts.push(Metric::count("Sweeps", 1));
                 match self.remove_old_records(&register, SystemTime::now(), deadline).await {
                     Ok(removed) => tally.removed = removed,
                     Err(error) => problems.push(format!("{error:#}")),
@@ -67,7 +67,7 @@ impl Notifier {
             }
             Err(error) => problems.push(format!("{error:#}")),
         }
-        report::print(&report::with_metrics(&tally.json(), &counts, &json!([[]]), SystemTime::now()));
+        metric::print(&metric::line(&tally.json(), &counts, &[&[]], SystemTime::now()));
         if tally.failed > 0 {
             problems.push(format!(
                 "{} of {} projects could not be settled, see the lines above; the next sweep tries again",
@@ -102,12 +102,12 @@ impl Notifier {
                 }
                 Ok(Settled::NoBuildProject) => {
                     tally.without_build_project += 1;
-                    report::print(&self.no_build_project(&project));
+                    metric::print(&self.no_build_project(&project));
                 }
                 Err(error) => {
                     tally.failed += 1;
                     let reason = printable(&format!("{error:#}"), MAX_REASON_CHARS);
-                    report::print(&json!({"event": Event::NotSettled, "project": project, "reason": reason}));
+                    metric::print(&json!({"event": Event::NotSettled, "project": project, "reason": reason}));
                 }
             }
         }
