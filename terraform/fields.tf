@@ -28,6 +28,7 @@ locals {
       lfs                 = "text"
       tags                = "true or false"
       accepted_git_faults = "list of texts"
+      git_access          = "true or false"
 
       schedule  = "text"
       unchanged = "text"

@@ -24,6 +24,7 @@ module "project" {
   lfs                 = each.value.lfs
   tags                = each.value.tags
   accepted_git_faults = each.value.accepted_git_faults
+  git_access          = each.value.git_access
 
   allowed_signers = each.value.allowed_signers
   deploy_role_arn = each.value.deploy_role_arn

@@ -11,7 +11,7 @@ use crate::{credentials, environment, ssh_key};
 
 pub use checkout::{Checkout, GitFault, LargeFiles, Submodules, Tags};
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "gitUrl",
     "command",
     "deployDir",
@@ -32,6 +32,7 @@ const KEYS: [&str; 20] = [
     "lfs",
     "tags",
     "acceptedGitFaults",
+    "gitAccess",
 ];
 /// What an entry may hold only if the parameter is encrypted. An SSH key never stands here: it has no place in the article.
 const SECRET_KEYS: [&str; 2] = ["authToken", "basicPassword"];
@@ -75,6 +76,8 @@ pub struct Project {
     pub environment: BTreeMap<String, String>,
     /// What comes into the checkout beside the commit's own files.
     pub checkout: Checkout,
+    /// Whether the command gets at its own Git host.
+    pub git_access: GitAccess,
     pub auth_scheme: AuthScheme,
     /// PEM certificates to trust for `gitUrl`, and no others.
     pub ca_bundle: Option<String>,
@@ -134,6 +137,16 @@ pub enum Unchanged {
     Skip,
 }
 
+/// What the command has of the project's Git credential.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GitAccess {
+    /// Nothing: the credential is gone before the command starts.
+    #[default]
+    Kept,
+    /// It is handed over, for the origin of `gitUrl`: the command, and whatever it runs, can read it.
+    Lent,
+}
+
 /// How a token is sent over HTTPS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AuthScheme {
@@ -174,6 +187,10 @@ impl Project {
             unchanged: Unchanged::take(&mut object)?,
             environment: environment::take(&mut object)?,
             checkout: Checkout::take(&mut object)?,
+            git_access: match object.take_bool("gitAccess")? {
+                Some(true) => GitAccess::Lent,
+                Some(false) | None => GitAccess::Kept,
+            },
             auth_scheme: AuthScheme::take(&mut object)?,
             ca_bundle: take_ca_bundle(&mut object)?,
             token_username: if holds_secret { None } else { credentials::take_username(&mut object)? },
@@ -587,6 +604,7 @@ mod tests {
             r#""gitUrl":"https://git.example/other""#,
             r#""requireCommit":"true""#,
             r#""firstParent":0"#,
+            r#""gitAccess":"true""#,
             r#""pinned":"newest""#,
             r#""pinned":true"#,
         ] {
@@ -609,6 +627,17 @@ mod tests {
         let project = with(r#""requireCommit":true,"firstParent":false,"pinned":"head""#).unwrap();
         assert_eq!((project.lineage, project.commit_rule), (Lineage::AnyAncestor, CommitRule::CommitRequired));
         assert_eq!(project.pinned, Pinned::Head);
+    }
+
+    #[test]
+    fn the_command_is_lent_the_git_credential_only_where_that_is_said() {
+        for (more, access) in [
+            (r#""tags":true"#, GitAccess::Kept),
+            (r#""gitAccess":false"#, GitAccess::Kept),
+            (r#""gitAccess":true"#, GitAccess::Lent),
+        ] {
+            assert_eq!(with(more).unwrap().git_access, access, "{more}");
+        }
     }
 
     #[test]

@@ -102,6 +102,7 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
             prop_oneof![9 => Just("refuse"), 9 => Just("ignore"), 1 => Just("fetch")].prop_map(Value::from).boxed(),
         ),
         ("tags", any::<bool>().prop_map(Value::from).boxed()),
+        ("gitAccess", any::<bool>().prop_map(Value::from).boxed()),
         ("acceptedGitFaults", prop::collection::vec("badTimezone|badDate", 0..2).prop_map(Value::from).boxed()),
         ("deployRoleArn", text("arn:aws(-cn)?:iam::[0-9]{12}:role/[a-z/]{0,5}")),
         (

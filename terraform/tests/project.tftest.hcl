@@ -60,6 +60,7 @@ run "every_field_has_its_key_of_the_contract" {
     lfs                 = "ignore"
     tags                = true
     accepted_git_faults = ["badTimezone"]
+    git_access          = true
 
     allowed_signers = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
     deploy_role_arn = "arn:aws:iam::210987654321:role/deploy/shop"
@@ -83,6 +84,7 @@ run "every_field_has_its_key_of_the_contract" {
       lfs               = "ignore"
       tags              = true
       acceptedGitFaults = ["badTimezone"]
+      gitAccess         = true
 
       allowedSigners = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
       deployRoleArn  = "arn:aws:iam::210987654321:role/deploy/shop"

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use contract::register::{RoleArn, Unchanged};
+use contract::register::{GitAccess, RoleArn, Unchanged};
 use contract::{CommitId, Deployed, Outcome, Project, Report, Rollback};
 use iwomp_aws::client::SdkConfig;
 
@@ -17,7 +17,7 @@ use crate::choice::{Choice, choose};
 use crate::complete;
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
-use crate::git::Repository;
+use crate::git::{LentAccess, Repository};
 use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
 use crate::private_directory::PrivateDirectory;
@@ -96,6 +96,7 @@ async fn try_deploy(
     close_the_build(&project, user.as_ref(), narration)?;
     repository.check_out(&commit).await?;
     complete::make_complete(&project, &repository).await?;
+    let git_access = lend_git_access(&project, user.as_ref(), narration)?;
     // Wiped, as nothing needs them any more.
     project.credentials = None;
     repository.name_branch(&project.git_url, &variables.branch, &commit).await?;
@@ -106,6 +107,9 @@ async fn try_deploy(
     if let Some(user) = &user {
         user.enter(&mut environment);
     }
+    if let Some(access) = &git_access {
+        access.enter(&mut environment);
+    }
     let program = Program::find(&checkout, &project, &variables.branch, path(&environment))
         .or_fail(Kind::Command, "correct command or deployDir in the register, or the files in the repository")?;
     narration.say("command", &program.label(&checkout));
@@ -115,6 +119,7 @@ async fn try_deploy(
     }
     let cage = Cage { environment, user: user.as_ref(), mask: narration.mask() };
     run(&program, &cage, bounds, narration).await?;
+    drop(git_access);
 
     let deployed = deployed_now(variables, commit.clone(), live.clone(), head);
     parameters.record(&variables.branch, live.as_ref(), &deployed).await?;
@@ -167,6 +172,29 @@ fn close_the_build(project: &Project, user: Option<&User>, narration: &Narration
             "build the image on ours: there the worker starts as root, and the command is another user's",
         ),
     }
+}
+
+/// The project's Git credential for its command, where the register says so. To be called when no git of ours is left to run.
+fn lend_git_access(
+    project: &Project,
+    user: Option<&User>,
+    narration: &Narration,
+) -> Result<Option<LentAccess>, Failure> {
+    if project.git_access == GitAccess::Kept {
+        return Ok(None);
+    }
+    let access = LentAccess::prepare(project, user)
+        .context("handing the Git credential to the command")
+        .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")?;
+    let origin = project.git_url.origin();
+    narration.say(
+        "git access",
+        &match access.has_credential() {
+            true => format!("the command can read the project's Git credential, for {origin}"),
+            false => format!("the project has no Git credential to hand over, for {origin}"),
+        },
+    );
+    Ok(Some(access))
 }
 
 /// Moves the checkout to a private directory of its own and makes `user` its owner, so that the command finds nothing else

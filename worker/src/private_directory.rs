@@ -1,17 +1,18 @@
 //! Directories that only we may enter, removed when they are dropped; and the removal of those that a worker left which was
 //! killed and could not drop anything. The SSH key lies in one of them.
 
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use tempfile::TempDir;
 
 /// In front of every name, with the process id behind it.
 const PREFIX: &str = "iwomp-";
 /// A file system in memory, on every Linux that CodeBuild runs.
-pub const MEMORY: &str = "/dev/shm";
+const MEMORY: &str = "/dev/shm";
 
 /// A directory of ours. While it exists it is locked, and the kernel takes the lock away with the process.
 #[derive(Debug)]
@@ -27,6 +28,14 @@ impl PrivateDirectory {
     /// If it cannot be made.
     pub fn create() -> io::Result<Self> {
         Self::create_in(&std::env::temp_dir())
+    }
+
+    /// Makes one in memory. Where that cannot be written to, the temporary directory has to do.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create_in_memory() -> io::Result<Self> {
+        Self::create_in(Path::new(MEMORY)).or_else(|_| Self::create())
     }
 
     /// Makes one in `place`.
@@ -48,6 +57,17 @@ impl PrivateDirectory {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Writes a new file `name` that only we can read.
+    ///
+    /// # Errors
+    /// If it cannot be written, or is there.
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let path = self.path().join(name);
+        let writing = || format!("writing {}", path.display());
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).with_context(writing)?;
+        file.write_all(text.as_bytes()).with_context(writing)
     }
 }
 

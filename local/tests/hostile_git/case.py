@@ -104,5 +104,10 @@ class Case:
     ssh: SshBehaviour | None = None
 
     @property
+    def is_lent(self) -> bool:
+        """Whether the command gets the credential."""
+        return self.register.get("gitAccess") is True
+
+    @property
     def waits(self) -> bool:
         return self.seconds < ORDINARY_SECONDS

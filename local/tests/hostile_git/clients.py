@@ -66,6 +66,10 @@ def run_naive(case: Case, world: World, authority: Path) -> Run:
         "LC_ALL": "C",
         **tampered(case, world),
     }
+    if case.is_lent:
+        header = f"Authorization: Basic {basic(world)}"
+        lent = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}
+        variables.update(lent)
     if case.channel.is_ssh:
         variables["GIT_SSH_COMMAND"] = naive_ssh(world)
     end = time.monotonic() + (NAIVE_WAITING_SECONDS if case.waits else NAIVE_SECONDS)
@@ -83,8 +87,7 @@ def run_naive(case: Case, world: World, authority: Path) -> Run:
 
 
 def naive_commands(case: Case, world: World, checkout: Path) -> list[tuple[list[str], Path]]:
-    authorization = base64.b64encode(f"x-access-token:{world.canary}".encode()).decode()
-    git = ["git", "-c", f"http.extraHeader=Authorization: Basic {authorization}"]
+    git = ["git", "-c", f"http.extraHeader=Authorization: Basic {basic(world)}"]
     url = world.places["registered"]
     commands: list[tuple[list[str], Path]] = []
     match case.naive:
@@ -108,6 +111,10 @@ def naive_commands(case: Case, world: World, checkout: Path) -> list[tuple[list[
     assert isinstance(words, list)
     commands += [(words, directory), ([*git, "status", "--short"], checkout)]
     return commands
+
+
+def basic(world: World) -> str:
+    return base64.b64encode(f"x-access-token:{world.canary}".encode()).decode()
 
 
 def naive_ssh(world: World) -> str:

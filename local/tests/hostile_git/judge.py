@@ -11,7 +11,8 @@ from typing import Any
 
 from hostile_git.case import Case
 from hostile_git.clients import Run
-from hostile_git.world import World
+from hostile_git.world import Request, World
+from iwomp_local.git_server import credential
 
 MAX_LINE_BYTES = 6000
 MAX_OUTPUT_BYTES = 300_000
@@ -52,8 +53,9 @@ def objections(case: Case, world: World, run: Run, home: Snapshot) -> list[str]:
         found.append(f"its exit status is {run.status}")
     if (marks := world.marks()) != case.expected.marks:
         found.append(f"ran {marks or 'nothing'} and not {set(case.expected.marks) or 'nothing'}")
-    if world.strays:
-        found.append(f"other hosts or repositories were asked: {[stray.path for stray in world.strays]}")
+    # A command that has the credential may ask whom it likes, without it.
+    if strays := [stray.path for stray in world.strays if carries_secret(stray, world) or not case.is_lent]:
+        found.append(f"other hosts or repositories were asked: {strays}")
     if holds_secret(run.output, world):
         found.append("the output holds the credential")
     if ugly := unprintable(run.output):
@@ -90,6 +92,10 @@ def damages(case: Case, world: World, run: Run, home: Snapshot) -> list[str]:
 def holds_secret(text: bytes, world: World) -> bool:
     encoded = base64.b64encode(f"x-access-token:{world.canary}".encode())
     return world.canary.encode() in text or encoded in text
+
+
+def carries_secret(request: Request, world: World) -> bool:
+    return world.canary in credential(request.authorization)[1]
 
 
 def is_on_disk(world: World) -> bool:

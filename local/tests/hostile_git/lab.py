@@ -119,7 +119,7 @@ class Lab:
 
     def _world(self, case: Case, key: str) -> World:
         directory = self.directory / key
-        world = World(key, directory, case.branch, f"canary-{secrets.token_hex(12)}")
+        world = World(key, directory, case.branch, f"canary-{secrets.token_hex(12)}", is_lent=case.is_lent)
         for part in (directory, world.home, world.temporary, world.marks_directory):
             part.mkdir()
         world.marks_directory.chmod(0o777)  # the command may run as another user than the worker

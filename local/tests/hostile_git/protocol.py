@@ -58,6 +58,8 @@ class Exchange:
     body: bytes = field(repr=False)
     nth: int = 1
     """The how many-th request of this world it is."""
+    name: str = "repo"
+    """Of the repository."""
 
     @property
     def stage(self) -> str:

@@ -109,16 +109,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         world, behaviour = known
         authorization = self.headers.get("Authorization", "")
         request = Request(f"{self.lab.scheme}:{self.lab.port}{self.path}", authorization)
-        is_home = self.lab.is_registered and found["name"] == REGISTERED_NAME
+        is_registered = self.lab.is_registered and found["name"] == REGISTERED_NAME
+        is_home = is_registered or (self.lab.is_registered and world.is_lent)
         with world.lock:
             (world.requests if is_home else world.strays).append(request)
-            repository = world.repository if is_home else world.foreign
+            repository = world.repository if is_registered else world.foreign
             nth = len(world.requests)
         version = 2 if "version=2" in self.headers.get("Git-Protocol", "") else 0
         exchange = Exchange(
-            world, repository, self.command, found["rest"] or "", query, authorization, version, body, nth
+            world,
+            repository,
+            self.command,
+            found["rest"] or "",
+            query,
+            authorization,
+            version,
+            body,
+            nth,
+            found["name"],
         )
-        self._send(behaviour(exchange) if is_home else honest(exchange))
+        self._send(behaviour(exchange) if is_home else elsewhere(exchange))
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
@@ -181,6 +191,13 @@ def with_token(behaviour: Behaviour) -> Behaviour:
         return Reply(HTTPStatus.UNAUTHORIZED, (CHALLENGE,))
 
     return answer
+
+
+def elsewhere(exchange: Exchange) -> Reply:
+    """Serves everybody; but where a command has the credential, it asks for it first, and takes any."""
+    if exchange.world.is_lent and not exchange.authorization:
+        return Reply(HTTPStatus.UNAUTHORIZED, (CHALLENGE,))
+    return honest(exchange)
 
 
 def is_allowed(exchange: Exchange) -> bool:

@@ -275,28 +275,34 @@ def second_servers() -> Iterator[Case]:
     """What sends git to another place than the one it was told."""
     for kind in ("elsewhere", "plain", "sibling"):
 
-        def bundles(exchange: Exchange, kind: str = kind) -> Reply:
-            if b"command=bundle-uri" in exchange.body:
-                uri = exchange.world.places[kind] + "/info/bundle"
-                lines = (b"bundle.version=1", b"bundle.mode=all", f"bundle.evil.uri={uri}".encode())
-                return result(b"".join(packet(line + b"\n") for line in lines) + FLUSH)
-            if exchange.stage == ADVERTISEMENT:
-                return advertised(advertisement_v2((b"bundle-uri",)))
-            return honest(exchange)
-
         def believes(world: World) -> dict[str, str]:
             (world.home / ".gitconfig").write_text("[transfer]\nbundleURI = true\n")
             return {}
 
-        yield Case(f"the host names a bundle {kind}", deployed(), host=bundles, machine=believes)
+        yield Case(f"the host names a bundle {kind}", deployed(), host=bundles(kind), machine=believes)
 
         for file in ("info/alternates", "info/http-alternates"):
-            host = dumb(file, f"{{{kind}}}/")
+            host = dumb(f"objects/{file}", f"{{{kind}}}/objects")
             name = f"a dumb host names another one ({kind}) in {file}"
             yield Case(name, failed("git"), without("blob"), host=host, naive=Naive.CLONE)
     yield Case("a dumb host has it all", failed("git"), host=dumb("", ""))
-    paths = dumb("info/alternates", "/etc")
+    paths = dumb("objects/info/alternates", "/etc/objects")
     yield Case("a dumb host names a path of ours in info/alternates", failed("git"), without("blob"), host=paths)
+
+
+def bundles(kind: str) -> Behaviour:
+    """Says that a part of the objects is to be had from another place."""
+
+    def lie(exchange: Exchange) -> Reply:
+        if b"command=bundle-uri" in exchange.body:
+            uri = exchange.world.places[kind] + "/info/bundle"
+            lines = (b"bundle.version=1", b"bundle.mode=all", f"bundle.evil.uri={uri}".encode())
+            return result(b"".join(packet(line + b"\n") for line in lines) + FLUSH)
+        if exchange.stage == ADVERTISEMENT:
+            return advertised(advertisement_v2((b"bundle-uri",)))
+        return honest(exchange)
+
+    return lie
 
 
 def dumb(alternates: str, text: str) -> Behaviour:

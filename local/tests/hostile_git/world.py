@@ -47,6 +47,8 @@ class World:
     """Those to the registered repository."""
     strays: list[Request] = field(default_factory=list)
     """Those to any other repository, host or port."""
+    is_lent: bool = False
+    """The command has the credential: every repository of the registered host is its own, and others ask for it."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     places: dict[str, str] = field(default_factory=dict)
     """URLs: `registered`, `sibling` (same host), `elsewhere` (another host), `plain` (without TLS), and `proxy`."""

@@ -23,6 +23,7 @@ locals {
         lfs               = var.lfs
         tags              = var.tags
         acceptedGitFaults = var.accepted_git_faults
+        gitAccess         = var.git_access
       } : key => value if value != null
     },
     { for key, value in { command = var.command_vector } : key => value if value != null },

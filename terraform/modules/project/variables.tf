@@ -228,6 +228,12 @@ variable "accepted_git_faults" {
   }
 }
 
+variable "git_access" {
+  description = "Whether the command gets the project's Git credential, for the host of git_url and no other, as for private modules there. The command and whatever it runs can then read it. Null: no."
+  type        = bool
+  default     = null
+}
+
 variable "allowed_signers" {
   description = "Public keys of which one must have signed the commit: lines of an SSH allowed_signers file, or a GPG public key in ASCII armour. Null: signatures are not looked at."
   type        = string
@@ -345,11 +351,12 @@ variable "external_register" {
       var.lfs == null,
       var.tags == null,
       var.accepted_git_faults == null,
+      var.git_access == null,
       var.allowed_signers == null,
       var.unchanged == null,
       var.environment == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, submodules, lfs, tags, accepted_git_faults, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, submodules, lfs, tags, accepted_git_faults, git_access, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
   }
 }
 

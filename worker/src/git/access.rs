@@ -52,7 +52,8 @@ impl Access {
         let mut access = Self::allowing("https");
         access.trace = Some(memory_file().context("making a file in memory")?);
         if let Some(bundle) = &project.ca_bundle {
-            access.trust_only(bundle, scratch)?;
+            let trust = trust_only(bundle, scratch)?;
+            access.settings.extend(trust.map(|(name, path)| format!("http.{name}={path}")));
         }
         if let Some(credential) = https_credential(project)? {
             access.settings.push(format!("credential.{}.helper={HELPER}", project.git_url.origin()));
@@ -77,17 +78,6 @@ impl Access {
     fn allowing(protocol: &'static str) -> Self {
         let variables = vec![("GIT_ALLOW_PROTOCOL", protocol.into())];
         Self { settings: Vec::new(), variables, pipe: None, trace: None, _ssh_files: None }
-    }
-
-    /// The certificates of `bundle` and no others. An empty directory takes the place of the machine's, which is searched
-    /// beside the file otherwise.
-    fn trust_only(&mut self, bundle: &str, scratch: &Path) -> anyhow::Result<()> {
-        let (file, directory) = (scratch.join("ca-bundle.pem"), scratch.join("no-certificates"));
-        fs::write(&file, bundle).with_context(|| format!("writing caBundle to {}", file.display()))?;
-        fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
-        self.settings.push(format!("http.sslCAInfo={}", file.display()));
-        self.settings.push(format!("http.sslCAPath={}", directory.display()));
-        Ok(())
     }
 
     /// Gives `command`, which has no subcommand yet, this access. The pipe can be read only once, so it can be given only
@@ -126,6 +116,15 @@ impl Access {
     }
 }
 
+/// Settings of `http` by which git trusts the certificates of `bundle`, which go into `directory`, and no others. An empty
+/// directory takes the place of the machine's, which is searched beside the file otherwise.
+pub(super) fn trust_only(bundle: &str, directory: &Path) -> anyhow::Result<[(&'static str, String); 2]> {
+    let (file, others) = (directory.join("ca-bundle.pem"), directory.join("no-certificates"));
+    fs::write(&file, bundle).with_context(|| format!("writing caBundle to {}", file.display()))?;
+    fs::create_dir_all(&others).with_context(|| format!("creating {}", others.display()))?;
+    Ok([("sslCAInfo", file.display().to_string()), ("sslCAPath", others.display().to_string())])
+}
+
 /// A file that no directory has, so that nothing of it is ever on a disk.
 fn memory_file() -> io::Result<fs::File> {
     use rustix::fs::{MemfdFlags, memfd_create};
@@ -148,7 +147,7 @@ fn parse_retry_after(trace: &str) -> Option<Duration> {
 
 /// The answer of a git credential helper for the credentials of `project`. Their values hold no line break: that is part of
 /// their type's promise.
-fn https_credential(project: &Project) -> anyhow::Result<Option<SecretString>> {
+pub(super) fn https_credential(project: &Project) -> anyhow::Result<Option<SecretString>> {
     let answer = match &project.credentials {
         None => return Ok(None),
         Some(Credentials::Ssh { .. }) => {

@@ -6,6 +6,7 @@ mod command;
 mod commit;
 mod explain;
 mod fetch;
+mod lent_access;
 mod line;
 mod patience;
 mod pointers;
@@ -29,6 +30,7 @@ use crate::narration::Narration;
 use command::Git;
 
 pub use commit::Commit;
+pub use lent_access::LentAccess;
 pub use line::Line;
 pub use pointers::{Pointers, Submodule};
 

@@ -1,36 +1,60 @@
 //! SSH for git: key and known hosts in memory, and one `ssh` command line that trusts and offers nothing else.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
+use contract::GitUrl;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::private_directory::{MEMORY, PrivateDirectory};
+use crate::private_directory::PrivateDirectory;
 
 const KEY: &str = "key";
 const KNOWN_HOSTS: &str = "known_hosts";
+const CONFIG: &str = "config";
+const SSH_PORT: u16 = 22;
 
-/// `KEY_FILE` and `HOSTS_FILE` stand for the two paths. Each option closes a way in or out:
-const COMMAND: &str = "ssh -F /dev/null -i KEY_FILE \
-    -o IdentitiesOnly=yes -o IdentityAgent=none -o PreferredAuthentications=publickey -o PasswordAuthentication=no \
+/// `HOSTS_FILE` stands for its path. Each option closes a way in or out:
+const OPTIONS: &str = "-o IdentitiesOnly=yes -o IdentityAgent=none -o PreferredAuthentications=publickey -o PasswordAuthentication=no \
     -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=HOSTS_FILE -o GlobalKnownHostsFile=/dev/null \
     -o UpdateHostKeys=no -o ForwardAgent=no -o PermitLocalCommand=no -o ProxyCommand=none -o ControlPath=none \
     -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
 
 /// Writes key and known hosts, readable by us only, into a directory that is removed when the value is dropped.
 pub(super) fn write_files(private_key: &SecretString, known_hosts: &str) -> anyhow::Result<PrivateDirectory> {
-    let directory = private_directory()?;
-    let key = SecretString::from(normal(private_key.expose_secret()));
-    write_private(directory.path().join(KEY), key.expose_secret())?;
-    write_private(directory.path().join(KNOWN_HOSTS), &normal(known_hosts))?;
+    let directory = PrivateDirectory::create_in_memory().context("making a directory for the SSH key")?;
+    fill(&directory, private_key, known_hosts)?;
     Ok(directory)
 }
 
-/// The value of `GIT_SSH_COMMAND`, for files that [`write_files`] wrote.
+/// Writes key and known hosts into `directory`.
+pub(super) fn fill(directory: &PrivateDirectory, private_key: &SecretString, known_hosts: &str) -> anyhow::Result<()> {
+    let key = SecretString::from(normal(private_key.expose_secret()));
+    directory.write(KEY, key.expose_secret())?;
+    directory.write(KNOWN_HOSTS, &normal(known_hosts))
+}
+
+/// The value of `GIT_SSH_COMMAND`, for files that [`fill`] wrote. It is for one fetch from one host.
 pub(super) fn command(directory: &Path) -> anyhow::Result<String> {
+    let plain = plain(directory)?;
+    Ok(format!("ssh -F /dev/null -i {plain}/{KEY} {}", options(plain)))
+}
+
+/// The same, for a command that may speak to other hosts too: the host and port of `url` are offered the key, the others are not.
+pub(super) fn command_for_origin(directory: &PrivateDirectory, url: &GitUrl) -> anyhow::Result<String> {
+    let plain = plain(directory.path())?;
+    let (host, port) = (url.host(), url.port().unwrap_or(SSH_PORT));
+    // ssh has no word of its own for a port. It asks a shell, and only where the host is the right one.
+    let only = format!("Match originalhost {host} exec \"test %p = {port}\"");
+    directory.write(CONFIG, &format!("{only}\n    IdentityFile {plain}/{KEY}\n"))?;
+    Ok(format!("ssh -F {plain}/{CONFIG} {}", options(plain)))
+}
+
+fn options(directory: &str) -> String {
+    OPTIONS.replace("HOSTS_FILE", &format!("{directory}/{KNOWN_HOSTS}"))
+}
+
+/// `directory` as a shell and ssh take it for one word.
+pub(super) fn plain(directory: &Path) -> anyhow::Result<&str> {
     let Some(directory) = directory.to_str().filter(|path| is_plain(path)) else {
         // The shell and ssh itself would both have to be talked into taking it as one word.
         bail!(
@@ -38,25 +62,11 @@ pub(super) fn command(directory: &Path) -> anyhow::Result<String> {
             directory.display()
         );
     };
-    let (key, known_hosts) = (format!("{directory}/{KEY}"), format!("{directory}/{KNOWN_HOSTS}"));
-    Ok(COMMAND.replace("KEY_FILE", &key).replace("HOSTS_FILE", &known_hosts))
+    Ok(directory)
 }
 
 fn is_plain(path: &str) -> bool {
     path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b))
-}
-
-/// In memory. Where that cannot be written to, the temporary directory has to do.
-fn private_directory() -> anyhow::Result<PrivateDirectory> {
-    PrivateDirectory::create_in(Path::new(MEMORY))
-        .or_else(|_| PrivateDirectory::create())
-        .context("making a directory for the SSH key")
-}
-
-fn write_private(path: PathBuf, text: &str) -> anyhow::Result<()> {
-    let writing = || format!("writing {}", path.display());
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).with_context(writing)?;
-    file.write_all(text.as_bytes()).with_context(writing)
 }
 
 /// ssh refuses a key with the line ends of Windows, and one without a final line end ("error in libcrypto").

@@ -7,6 +7,7 @@
 mod cage;
 mod complete;
 mod crashes;
+mod git_access;
 mod log;
 mod rollback;
 mod rules;
