@@ -7,12 +7,24 @@ use crate::DocumentError;
 
 const KEY: &str = "gitUrl";
 const MAX_URL_BYTES: usize = 1024;
+/// Hosts sign what they hand out, in the query.
+const MAX_HREF_BYTES: usize = 8192;
 
 /// How a repository is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     Https,
     Ssh,
+}
+
+/// Why a URL that somebody else wrote is none of the repository's own origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotOwn {
+    #[error("it is no URL of a host")]
+    NoUrl,
+    /// Scheme, host and port that it leads to.
+    #[error("it is at {0}")]
+    At(String),
 }
 
 /// An `https://` or `ssh://` URL with a DNS name as its host and a plain path. Holds no credential.
@@ -106,6 +118,36 @@ impl GitUrl {
                 return Self::parse(&format!("{base}/{rest}"));
             }
         }
+    }
+
+    /// The URL `text` in its normal form, if it is of this URL's origin: scheme, host and port are the same, and nothing stands
+    /// before the host. Path and query may be any.
+    ///
+    /// # Errors
+    /// Where it leads to instead.
+    pub fn own(&self, text: &str) -> Result<String, NotOwn> {
+        if text.len() > MAX_HREF_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(NotOwn::NoUrl);
+        }
+        let url = Url::parse(text).map_err(|_| NotOwn::NoUrl)?;
+        // What is looked at is what is returned, so that nobody can read it otherwise afterwards.
+        if url.as_str().starts_with(&format!("{}/", self.origin())) {
+            return Ok(url.into());
+        }
+        match url.origin() {
+            origin @ url::Origin::Tuple(..) if url.username().is_empty() && url.password().is_none() => {
+                Err(NotOwn::At(origin.ascii_serialization()))
+            }
+            _ => Err(NotOwn::NoUrl),
+        }
+    }
+
+    /// Where the host of an HTTPS URL is asked for files of Git LFS.
+    /// <https://github.com/git-lfs/git-lfs/blob/main/docs/api/server-discovery.md>
+    #[must_use]
+    pub fn lfs_batch(&self) -> String {
+        let text = self.text.trim_end_matches('/');
+        format!("{}.git/info/lfs/objects/batch", text.strip_suffix(".git").unwrap_or(text))
     }
 
     /// The URL as git gets it.
@@ -225,6 +267,59 @@ mod tests {
         ] {
             let url = GitUrl::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!((url.as_str(), url.origin().as_str()), (normal, origin), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_urls_of_the_same_scheme_host_and_port_are_a_repositorys_own() {
+        let repository = GitUrl::parse("https://git.example:8443/org/demo.git").unwrap();
+        for (text, normal) in [
+            ("https://git.example:8443/", "https://git.example:8443/"),
+            ("https://GIT.example:8443/x?signature=a%2Fb&c", "https://git.example:8443/x?signature=a%2Fb&c"),
+            ("HTTPS:\\\\git.example:8443/x", "https://git.example:8443/x"),
+            ("https://git.example:8443/a/../b", "https://git.example:8443/b"),
+            ("https://git.example:8443/https://evil.example/", "https://git.example:8443/https://evil.example/"),
+        ] {
+            assert_eq!(repository.own(text).as_deref(), Ok(normal), "{text}");
+        }
+        for (text, origin) in [
+            ("https://git.example/x", "https://git.example"),
+            ("https://git.example:443/x", "https://git.example"),
+            ("https://git.example:8444/x", "https://git.example:8444"),
+            ("http://git.example:8443/x", "http://git.example:8443"),
+            ("https://sub.git.example:8443/x", "https://sub.git.example:8443"),
+            ("https://git.example.evil.example:8443/x", "https://git.example.evil.example:8443"),
+            ("https://evil.example?git.example:8443/", "https://evil.example"),
+            ("https://evil.example\\git.example:8443/", "https://evil.example"),
+            ("https://169.254.170.2/x", "https://169.254.170.2"),
+        ] {
+            assert_eq!(repository.own(text), Err(NotOwn::At(origin.to_owned())), "{text}");
+        }
+        for text in [
+            "https://git.example:8443@evil.example/x",
+            "https://a:b@git.example:8443/x",
+            "https://a@git.example:8443/x",
+            "//git.example:8443/x",
+            "/x",
+            "",
+            "file:///etc/passwd",
+            "data:,x",
+            "https:",
+            "https://git.example:8443/a b",
+            "https://git.example:8443/\n",
+            &format!("https://git.example:8443/{}", "x".repeat(8192)),
+        ] {
+            assert_eq!(repository.own(text), Err(NotOwn::NoUrl), "{text}");
+        }
+        let ordinary = GitUrl::parse("https://git.example/demo").unwrap();
+        assert_eq!(ordinary.own("https://git.example:443/x").as_deref(), Ok("https://git.example/x"));
+    }
+
+    #[test]
+    fn files_of_lfs_are_asked_for_below_the_repository() {
+        for text in ["https://git.example/o/r", "https://git.example/o/r.git", "https://git.example/o/r/"] {
+            let batch = "https://git.example/o/r.git/info/lfs/objects/batch";
+            assert_eq!(GitUrl::parse(text).unwrap().lfs_batch(), batch, "{text}");
         }
     }
 

@@ -33,7 +33,7 @@ pub use deployed::{Deployed, Release, Rollback};
 pub use description::Description;
 pub use document::{DocumentError, decode};
 pub use event::Event;
-pub use git_url::{GitUrl, Scheme};
+pub use git_url::{GitUrl, NotOwn, Scheme};
 pub use name::{Branch, CommitId, ConfigPath, NameError, ProjectName};
 pub use outcome::{Outcome, Report};
 pub use printable::printable;

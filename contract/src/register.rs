@@ -168,8 +168,8 @@ impl Project {
             object.lay_under(read_default(default)?);
         }
         let holds_secret = SECRET_KEYS.into_iter().any(|key| object.has(key));
+        let git_url = GitUrl::parse(&object.require_string("gitUrl")?)?;
         Ok(Self {
-            git_url: GitUrl::parse(&object.require_string("gitUrl")?)?,
             command: Command::take(&mut object)?,
             deploy_dir: DeployDir::parse(object.take_string("deployDir")?.as_deref().unwrap_or("."))?,
             branches: Branches::take(&mut object)?,
@@ -186,7 +186,8 @@ impl Project {
             deploy_role: RoleArn::take(&mut object)?,
             unchanged: Unchanged::take(&mut object)?,
             environment: environment::take(&mut object)?,
-            checkout: Checkout::take(&mut object)?,
+            checkout: Checkout::take(&mut object, &git_url)?,
+            git_url,
             git_access: match object.take_bool("gitAccess")? {
                 Some(true) => GitAccess::Lent,
                 Some(false) | None => GitAccess::Kept,

@@ -97,10 +97,7 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
             "submodules",
             prop_oneof![9 => Just("refuse"), 9 => Just("fetch"), 1 => Just("all")].prop_map(Value::from).boxed(),
         ),
-        (
-            "lfs",
-            prop_oneof![9 => Just("refuse"), 9 => Just("ignore"), 1 => Just("fetch")].prop_map(Value::from).boxed(),
-        ),
+        ("lfs", prop_oneof![9 => Just("refuse"), 9 => Just("fetch"), 1 => Just("all")].prop_map(Value::from).boxed()),
         ("tags", any::<bool>().prop_map(Value::from).boxed()),
         ("gitAccess", any::<bool>().prop_map(Value::from).boxed()),
         ("acceptedGitFaults", prop::collection::vec("badTimezone|badDate", 0..2).prop_map(Value::from).boxed()),

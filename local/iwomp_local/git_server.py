@@ -1,14 +1,17 @@
 """A Git host on this machine: real smart HTTPS by git's own http-backend, behind a certificate of a private authority.
 
 It checks credentials as the big hosts do (401 with a challenge, then Basic or Bearer) and remembers what it was sent,
-so that tests can look. It serves loopback only, and only the repositories that it was told of.
+so that tests can look. It serves loopback only, and only the repositories that it was told of; and of each the files
+of Git LFS that it keeps.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import http.server
+import json
 import shutil
 import ssl
 import subprocess
@@ -24,6 +27,8 @@ CHUNK_BYTES = 65536
 REQUEST_SECONDS = 60.0  # a client that sends nothing for so long is gone
 HOLD_SECONDS = 60.0  # how long `hold` may make a client wait
 LINE_BYTES = 8192  # of a chunk header; git sends a few characters
+LFS = "/info/lfs/objects/"
+LFS_MEDIA_TYPE = "application/vnd.git-lfs+json"
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class GitServer:
     context: ssl.SSLContext
     port: int = 0  # any free one
     requests: list[Request] = field(default_factory=list)
+    large_files: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """By the repository's name and the SHA-256."""
     _access: dict[str, Access] = field(default_factory=dict)
     _open: threading.Event = field(default_factory=threading.Event)
     _server: http.server.ThreadingHTTPServer | None = None
@@ -119,6 +126,12 @@ class GitServer:
         """Lets those with the credential fetch `<name>.git`; returns its URL."""
         self._access[name] = access
         return f"https://localhost:{self.port}/{name}.git"
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Takes a file of Git LFS into the repository; returns the pointer that the repository holds of it."""
+        digest = hashlib.sha256(content).hexdigest()
+        self.large_files[name, digest] = content
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n"
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -167,6 +180,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.NOT_FOUND)
         if not access.allows(*credential(self.headers.get("Authorization"))):
             return self._refuse(HTTPStatus.UNAUTHORIZED)
+        repository, is_lfs, wanted = path.lstrip("/").partition(f".git{LFS}")
+        if is_lfs:
+            return self._answer_lfs(repository, wanted)
         backend = self._start_backend(path, query)
         body = threading.Thread(target=self._send_body_to, args=(backend,), daemon=True)
         body.start()
@@ -177,6 +193,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
             backend.kill()
             backend.wait()
         return None
+
+    def _answer_lfs(self, repository: str, wanted: str) -> None:
+        """The batch API of Git LFS, whose answers lead to this same server, and its files."""
+        if wanted == "batch" and self.command == "POST":
+            asked = json.loads(b"".join(self._body()))["objects"]
+            objects = [self._described(repository, item["oid"], item["size"]) for item in asked]
+            return self._send(LFS_MEDIA_TYPE, json.dumps({"transfer": "basic", "objects": objects}).encode())
+        content = self.host.large_files.get((repository, wanted))
+        if content is None:
+            return self._refuse(HTTPStatus.NOT_FOUND)
+        return self._send("application/octet-stream", content)
+
+    def _described(self, repository: str, digest: str, size: int) -> dict[str, object]:
+        described: dict[str, object] = {"oid": digest, "size": size}
+        if (repository, digest) not in self.host.large_files:
+            return described | {"error": {"code": 404, "message": "there is no such file"}}
+        href = f"https://localhost:{self.host.port}/{repository}.git{LFS}{digest}"
+        return described | {"actions": {"download": {"href": href}}}
+
+    def _send(self, media_type: str, body: bytes) -> None:
+        self._record(HTTPStatus.OK)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _record(self, status: int) -> None:
         self.host.requests.append(Request(self.command, self.path, self.headers.get("Authorization"), status))

@@ -1299,7 +1299,7 @@ run "submodules_are_refused_ignored_or_fetched" {
   expect_failures = [var.submodules]
 }
 
-run "large_files_are_refused_or_ignored" {
+run "large_files_are_refused_ignored_or_fetched" {
   command = plan
 
   module {
@@ -1307,10 +1307,43 @@ run "large_files_are_refused_or_ignored" {
   }
 
   variables {
-    lfs = "fetch"
+    lfs = "all"
   }
 
   expect_failures = [var.lfs]
+}
+
+run "large_files_are_fetched_over_https_alone" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "ssh://git@git.example/shop.git"
+    lfs     = "fetch"
+  }
+
+  expect_failures = [var.lfs]
+}
+
+run "large_files_are_fetched_over_https" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    git_url = "https://git.example/shop.git"
+    lfs     = "fetch"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).lfs == "fetch"
+    error_message = "lfs is not in the register: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
+  }
 }
 
 run "only_harmless_faults_are_accepted" {

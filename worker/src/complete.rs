@@ -19,7 +19,7 @@ const MAX_PATHS: usize = 5;
 /// # Errors
 /// With the paths of what is missing, or why it cannot be fetched.
 pub async fn make_complete(project: &Project, repository: &Repository<'_>) -> Result<(), Failure> {
-    let mut found = repository.pointers(project.deploy_dir.as_path()).await?;
+    let mut found = repository.pointers(&project.git_url, project.deploy_dir.as_path()).await?;
     match project.checkout.submodules {
         Submodules::Refuse => refuse(
             "submodules",
@@ -36,11 +36,12 @@ pub async fn make_complete(project: &Project, repository: &Repository<'_>) -> Re
     match project.checkout.large_files {
         LargeFiles::Refuse => refuse(
             "files of Git LFS",
-            found.large_files.iter().map(|path| path.as_path()).collect(),
-            "pointers of some 130 bytes stand in their place: keep them in the repository itself or where the command gets \
-             them from, or set lfs in the register to ignore if the deployment does without them",
+            found.large_files.iter().map(|file| file.path.as_path()).collect(),
+            "pointers of some 130 bytes stand in their place: set lfs in the register to fetch if gitUrl's own host has them, \
+             or to ignore if the deployment does without them",
         ),
         LargeFiles::Ignore => Ok(()),
+        LargeFiles::Fetch => repository.fetch_large_files(project, &found.large_files).await,
     }
 }
 

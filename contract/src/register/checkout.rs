@@ -1,8 +1,8 @@
 //! The part of a register entry that says what comes into the checkout: what a commit only points to, and which old faults of
 //! a repository are borne.
 
-use crate::DocumentError;
 use crate::document::{Object, strings};
+use crate::{DocumentError, GitUrl, Scheme};
 
 /// What the checkout holds beside the commit's own files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum LargeFiles {
     Refuse,
     /// Leave the pointers.
     Ignore,
+    /// Fetch them, from the project's own origin only.
+    Fetch,
 }
 
 /// Whether tags come along.
@@ -49,7 +51,7 @@ pub enum Tags {
 }
 
 impl Checkout {
-    pub(super) fn take(object: &mut Object) -> Result<Self, DocumentError> {
+    pub(super) fn take(object: &mut Object, git_url: &GitUrl) -> Result<Self, DocumentError> {
         Ok(Self {
             submodules: match object.take_string("submodules")?.as_deref() {
                 None | Some("refuse") => Submodules::Refuse,
@@ -60,7 +62,9 @@ impl Checkout {
             large_files: match object.take_string("lfs")?.as_deref() {
                 None | Some("refuse") => LargeFiles::Refuse,
                 Some("ignore") => LargeFiles::Ignore,
-                Some(_) => return Err(invalid("lfs", "must be refuse or ignore; LFS objects are not fetched")),
+                Some("fetch") if git_url.scheme() == Scheme::Https => LargeFiles::Fetch,
+                Some("fetch") => return Err(invalid("lfs", "fetch needs an https:// gitUrl")),
+                Some(_) => return Err(invalid("lfs", "must be refuse, ignore or fetch")),
             },
             tags: match object.take_bool("tags")? {
                 Some(true) => Tags::OfTheBranch,
@@ -123,7 +127,11 @@ mod tests {
     const KEYS: [&str; 4] = ["submodules", "lfs", "tags", "acceptedGitFaults"];
 
     fn read(text: &str) -> Result<Checkout, DocumentError> {
-        Checkout::take(&mut Object::read(text, &KEYS).unwrap())
+        read_for("https://git.example/demo", text)
+    }
+
+    fn read_for(url: &str, text: &str) -> Result<Checkout, DocumentError> {
+        Checkout::take(&mut Object::read(text, &KEYS).unwrap(), &GitUrl::parse(url).unwrap())
     }
 
     #[test]
@@ -134,6 +142,14 @@ mod tests {
         let checkout = read(r#"{"submodules":"fetch","lfs":"ignore","tags":true}"#).unwrap();
         assert_eq!((checkout.submodules, checkout.large_files), (Submodules::Fetch, LargeFiles::Ignore));
         assert_eq!(checkout.tags, Tags::OfTheBranch);
+    }
+
+    #[test]
+    fn large_files_are_fetched_over_https_alone() {
+        let fetch = r#"{"lfs":"fetch"}"#;
+        assert_eq!(read(fetch).unwrap().large_files, LargeFiles::Fetch);
+        let error = read_for("ssh://git@git.example/demo", fetch).unwrap_err();
+        assert_eq!(error.to_string(), r#""lfs" fetch needs an https:// gitUrl"#);
     }
 
     #[test]
@@ -167,7 +183,7 @@ mod tests {
             r#""acceptedGitFaults":[1]"#,
             r#""submodules":true"#,
             r#""submodules":"all""#,
-            r#""lfs":"fetch""#,
+            r#""lfs":"all""#,
             r#""tags":"true""#,
         ] {
             assert!(read(&format!("{{{more}}}")).is_err(), "{more}");

@@ -198,13 +198,18 @@ variable "submodules" {
 }
 
 variable "lfs" {
-  description = "What to do where the tree below deploy_dir has pointers of Git LFS, whose files are not fetched: refuse the commit, or ignore that the pointers stand in the place of the files. Null: refuse."
+  description = "What to do where the tree below deploy_dir has pointers of Git LFS: refuse the commit, ignore that they stand in the place of the files, or fetch the files from the repository's own host, for which git_url must be https. Null: refuse."
   type        = string
   default     = null
 
   validation {
-    condition     = var.lfs == null ? true : contains(["refuse", "ignore"], var.lfs)
-    error_message = "Project ${var.name}: lfs must be refuse or ignore."
+    condition     = var.lfs == null ? true : contains(["refuse", "ignore", "fetch"], var.lfs)
+    error_message = "Project ${var.name}: lfs must be refuse, ignore or fetch."
+  }
+
+  validation {
+    condition     = var.lfs != "fetch" || var.git_url == null ? true : startswith(lower(var.git_url), "https://")
+    error_message = "Project ${var.name}: with lfs = \"fetch\", git_url must be https://."
   }
 }
 

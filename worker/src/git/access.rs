@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use aws_smithy_types::base64;
 use command_fds::{CommandFdExt, FdMapping};
 use contract::register::AuthScheme;
 use contract::{Credentials, Project, Scheme, credentials};
@@ -55,9 +56,9 @@ impl Access {
             let trust = trust_only(bundle, scratch)?;
             access.settings.extend(trust.map(|(name, path)| format!("http.{name}={path}")));
         }
-        if let Some(credential) = https_credential(project)? {
+        if let Some(credential) = HttpsCredential::of(project)? {
             access.settings.push(format!("credential.{}.helper={HELPER}", project.git_url.origin()));
-            access.pipe = Some(pipe_holding(&credential).context("handing the credential to git")?);
+            access.pipe = Some(pipe_holding(&credential.answer()).context("handing the credential to git")?);
         }
         Ok(access)
     }
@@ -131,13 +132,16 @@ fn memory_file() -> io::Result<fs::File> {
     Ok(memfd_create("iwomp-http", MemfdFlags::CLOEXEC)?.into())
 }
 
-/// The header's two forms: seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
 fn parse_retry_after(trace: &str) -> Option<Duration> {
     let mut values = trace.lines().filter_map(|line| {
         let (name, value) = line.split_once("<= Recv header: ")?.1.split_once(':')?;
         name.eq_ignore_ascii_case("retry-after").then_some(value.trim())
     });
-    let value = values.next_back()?;
+    wait_asked_for(values.next_back()?)
+}
+
+/// The value of a `Retry-After` header: seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+pub(super) fn wait_asked_for(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -145,30 +149,56 @@ fn parse_retry_after(trace: &str) -> Option<Duration> {
     Duration::try_from(date.duration_since(jiff::Timestamp::now())).ok()
 }
 
-/// The answer of a git credential helper for the credentials of `project`. Their values hold no line break: that is part of
-/// their type's promise.
-pub(super) fn https_credential(project: &Project) -> anyhow::Result<Option<SecretString>> {
-    let answer = match &project.credentials {
-        None => return Ok(None),
-        Some(Credentials::Ssh { .. }) => {
-            bail!("gitUrl is an HTTPS URL, but the credentials are an SSH key; store an authToken, or use the SSH URL")
-        }
-        Some(Credentials::Basic { username, password }) => basic(username, password),
-        Some(Credentials::Token { token, username }) => match project.auth_scheme {
-            AuthScheme::Bearer => {
-                format!("capability[]=authtype\nauthtype=Bearer\ncredential={}\n", token.expose_secret())
-            }
-            AuthScheme::Basic => {
-                let by_host = || credentials::token_username(project.git_url.host());
-                basic(username.as_deref().or(project.token_username.as_deref()).unwrap_or_else(by_host), token)
-            }
-        },
-    };
-    Ok(Some(SecretString::from(answer)))
+/// What a host is told over HTTPS. The values hold no line break: that is part of their type's promise.
+pub(super) enum HttpsCredential<'a> {
+    Basic { username: &'a str, password: &'a SecretString },
+    Bearer(&'a SecretString),
 }
 
-fn basic(username: &str, password: &SecretString) -> String {
-    format!("username={username}\npassword={}\n", password.expose_secret())
+impl<'a> HttpsCredential<'a> {
+    /// That of `project`, if it has one.
+    pub(super) fn of(project: &'a Project) -> anyhow::Result<Option<Self>> {
+        Ok(Some(match &project.credentials {
+            None => return Ok(None),
+            Some(Credentials::Ssh { .. }) => {
+                bail!(
+                    "gitUrl is an HTTPS URL, but the credentials are an SSH key; store an authToken, or use the SSH URL"
+                )
+            }
+            Some(Credentials::Basic { username, password }) => Self::Basic { username, password },
+            Some(Credentials::Token { token, username }) => match project.auth_scheme {
+                AuthScheme::Bearer => Self::Bearer(token),
+                AuthScheme::Basic => {
+                    let by_host = || credentials::token_username(project.git_url.host());
+                    let username = username.as_deref().or(project.token_username.as_deref()).unwrap_or_else(by_host);
+                    Self::Basic { username, password: token }
+                }
+            },
+        }))
+    }
+
+    /// As a git credential helper answers.
+    pub(super) fn answer(&self) -> SecretString {
+        SecretString::from(match self {
+            Self::Basic { username, password } => {
+                format!("username={username}\npassword={}\n", password.expose_secret())
+            }
+            Self::Bearer(token) => {
+                format!("capability[]=authtype\nauthtype=Bearer\ncredential={}\n", token.expose_secret())
+            }
+        })
+    }
+
+    /// As the value of an `Authorization` header.
+    pub(super) fn header(&self) -> SecretString {
+        SecretString::from(match self {
+            Self::Basic { username, password } => {
+                let pair = SecretString::from(format!("{username}:{}", password.expose_secret()));
+                format!("Basic {}", base64::encode(pair.expose_secret()))
+            }
+            Self::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+        })
+    }
 }
 
 /// A pipe that holds `text` and whose writing end is closed: the first reader gets all of it, the next one nothing.
@@ -198,7 +228,7 @@ mod tests {
     }
 
     fn answer(project: &Project) -> String {
-        https_credential(project).unwrap().unwrap().expose_secret().to_owned()
+        HttpsCredential::of(project).unwrap().unwrap().answer().expose_secret().to_owned()
     }
 
     /// Everything of a command that `ps` and `/proc/PID/environ` show.
@@ -243,6 +273,18 @@ mod tests {
         assert_eq!(bearer, "capability[]=authtype\nauthtype=Bearer\ncredential=t\n");
         let basic = Some(r#"{"basicUsername":"u","basicPassword":"p"}"#);
         assert_eq!(answer(&project("", basic)), "username=u\npassword=p\n");
+    }
+
+    #[test]
+    fn a_header_says_the_same_as_a_helper() {
+        let header = |more: &str, credentials: &str| {
+            let project = project(more, Some(credentials));
+            HttpsCredential::of(&project).unwrap().unwrap().header().expose_secret().to_owned()
+        };
+        let (token, basic) = (r#"{"authToken":"t"}"#, r#"{"basicUsername":"u","basicPassword":"p:\u00fc"}"#);
+        assert_eq!(header("", token), "Basic eC1hY2Nlc3MtdG9rZW46dA==");
+        assert_eq!(header(r#","authScheme":"bearer""#, token), "Bearer t");
+        assert_eq!(header("", basic), "Basic dTpwOsO8");
     }
 
     #[test]

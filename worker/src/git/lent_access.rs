@@ -9,7 +9,8 @@ use anyhow::Context;
 use contract::{Credentials, Project, Scheme};
 use secrecy::ExposeSecret;
 
-use super::{access, ssh};
+use super::access::{self, HttpsCredential};
+use super::ssh;
 use crate::environment::Environment;
 use crate::private_directory::PrivateDirectory;
 use crate::user::User;
@@ -76,8 +77,8 @@ fn https_settings(project: &Project, files: &PrivateDirectory) -> anyhow::Result
         let trust = access::trust_only(bundle, files.path())?;
         settings.extend(trust.map(|(name, path)| (format!("http.{origin}.{name}"), path)));
     }
-    if let Some(credential) = access::https_credential(project)? {
-        files.write(CREDENTIAL, credential.expose_secret())?;
+    if let Some(credential) = HttpsCredential::of(project)? {
+        files.write(CREDENTIAL, credential.answer().expose_secret())?;
         let helper = format!("credential.{origin}.helper");
         let directory = ssh::plain(files.path())?;
         // Without text: git forgets the helpers it knows so far. One of them could keep what this one answers.
@@ -197,7 +198,9 @@ mod tests {
             for own in own {
                 assert!(offers(own), "{url} {own}");
             }
-            for host in ["evil.example", "git.example.evil.example", "sub.git.example", "-o HostName=git.example e.example"] {
+            for host in
+                ["evil.example", "git.example.evil.example", "sub.git.example", "-o HostName=git.example e.example"]
+            {
                 assert!(!offers(host) && !offers(&format!("-p 2222 {host}")), "{url} {host}");
             }
             for port in ["222", "22222", "2223"] {

@@ -7,8 +7,10 @@ mod commit;
 mod explain;
 mod fetch;
 mod lent_access;
+mod lfs;
 mod line;
 mod patience;
+mod place;
 mod pointers;
 mod progress;
 mod signature;
@@ -32,7 +34,7 @@ use command::Git;
 pub use commit::Commit;
 pub use lent_access::LentAccess;
 pub use line::Line;
-pub use pointers::{Pointers, Submodule};
+pub use pointers::{LargeFile, Pointers, Submodule};
 
 /// Where the branch is kept. Not below `refs/heads`, so that nothing of the repository can have that name.
 const REF: &str = "refs/iwomp/branch";

@@ -9,13 +9,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use contract::CommitId;
+use contract::{CommitId, GitUrl};
 
 use super::{QUESTION_TIME_LIMIT, Repository, UNEXPECTED};
 use crate::failure::{Failure, Kind};
 
 /// A pointer is smaller than this. <https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>
-const MAX_POINTER_BYTES: u64 = 1024;
+pub(super) const MAX_POINTER_BYTES: u64 = 1024;
 /// How a pointer begins: as the specification has it, and as the first releases wrote it.
 const POINTER_VERSIONS: [&str; 2] =
     ["version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/"];
@@ -24,7 +24,21 @@ const POINTER_VERSIONS: [&str; 2] =
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Pointers {
     pub submodules: Vec<Submodule>,
-    pub large_files: Vec<PathBuf>,
+    pub large_files: Vec<LargeFile>,
+}
+
+/// A file that holds a pointer, and the repository whose file it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LargeFile {
+    pub path: PathBuf,
+    pub repository: GitUrl,
+}
+
+impl LargeFile {
+    /// The same, seen from a checkout that has its own at `directory`.
+    pub(super) fn below(self, directory: &Path) -> Self {
+        Self { path: directory.join(self.path), repository: self.repository }
+    }
 }
 
 /// A directory that is empty, and the commit of another repository that belongs there.
@@ -43,11 +57,11 @@ struct Entry {
 
 impl Repository<'_> {
     /// What the checkout below `directory` only points to, and below every other directory of it that a symbolic link in there
-    /// leads to.
+    /// leads to. `url` is where the repository is from.
     ///
     /// # Errors
     /// If git fails.
-    pub async fn pointers(&self, directory: &Path) -> Result<Pointers, Failure> {
+    pub async fn pointers(&self, url: &GitUrl, directory: &Path) -> Result<Pointers, Failure> {
         let entries = self.entries().await?;
         let root = &self.git.repository;
         let below = directories_to_search(root, directory, &entries);
@@ -59,7 +73,7 @@ impl Repository<'_> {
             match entry.mode.as_str() {
                 "160000" => pointers.submodules.push(submodule(entry)?),
                 "100644" | "100755" if is_pointer(&root.join(&entry.path)) => {
-                    pointers.large_files.push(entry.path.clone());
+                    pointers.large_files.push(LargeFile { path: entry.path.clone(), repository: url.clone() });
                 }
                 _ => (),
             }

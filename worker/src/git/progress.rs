@@ -56,7 +56,8 @@ fn write(f: &mut impl fmt::Write, bytes: u64, time: Duration) -> fmt::Result {
     write!(f, "{} had arrived after {time_as_said}, {} a second", Bytes(bytes.into()), Bytes(rate))
 }
 
-struct Bytes(u128);
+/// A number of bytes, as people say it.
+pub(super) struct Bytes(pub(super) u128);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

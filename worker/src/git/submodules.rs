@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use contract::{GitUrl, Project};
 
 use super::pointers::{Pointers, Submodule};
-use super::{QUESTION_TIME_LIMIT, Repository, make_directories};
+use super::{QUESTION_TIME_LIMIT, Repository, make_directories, place};
 use crate::failure::{Failure, Kind, OrFail};
 
 /// Most submodules of one deployment, those of submodules included.
@@ -42,8 +42,8 @@ impl<'a> Repository<'a> {
         let mut parents = Vec::new();
         self.fetch_those(project, (&project.git_url, Path::new("")), submodules, &mut moves, &mut parents).await?;
         while let Some(Parent { repository, url, path }) = parents.pop() {
-            let found = repository.pointers(Path::new(".")).await?;
-            pointers.large_files.extend(found.large_files.iter().map(|file| path.join(file)));
+            let found = repository.pointers(&url, Path::new(".")).await?;
+            pointers.large_files.extend(found.large_files.into_iter().map(|file| file.below(&path)));
             let place = (&url, path.as_path());
             repository.fetch_those(project, place, &found.submodules, &mut moves, &mut parents).await?;
         }
@@ -141,21 +141,10 @@ fn own_url(project: &Project, parent: &GitUrl, text: &str) -> anyhow::Result<Git
     Ok(url)
 }
 
-/// Puts a fetched tree into its place: an empty directory, to which no symbolic link leads. git made it so, and nothing else
-/// has run.
+/// Puts a fetched tree into its place, an empty directory.
 fn put(Move { from, checkout, path }: &Move) -> anyhow::Result<()> {
     let doing = || format!("putting submodule {} into its place", path.display());
-    let mut place = checkout.clone();
-    for part in path.components() {
-        place.push(part);
-        let kind = fs::symlink_metadata(&place).with_context(doing)?.file_type();
-        if !kind.is_dir() {
-            bail!("{}: {} is no directory", doing(), place.display());
-        }
-    }
-    if !place.starts_with(checkout) || path.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
-        bail!("{}: it lies outside of the checkout", doing());
-    }
+    let place = place::directory(checkout, path).with_context(doing)?;
     // Fails if the directory is not empty.
     fs::rename(from, &place).with_context(doing)
 }
