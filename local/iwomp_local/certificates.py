@@ -36,5 +36,9 @@ class Authority:
 
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert("localhost").configure_cert(context)
+        self.certify(context)
         return context
+
+    def certify(self, context: ssl.SSLContext) -> None:
+        """Gives a server another certificate, from its next connection on."""
+        self._authority.issue_cert("localhost").configure_cert(context)

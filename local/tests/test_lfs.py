@@ -14,7 +14,7 @@ from registered import Registered
 
 from iwomp_local.certificates import Authority
 from iwomp_local.emulator import Emulator
-from iwomp_local.git_server import Access, Anybody, BearerToken, Password, Token
+from iwomp_local.git_server import Access, Anybody, BearerToken, Password, Request, Token
 from iwomp_local.repository import Repository
 
 CANARY = "canary-of-lfs"
@@ -114,14 +114,35 @@ def test_a_file_that_the_host_does_not_have_is_named(hosts: Registered) -> None:
     assert "git lfs push --all" in log
 
 
-def test_a_bundle_may_hold_what_is_no_certificate(hosts: Registered) -> None:
-    """git leaves it out; the HTTPS client alone would end the worker over it, without a word."""
+def test_a_bundle_may_hold_several_authorities(hosts: Registered) -> None:
     url, repository = hosts.serve(hosts.own, "demo", Token(CANARY))
     repository.commit("large", {"deploy.sh": LOOK, "data": hosts.own.keep("demo", CONTENT)})
-    # As a bundle of many authorities has them: one that is none of TLS's.
-    bundle = f"{Authority().bundle}{hosts.authority.bundle}"
+    bundle = f"# ours\n{Authority().bundle}\n{hosts.authority.bundle}"
     outcome, log = hosts.deploy({"gitUrl": url, "caBundle": bundle, "lfs": "fetch"}, TOKEN)
     assert outcome["outcome"] == "deployed", log
+
+
+class SwitchesAfterGit(list[Request]):
+    """A host's record of requests, which lets it get a certificate of another authority once git has what it wants."""
+
+    def __init__(self, hosts: Registered) -> None:
+        super().__init__()
+        self.context = hosts.own.context
+
+    def append(self, request: Request) -> None:
+        super().append(request)
+        if request.path.endswith("/git-upload-pack"):  # git keeps its connection
+            Authority().certify(self.context)
+
+
+def test_no_authority_but_the_bundles_is_trusted_with_the_credential(hosts: Registered) -> None:
+    url, repository = hosts.serve(hosts.own, "demo", Token(CANARY))
+    repository.commit("large", {"deploy.sh": LOOK, "data": hosts.own.keep("demo", CONTENT)})
+    hosts.own.requests = SwitchesAfterGit(hosts)
+    outcome, log = hosts.deploy({"gitUrl": url, "caBundle": hosts.authority.bundle, "lfs": "fetch"}, TOKEN)
+    assert (outcome["outcome"], outcome["class"]) == ("failed", "git"), log
+    assert "certificate" in outcome["reason"]
+    assert asked(hosts, "/info/lfs/") == []
 
 
 def test_over_ssh_fetch_is_an_error_of_the_register(hosts: Registered) -> None:

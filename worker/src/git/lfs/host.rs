@@ -234,7 +234,8 @@ async fn read(mut response: HttpResponse, mut take: impl FnMut(&[u8]) -> Result<
     }
 }
 
-/// The certificates of `bundle` and no others. What is no certificate that TLS could use is left out, as git leaves it out.
+/// The certificates of `bundle` and no others. git has taken the bundle by now, and its TLS takes more than ours does: what is
+/// left over is left out, for the client panics over it.
 fn trust_only(bundle: &str) -> anyhow::Result<TrustStore> {
     let blocks = bundle.split_inclusive("-----END CERTIFICATE-----");
     let usable: Vec<_> = blocks
