@@ -57,6 +57,8 @@ class Expected:
     outcome: str
     classes: frozenset[str] = frozenset()
     marks: frozenset[str] = frozenset()
+    says: str = ""
+    """A part of the reason that people are told."""
 
 
 def deployed(*marks: str) -> Expected:
@@ -67,8 +69,8 @@ def refused(*classes: str) -> Expected:
     return Expected("refused", frozenset(classes))
 
 
-def failed(*classes: str) -> Expected:
-    return Expected("failed", frozenset(classes or ("git",)))
+def failed(*classes: str, says: str = "") -> Expected:
+    return Expected("failed", frozenset(classes or ("git",)), says=says)
 
 
 SUPERSEDED = Expected("superseded")

@@ -49,6 +49,8 @@ def objections(case: Case, world: World, run: Run, home: Snapshot) -> list[str]:
         found.append("the worker had to be killed")
     if word != case.expected.outcome or (case.expected.classes and kind not in case.expected.classes):
         found.append(f"it ended with {word} ({kind}) and not with {case.expected.outcome} {set(case.expected.classes)}")
+    if case.expected.says not in str(line.get("reason")):
+        found.append(f"its reason is {line.get('reason')!r}, which does not say {case.expected.says!r}")
     if (run.status == 0) is not (case.expected.outcome in {"deployed", "superseded"}):
         found.append(f"its exit status is {run.status}")
     if (marks := world.marks()) != case.expected.marks:

@@ -233,7 +233,20 @@ def advertisements() -> Iterator[Case]:
         "sends a packet that is no packet": (failed("git"), body_at_start(b"zzzzversion 2\n")),
         "sends a packet that is cut off": (failed("git"), body_at_start(b"fff0version 2\n")),
         "sends nothing": (ENDLESS, at(ADVERTISEMENT, lambda _: Reply(headers=(SMART,)))),
-        "sends HTML": (failed("git"), at(ADVERTISEMENT, lambda _: Reply(body=b"<html>log in</html>"))),
+        "sends a page of one line": (
+            PAGE,
+            at(ADVERTISEMENT, lambda _: Reply(headers=(HTML,), body=b"<html>log in</html>")),
+        ),
+        "sends a page that does not say what it is": (PAGE, at(ADVERTISEMENT, lambda _: Reply(body=b"log in"))),
+        "sends a page of several lines": (
+            PAGE,
+            at(ADVERTISEMENT, lambda _: Reply(headers=(HTML,), body=b"<html>\nlog in\n")),
+        ),
+        "sends an empty page": (PAGE, at(ADVERTISEMENT, lambda _: Reply(headers=(HTML,)))),
+        "sends a page to the second question": (
+            PAGE,
+            at(REFS, lambda _: Reply(headers=(HTML,), body=b"<html>log in</html>")),
+        ),
         "sends HTML as if it were git": (
             failed("git"),
             at(ADVERTISEMENT, lambda _: Reply(headers=(SMART,), body=b"<html>")),
@@ -255,6 +268,8 @@ def advertisements() -> Iterator[Case]:
         yield Case(f"the host {name}", expected, host=host, seconds=seconds)
 
 
+HTML = ("Content-Type", "text/html; charset=utf-8")
+PAGE = failed("git", says="is not a Git server: it sends a page")
 SMART = ("Content-Type", "application/x-git-upload-pack-advertisement")
 
 

@@ -6,7 +6,6 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use aws_smithy_types::base64;
@@ -16,6 +15,7 @@ use contract::{Credentials, Project, Scheme, credentials};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
+use super::heard::Heard;
 use super::ssh;
 use crate::private_directory::PrivateDirectory;
 
@@ -106,14 +106,18 @@ impl Access {
         Ok(())
     }
 
-    /// How long the server asked to be left alone, in its last answer that did. git passes on its status and nothing else.
-    pub(super) fn retry_after(&mut self) -> Option<Duration> {
+    /// What the server said by HTTP. git passes on its status and nothing else.
+    pub(super) fn heard(&mut self) -> Heard {
+        self.read_trace().map(|trace| Heard::read(&trace)).unwrap_or_default()
+    }
+
+    fn read_trace(&mut self) -> Option<String> {
         let trace = self.trace.as_mut()?;
         let length = trace.metadata().ok()?.len();
         trace.seek(SeekFrom::Start(length.saturating_sub(MAX_TRACE_BYTES))).ok()?;
         let mut text = Vec::new();
         trace.take(MAX_TRACE_BYTES).read_to_end(&mut text).ok()?;
-        parse_retry_after(&String::from_utf8_lossy(&text))
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 }
 
@@ -130,23 +134,6 @@ pub(super) fn trust_only(bundle: &str, directory: &Path) -> anyhow::Result<[(&'s
 fn memory_file() -> io::Result<fs::File> {
     use rustix::fs::{MemfdFlags, memfd_create};
     Ok(memfd_create("iwomp-http", MemfdFlags::CLOEXEC)?.into())
-}
-
-fn parse_retry_after(trace: &str) -> Option<Duration> {
-    let mut values = trace.lines().filter_map(|line| {
-        let (name, value) = line.split_once("<= Recv header: ")?.1.split_once(':')?;
-        name.eq_ignore_ascii_case("retry-after").then_some(value.trim())
-    });
-    wait_asked_for(values.next_back()?)
-}
-
-/// The value of a `Retry-After` header: seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
-pub(super) fn wait_asked_for(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    Duration::try_from(date.duration_since(jiff::Timestamp::now())).ok()
 }
 
 /// What a host is told over HTTPS. The values hold no line break: that is part of their type's promise.
@@ -302,26 +289,6 @@ mod tests {
         let [file, directory] = access.settings.as_slice() else { panic!("{:?}", access.settings) };
         assert!(fs::read_to_string(file.strip_prefix("http.sslCAInfo=").unwrap()).unwrap().starts_with("-----BEGIN"));
         assert_eq!(fs::read_dir(directory.strip_prefix("http.sslCAPath=").unwrap()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_server_says_how_long_to_wait_in_seconds_or_by_a_date() {
-        let trace = |header: &str| {
-            format!(
-                "1 http.c:872 => Send header: Retry-After: 9\n2 http.c:872 <= Recv header: {header}\n3 http.c:872 <= Recv header:\n"
-            )
-        };
-        assert_eq!(parse_retry_after(&trace("Retry-After: 7")), Some(Duration::from_secs(7)));
-        assert_eq!(parse_retry_after(&trace("retry-after: 120 ")), Some(Duration::from_secs(120)));
-        for nothing in
-            ["Content-Length: 7", "Retry-After: soon", "Retry-After: -1", "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"]
-        {
-            assert_eq!(parse_retry_after(&trace(nothing)), None, "{nothing}");
-        }
-        let later = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3600);
-        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&later).unwrap();
-        let wait = parse_retry_after(&trace(&format!("Retry-After: {date}"))).unwrap().as_secs();
-        assert!((3500..=3600).contains(&wait), "{wait}");
     }
 
     #[test]

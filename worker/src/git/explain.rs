@@ -40,18 +40,17 @@ const fn known(nature: Nature, problem: &'static str, advice: &'static str) -> E
 const MISSING_BRANCH: Explanation =
     known(Lasting, "the branch does not exist there", "push the branch, or correct the branch in the trigger");
 
-/// git takes a page of one line for a server without branches.
-const MISSING_BRANCH_OVER_HTTPS: Explanation = known(
-    Lasting,
-    "the branch does not exist there",
-    "push the branch, or correct the branch in the trigger; if it is there, what answers may be no Git server but a page, as a \
-     sign-in page or a proxy sends it: correct gitUrl, or let the build through",
-);
-
 /// What it means that the server has no such branch.
 pub(super) const fn missing_branch() -> &'static Explanation {
     &MISSING_BRANCH
 }
+
+const NOT_A_GIT_SERVER: Explanation = known(
+    Lasting,
+    "what answers there is not a Git server: it sends a page, as a sign-in page or a proxy does",
+    "correct gitUrl (GitLab's ends in .git); if a sign-in page or a proxy stands in front of the Git server, let the build \
+     through to it",
+);
 
 const KNOWN: &[Known] = &[
     (&["couldn't find remote ref"], MISSING_BRANCH),
@@ -122,15 +121,7 @@ const KNOWN: &[Known] = &[
             "add the public key to the repository as a deploy key (reading is enough), or store the right private key",
         ),
     ),
-    (
-        &["info/refs not valid"],
-        known(
-            Lasting,
-            "what answers there is not a Git server: it sends a page, as a sign-in page or a proxy does",
-            "correct gitUrl (GitLab's ends in .git); if a sign-in page or a proxy stands in front of the Git server, let the \
-             build through to it",
-        ),
-    ),
+    (&["info/refs not valid"], NOT_A_GIT_SERVER),
     (
         &["dumb http transport"],
         known(
@@ -337,11 +328,14 @@ pub(super) fn explain(lines: &[String], project: &Project) -> &'static Explanati
         Some(known) if std::ptr::eq(known, NO_REPOSITORY) && project.git_url.scheme() == Scheme::Ssh => {
             &NO_REPOSITORY_OVER_SSH
         }
-        Some((_, explanation)) if *explanation == MISSING_BRANCH && project.git_url.scheme() == Scheme::Https => {
-            &MISSING_BRANCH_OVER_HTTPS
-        }
         Some((_, explanation)) => explanation,
     }
+}
+
+/// The same where the last answer was a page: git does not see that, and has no words for it.
+pub(super) fn explain_page(lines: &[String], explanation: &'static Explanation) -> &'static Explanation {
+    let is_unread = lines.iter().any(|line| line.contains("bad line length character"));
+    if is_unread || [&MISSING_BRANCH, &UNKNOWN].contains(&explanation) { &NOT_A_GIT_SERVER } else { explanation }
 }
 
 /// `error: object 0a1b…: badTimezone: invalid author/committer line`: whether every such line names a fault of the list.
@@ -516,10 +510,17 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_one_line_is_hinted_at_where_git_sees_no_branch() {
-        let lines = ["fatal: couldn't find remote ref refs/heads/main".to_owned()];
-        let advice = explain(&lines, &project("")).advice;
-        assert!(advice.contains("push the branch") && advice.contains("a page"), "{advice}");
+    fn a_page_is_the_cause_only_where_git_has_no_better_one() {
+        let of_a_page = |line: &str| {
+            let lines = [line.to_owned()];
+            explain_page(&lines, explain(&lines, &project(""))).problem
+        };
+        for line in
+            ["fatal: couldn't find remote ref refs/heads/main", "fatal: remote-curl: bad line length character: <htm"]
+        {
+            assert!(of_a_page(line).starts_with("what answers there is not a Git server"), "{line}");
+        }
+        assert!(of_a_page("fatal: early EOF").starts_with("the Git host did not answer"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use contract::{Branch, CommitId, Credentials, GitUrl, Project};
 
 use super::access::Access;
 use super::explain::{self, Explanation, explain};
+use super::heard::Heard;
 use super::patience::Patience;
 use super::progress::Progress;
 use super::{QUESTION_TIME_LIMIT, REF, Repository};
@@ -113,12 +114,17 @@ impl Repository<'_> {
                     _ => failure,
                 }
             })?;
-        let mut setback = |explanation| Setback { explanation, retry_after: access.retry_after() };
-        // How git ends, without a word, if nothing is left to fetch once the lookalikes are left out.
-        if answer.status.code() == Some(1) && answer.stderr.is_empty() {
-            return Ok(Some(setback(explain::missing_branch())));
+        if answer.status.success() {
+            return Ok(None);
         }
-        Ok((!answer.status.success()).then(|| setback(explain(&answer.stderr, project))))
+        let explanation = match answer.stderr.as_slice() {
+            // How git ends, without a word, if nothing is left to fetch once the lookalikes are left out.
+            [] if answer.status.code() == Some(1) => explain::missing_branch(),
+            lines => explain(lines, project),
+        };
+        let Heard { retry_after, is_a_page } = access.heard();
+        let explanation = if is_a_page { explain::explain_page(&answer.stderr, explanation) } else { explanation };
+        Ok(Some(Setback { explanation, retry_after }))
     }
 
     /// A directory with the one program beside git itself that a fetch may use. A server can tell git to get a pack from any

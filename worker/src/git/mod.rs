@@ -6,6 +6,7 @@ mod command;
 mod commit;
 mod explain;
 mod fetch;
+mod heard;
 mod lent_access;
 mod lfs;
 mod line;

@@ -553,7 +553,7 @@ async fn a_server_that_asks_to_be_left_alone_is_heard() {
     ]);
     let answer = repository.git.run("asking", command, QUESTION_TIME_LIMIT).await.unwrap();
     assert_eq!(explain::explain(&answer.stderr, &project).nature, explain::Nature::Passing, "{:?}", answer.stderr);
-    assert_eq!(access.retry_after(), Some(Duration::from_secs(7)));
+    assert_eq!(access.heard().retry_after, Some(Duration::from_secs(7)));
 }
 
 /// Serves nothing but `status`, which may have headers behind it.

@@ -25,8 +25,9 @@ use tokio::time::timeout;
 
 use super::batch::{Batch, Download, MEDIA_TYPE, question};
 use super::pointer::Object;
-use crate::git::access::{HttpsCredential, wait_asked_for};
+use crate::git::access::HttpsCredential;
 use crate::git::explain::Nature;
+use crate::git::heard::wait_asked_for;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until an answer begins, and between two pieces of it.
