@@ -221,7 +221,7 @@ class Pipeline:
         try:
             name = f"/{self.config_path}/{project}"
             entry = json.loads(self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-        except (ClientError, ValueError):
+        except (ClientError, ValueError, RecursionError):
             return None
         url = entry.get("gitUrl") if isinstance(entry, dict) else None
         return url if isinstance(url, str) else None

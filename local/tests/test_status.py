@@ -135,6 +135,18 @@ def test_an_error_cannot_draw_on_the_terminal_either(monkeypatch: pytest.MonkeyP
     assert capsys.readouterr().err == "error: one?[2J\n?two\n"
 
 
+def test_a_register_entry_that_cannot_be_read_has_no_url(emulator: Emulator) -> None:
+    pipeline = Two(emulator, ("true",), ("true",)).pipeline
+    entries = (DEEP, f'{{"gitUrl": {DEEP}', "[]", '{"gitUrl": 5}', '{"gitUrl": "https://git.example/r"}')
+    found = []
+    for text in entries:
+        emulator.client("ssm").put_parameter(
+            Name=f"/{pipeline.config_path}/first", Value=text, Type="String", Overwrite=True
+        )
+        found.append(pipeline.git_url("first"))
+    assert found == [None, None, None, None, "https://git.example/r"]
+
+
 def test_a_line_that_is_no_outcome_is_none() -> None:
     for line in (f'{{"outcome": {DEEP}', '{"outcome": 5}', '["outcome"]', '"outcome"'):
         assert outcome_of(line) is None
