@@ -37,6 +37,20 @@ const KEYS: [&str; 21] = [
 /// What an entry may hold only if the parameter is encrypted. An SSH key never stands here: it has no place in the article.
 const SECRET_KEYS: [&str; 2] = ["authToken", "basicPassword"];
 
+/// Whether what stands under a key of an entry is a secret, wherever it stands.
+#[must_use]
+pub fn is_secret(key: &str) -> bool {
+    SECRET_KEYS.contains(&key)
+}
+
+/// Checks what is laid under every entry, as far as it can be checked by itself.
+///
+/// # Errors
+/// Names the key and the rule.
+pub fn check_default(default: Document<'_>) -> Result<(), DocumentError> {
+    read_default(default).map(|_| ())
+}
+
 /// How a parameter is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {

@@ -99,6 +99,26 @@ pub enum Fate {
     Wait,
     /// It came often enough (failed) or waited long enough (expired), and becomes a dead letter with this outcome.
     GiveUp(Outcome),
+    /// It has become one.
+    GivenUp,
+}
+
+impl Fate {
+    /// Whether the queue is to forget the message.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Leave | Self::GivenUp)
+    }
+
+    /// What the launcher says of it.
+    #[must_use]
+    pub fn told(&self) -> contract::Fate {
+        match self {
+            Self::Leave => contract::Fate::Answered,
+            Self::Wait | Self::GiveUp(_) => contract::Fate::Waits,
+            Self::GivenUp => contract::Fate::GivenUp,
+        }
+    }
 }
 
 /// Decides on a message that was received `tries` times and has `waited` in the queue.

@@ -69,8 +69,8 @@ impl Launcher {
         let mut response = SqsBatchResponse::default();
         for Verdict { record, report, fate, .. } in verdicts {
             let now = (self.now)();
-            report::print(&report, delivery::tries(record), delivery::waited(record, now), now);
-            if fate != Fate::Leave {
+            report::print(&report, fate.told(), delivery::tries(record), delivery::waited(record, now), now);
+            if !fate.is_settled() {
                 response.add_failure(record.message_id.clone().unwrap_or_default());
             }
         }
@@ -317,7 +317,7 @@ impl Launcher {
         let body = verdict.record.body.as_deref().unwrap_or_default();
         match queue::give_up(&self.aws.sqs, &self.environment.dead_letter_queue_url, body).await {
             Ok(()) => {
-                verdict.fate = Fate::Leave;
+                verdict.fate = Fate::GivenUp;
                 verdict.report.outcome = outcome;
             }
             Err(AwsError { reason, .. }) => {

@@ -1,0 +1,14 @@
+//! What becomes of a trigger when the launcher has looked at it: it stands beside the outcome, which does not always tell.
+
+use crate::word::words;
+
+words! {
+    pub enum Fate {
+        /// It has left the queue for good.
+        Answered = "answered",
+        /// It comes back.
+        Waits = "waits",
+        /// It lies in the dead-letter queue.
+        GivenUp = "given_up",
+    }
+}
