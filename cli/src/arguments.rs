@@ -1,0 +1,246 @@
+//! The command line: every command with its options and an example, and nothing that happens because of them.
+
+use std::time::Duration;
+
+use anstream::ColorChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use contract::{Branch, CommitId, ConfigPath, NameError, ProjectName, is_trigger_id};
+
+/// Looks at a deployment pipeline and works with it, from wherever AWS can be reached.
+#[derive(Debug, Parser)]
+#[command(name = "iwomp", version = env!("IWOMP_VERSION"), max_term_width = 100, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub place: Place,
+    /// Whether to use colours; NO_COLOR is heeded, too
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Colour,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  iwomp status                                     what is live, runs and waits
+  iwomp trigger demo main                          ask for a deployment, as CI does
+  iwomp status demo --json | jq '.projects[0].live'
+
+Exit statuses: 0 done, 1 failed, 2 usage, 3 refused, 4 waiting or timed out, 5 no such thing, 6 AWS could not be asked.
+All of them, and the shapes of --json, are in docs/commands.md.";
+
+/// Which pipeline is meant. Unless one is named, a local stack that is up.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Name of the pipeline [default: iwomp-in-aws]
+    #[arg(long, global = true, env = "IWOMP_CONFIG_PATH", value_name = "NAME", value_parser = ConfigPath::parse)]
+    pub config_path: Option<ConfigPath>,
+    /// AWS region; unless given, as the AWS CLI finds it
+    #[arg(long, global = true, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Profile of the AWS configuration to take credentials and region from
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub profile: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What is live, what runs, what waits, how it ended, and what was refused or given up
+    Status(StatusArguments),
+    /// The registered projects
+    Projects(ProjectsArguments),
+    /// What the register says, and what is wrong in it
+    #[command(subcommand)]
+    Register(RegisterCommand),
+    /// The log of a build, and its result
+    Logs(LogsArguments),
+    /// Follow a trigger from the queue to the end of its build, and end as that does
+    Wait(WaitArguments),
+    /// Ask for a deployment, as CI does, after the checks that would refuse it
+    Trigger(TriggerArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Of this project only, with more of it
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: Option<ProjectName>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct ProjectsArguments {
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RegisterCommand {
+    /// A project's entry as it holds, and which parameter each value is from
+    Show(ShowArguments),
+    /// Every fault in the register, with its parameter and key
+    Lint(ProjectsArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    /// Of the build that this trigger started; unless given, of the newest build
+    #[arg(long, value_name = "ID", value_parser = trigger_id, conflicts_with = "build")]
+    pub trigger: Option<String>,
+    /// Of this build
+    #[arg(long, value_name = "ID")]
+    pub build: Option<String>,
+    /// Go on until the build is over
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How long to follow, at most
+    #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
+    pub timeout: Patience,
+}
+
+#[derive(Debug, Args)]
+pub struct WaitArguments {
+    /// The id that SNS gave it, as `iwomp trigger` and `aws sns publish` print it
+    #[arg(value_parser = trigger_id, required_unless_present_all = ["project", "commit"], conflicts_with_all = ["project", "commit"])]
+    pub trigger: Option<String>,
+    /// The latest trigger of this project that pinned the commit
+    #[arg(long, requires = "commit", value_parser = ProjectName::parse)]
+    pub project: Option<ProjectName>,
+    #[arg(long, requires = "project", value_parser = CommitId::parse)]
+    pub commit: Option<CommitId>,
+    /// How long to wait, at most
+    #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
+    pub timeout: Patience,
+}
+
+/// How long somebody waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience(pub Duration);
+
+#[derive(Debug, Args)]
+pub struct TriggerArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    #[arg(value_parser = branch)]
+    pub branch: Branch,
+    /// Deploy exactly this commit, not the head: the full id
+    #[arg(long, value_parser = CommitId::parse)]
+    pub commit: Option<CommitId>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Of commands that read.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print one JSON document instead of text; docs/schemas/ has its shape
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of commands that change something.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Check, and say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Arguments {
+    #[must_use]
+    pub fn color(&self) -> ColorChoice {
+        match self.color {
+            Colour::Auto => ColorChoice::Auto,
+            Colour::Always => ColorChoice::Always,
+            Colour::Never => ColorChoice::Never,
+        }
+    }
+}
+
+/// A branch by its name, or as CI systems call it: the one prefix that a trigger may have.
+fn branch(text: &str) -> Result<Branch, NameError> {
+    Branch::parse(text.strip_prefix("refs/heads/").unwrap_or(text))
+}
+
+fn trigger_id(text: &str) -> Result<String, &'static str> {
+    is_trigger_id(text)
+        .then(|| text.to_owned())
+        .ok_or("a trigger's id has 36 letters, as 95df01b4-ee98-5cb9-9903-4c221d41eb5e")
+}
+
+/// `90s`, `10m` or `2h`.
+fn patience(text: &str) -> Result<Patience, &'static str> {
+    const RULE: &str = "a time is a whole number with s, m or h behind it";
+    let split = text.len().checked_sub(1).filter(|&end| text.is_char_boundary(end)).ok_or(RULE)?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(RULE),
+    };
+    let number: u64 = number.parse().map_err(|_| RULE)?;
+    number.checked_mul(seconds).map(Duration::from_secs).map(Patience).ok_or(RULE)
+}
+
+impl Place {
+    /// Whether the user has said anything of where to look.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.config_path.is_some() || self.region.is_some() || self.profile.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_has_its_unit() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("0s", 0)] {
+            assert_eq!(patience(text).unwrap().0.as_secs(), seconds);
+        }
+        for bad in ["", "9", "h", "-1s", "1.5h", "1d", "18446744073709551615h", "9ä"] {
+            assert!(patience(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_held_to_the_contract_before_anything_is_asked() {
+        for (arguments, said) in [
+            (["trigger", "_default", "main"], "project must be 1 to 63"),
+            (["trigger", "demo", "a b"], "it has a blank"),
+            (["trigger", "demo", "refs/tags/v1"], "must be the short name of a branch"),
+        ] {
+            let error = Arguments::try_parse_from(["iwomp"].into_iter().chain(arguments)).unwrap_err();
+            assert_eq!(error.exit_code(), i32::from(crate::exit::Exit::Usage.code()));
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+}

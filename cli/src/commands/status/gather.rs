@@ -1,0 +1,316 @@
+//! Asks for the facts of `status`: what concerns all projects once for all of them, the rest side by side.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_sdk_codebuild::types::Build;
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::types::Parameter;
+use contract::{Branch, CommitId, Deployed, Fate, ProjectName, Report, parameter, variable};
+use iwomp_aws::ending::Ending;
+use iwomp_aws::parameters::{Depth, Register, below};
+use iwomp_aws::{aws_error, builds};
+use jiff::Timestamp;
+
+use super::{Ended, Live, ProjectStatus, Queue, Running, Status, Waiting, Where, Word};
+use crate::launcher_log::{self, Lines, Said};
+use crate::parallel::each;
+use crate::pipeline::Pipeline;
+use crate::register::{self, Pause};
+use crate::when;
+
+/// Of a project. One builds at a time, so that the newest that has ended is among them.
+const BUILDS: usize = 3;
+/// What CodeBuild describes in one call.
+const BUILDS_IN_A_CALL: usize = 100;
+/// Of 10 parameters each: as many as SSM keeps in a region.
+const MAX_PAGES: usize = 1000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// As long as SQS keeps a dead letter.
+const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Of all projects, or of one. None is in it if that one is not registered.
+pub async fn status(pipeline: &Pipeline, only: Option<&ProjectName>, now: Timestamp) -> Result<Status> {
+    let register = async {
+        let register = Register::read(&pipeline.ssm, &pipeline.config_path).await?;
+        let mut projects = register.projects();
+        projects.retain(|project| only.is_none_or(|only| only == project));
+        let builds = builds_of(pipeline, &projects).await?;
+        let ends = ends(pipeline, &projects, &builds).await?;
+        Ok((register, projects, builds, ends))
+    };
+    let pauses = format!("/{}-paused", pipeline.config_path);
+    let before = |time| now.checked_sub(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    let (register, paused, records, said, refused, queue) = tokio::try_join!(
+        register,
+        below(&pipeline.ssm, &pauses, Depth::Children, MAX_PAGES),
+        records_of(pipeline, only),
+        launcher_log::since(pipeline, launcher_log::horizon(pipeline, now), Lines::All),
+        launcher_log::since(pipeline, before(DAY), Lines::Refused),
+        queue(pipeline),
+    )?;
+    let (register, projects, builds, ends) = register;
+    let given_up = match queue.given_up {
+        0 => Vec::new(),
+        _ => launcher_log::since(pipeline, before(DEAD_LETTERS_KEPT), Lines::Ends).await?,
+    };
+    let mut words = Words::sort(said, refused, given_up);
+    let mut found = Vec::new();
+    for ((project, builds), last) in projects.into_iter().zip(builds).zip(ends) {
+        let name = parameter::paused(&pipeline.config_path, &project);
+        found.push(ProjectStatus {
+            fault: fault(pipeline, &register, &project),
+            applied: builds.is_some(),
+            paused: paused.iter().find(|parameter| parameter.name() == Some(&name)).map(Pause::of),
+            live: records.iter().filter(|record| record.project == project.as_str()).map(Record::live).collect(),
+            running: builds.iter().flatten().filter(|build| !builds::has_ended(build)).map(running).collect(),
+            last,
+            waiting: words.waiting.remove(&project).unwrap_or_default(),
+            refused: words.refused.remove(&project).unwrap_or_default(),
+            given_up: words.given_up.remove(&project).unwrap_or_default(),
+            project,
+        });
+    }
+    let description = &pipeline.description;
+    Ok(Status {
+        pipeline: Where {
+            config_path: description.config_path.clone(),
+            account: description.account.clone(),
+            region: description.region.clone(),
+            iwomp: description.iwomp.clone(),
+        },
+        at: now,
+        projects: found,
+        elsewhere: if only.is_none() { words.elsewhere() } else { Vec::new() },
+        queue,
+    })
+}
+
+fn fault(pipeline: &Pipeline, register: &Register, project: &ProjectName) -> Option<String> {
+    let entry = register.find(&parameter::register(&pipeline.config_path, project))?;
+    let default = register.find(&parameter::default(&pipeline.config_path));
+    register::read(entry, default)?.err().map(|error| error.to_string())
+}
+
+/// The newest builds of each project, newest first. None: CodeBuild knows no such project.
+async fn builds_of(pipeline: &Pipeline, projects: &[ProjectName]) -> Result<Vec<Option<Vec<Build>>>> {
+    let ids = each(projects, |project| async move {
+        let build_project = pipeline.build_project(project);
+        match builds::page(&pipeline.codebuild, &build_project, None).await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+                Ok(None)
+            }
+            page => {
+                let page = page.map_err(aws_error).with_context(|| format!("reading the builds of {build_project}"))?;
+                Ok(Some(page.ids.unwrap_or_default().into_iter().take(BUILDS).collect::<Vec<_>>()))
+            }
+        }
+    })
+    .await?;
+    let all: Vec<String> = ids.iter().flatten().flatten().cloned().collect();
+    let described = each(all.chunks(BUILDS_IN_A_CALL), |ids| async move {
+        let builds = builds::get(&pipeline.codebuild, ids.to_vec()).await;
+        builds.map_err(aws_error).context("reading what CodeBuild knows of the newest builds")
+    })
+    .await?;
+    let mut described: HashMap<_, _> =
+        described.into_iter().flatten().filter_map(|build| Some((build.id()?.to_owned(), build))).collect();
+    let mut of = |ids: Vec<String>| ids.iter().filter_map(|id| described.remove(id)).collect();
+    let ours =
+        |builds: Vec<Build>| builds.into_iter().filter(|build| builds::is_of(build, &pipeline.config_path)).collect();
+    Ok(ids.into_iter().map(|ids| ids.map(&mut of).map(ours)).collect())
+}
+
+fn running(build: &Build) -> Running {
+    Running {
+        build: build.id().unwrap_or_default().to_owned(),
+        branch: builds::branch(build),
+        commit: asked(build),
+        trigger: builds::variable_of(build, variable::TRIGGER).map(str::to_owned),
+        started: build.start_time().and_then(when::of_aws),
+        phase: build.current_phase().map(str::to_owned),
+    }
+}
+
+/// The commit that a build was told to deploy or to go back to, if one was named.
+fn asked(build: &Build) -> Option<CommitId> {
+    let named = builds::variable_of(build, variable::COMMIT).or_else(|| builds::variable_of(build, variable::ROLLBACK));
+    named.and_then(|text| CommitId::parse(text).ok())
+}
+
+/// How the newest build that is over ended, of each project.
+async fn ends(
+    pipeline: &Pipeline,
+    projects: &[ProjectName],
+    builds: &[Option<Vec<Build>>],
+) -> Result<Vec<Option<Ended>>> {
+    each(projects.iter().zip(builds), |(project, builds)| async move {
+        let Some(build) = builds.iter().flatten().find(|build| builds::has_ended(build)) else { return Ok(None) };
+        let ending = Ending::of(build, project, &pipeline.ssm, &pipeline.config_path).await?;
+        Ok(ending.map(|ending| Ended::of(ending.report, build)))
+    })
+    .await
+}
+
+impl Ended {
+    fn of(report: Report, build: &Build) -> Self {
+        Self {
+            build: report.build.unwrap_or_default(),
+            outcome: report.outcome,
+            class: report.class,
+            reason: report.reason,
+            branch: report.branch,
+            commit: report.commit,
+            trigger: report.trigger,
+            ended: build.end_time().and_then(when::of_aws),
+        }
+    }
+}
+
+/// The record of a branch. A build may have written it, and chosen its name.
+struct Record {
+    project: String,
+    /// As it stands in the parameter's name.
+    encoded: String,
+    branch: Option<Branch>,
+    deployed: Result<Deployed, contract::DocumentError>,
+}
+
+/// What is live of all projects, or of one: fewer calls than asking project by project.
+async fn records_of(pipeline: &Pipeline, only: Option<&ProjectName>) -> Result<Vec<Record>> {
+    let tree = format!("/{}-deployed", pipeline.config_path);
+    let path = only.map_or_else(|| tree.clone(), |project| parameter::seen(&pipeline.config_path, project));
+    let found = below(&pipeline.ssm, &path, Depth::All, MAX_PAGES).await?;
+    Ok(found.iter().filter_map(|parameter| Record::read(parameter, &tree)).collect())
+}
+
+impl Record {
+    /// None: it stands where no record does.
+    fn read(parameter: &Parameter, tree: &str) -> Option<Self> {
+        let (project, encoded) = parameter.name()?.strip_prefix(tree)?.strip_prefix('/')?.split_once('/')?;
+        Some(Self {
+            project: project.to_owned(),
+            encoded: encoded.to_owned(),
+            branch: Branch::decode(encoded),
+            deployed: Deployed::parse(parameter.value().unwrap_or_default()),
+        })
+    }
+
+    fn live(&self) -> Live {
+        let branch = self.branch.as_ref().map_or_else(|| self.encoded.clone(), ToString::to_string);
+        match &self.deployed {
+            Ok(deployed) => Live {
+                branch,
+                commit: Some(deployed.commit.clone()),
+                since: deployed.time.parse().ok(),
+                build: deployed.build.clone(),
+                trigger: deployed.trigger.clone(),
+                held: deployed.held.clone(),
+                fault: self.branch.is_none().then(|| "it has no branch's name".to_owned()),
+            },
+            Err(error) => Live {
+                branch,
+                commit: None,
+                since: None,
+                build: None,
+                trigger: None,
+                held: None,
+                fault: Some(format!("it {error}")),
+            },
+        }
+    }
+}
+
+async fn queue(pipeline: &Pipeline) -> Result<Queue> {
+    let (waiting, given_up) = tokio::try_join!(
+        depth(pipeline, &pipeline.description.queue_url),
+        depth(pipeline, &pipeline.description.dead_letter_queue_url)
+    )?;
+    Ok(Queue { waiting, given_up })
+}
+
+/// How many messages a queue holds, those that somebody has just taken and those that are to come back later among them.
+async fn depth(pipeline: &Pipeline, queue_url: &str) -> Result<u64> {
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let call = pipeline.sqs.get_queue_attributes().queue_url(queue_url).set_attribute_names(Some(names.to_vec()));
+    let answer =
+        call.send().await.map_err(aws_error).with_context(|| format!("counting the messages of {queue_url}"))?;
+    let attributes = answer.attributes.unwrap_or_default();
+    Ok(names.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok()).sum())
+}
+
+/// What the launcher has said, by project.
+pub struct Words {
+    pub waiting: HashMap<ProjectName, Vec<Waiting>>,
+    refused: HashMap<ProjectName, Vec<Word>>,
+    given_up: HashMap<ProjectName, Vec<Word>>,
+    nameless: Vec<Word>,
+}
+
+impl Words {
+    /// `said` is all of the last minutes, `refused` and `ends` are of longer ago.
+    pub fn sort(said: Vec<Said>, refused: Vec<Said>, ends: Vec<Said>) -> Self {
+        let mut words =
+            Self { waiting: HashMap::new(), refused: HashMap::new(), given_up: HashMap::new(), nameless: Vec::new() };
+        let mut waiting: HashMap<_, Vec<_>> = HashMap::new();
+        for said in launcher_log::last_words(said).into_iter().filter(|said| said.fate() == Fate::Waits) {
+            if let Some(project) = said.project() {
+                waiting.entry(project).or_default().push(said);
+            }
+        }
+        words.waiting = waiting.into_iter().map(|(project, said)| (project, in_line(said))).collect();
+        for said in launcher_log::last_words(ends).into_iter().filter(|said| said.fate() == Fate::GivenUp) {
+            words.put(said, |words| &mut words.given_up);
+        }
+        for said in refused {
+            words.put(said, |words| &mut words.refused);
+        }
+        words
+    }
+
+    fn put(&mut self, said: Said, place: impl Fn(&mut Self) -> &mut HashMap<ProjectName, Vec<Word>>) {
+        let project = said.project();
+        let word = Word {
+            project: said.line.project.clone(),
+            branch: said.branch(),
+            at: said.at,
+            trigger: said.line.trigger,
+            outcome: said.line.outcome,
+            class: said.line.class,
+            reason: said.line.reason,
+        };
+        match project {
+            Some(project) => place(self).entry(project).or_default().push(word),
+            None => self.nameless.push(word),
+        }
+    }
+
+    /// What is left when the registered projects have taken theirs.
+    fn elsewhere(self) -> Vec<Word> {
+        let others = self.refused.into_values().chain(self.given_up.into_values()).flatten();
+        let mut words: Vec<_> = self.nameless.into_iter().chain(others).collect();
+        words.sort_by_key(|word| word.at);
+        words
+    }
+}
+
+/// In the order in which the launcher lets them go.
+fn in_line(mut said: Vec<Said>) -> Vec<Waiting> {
+    said.sort_by_key(|said| (said.commit().is_some(), said.waits_since(), said.line.trigger.clone()));
+    let waiting = said.into_iter().zip(1..).map(|(said, place)| Waiting {
+        branch: said.branch(),
+        commit: said.commit(),
+        since: said.waits_since(),
+        trigger: said.line.trigger.unwrap_or_default(),
+        class: said.line.class,
+        reason: said.line.reason,
+        tries: said.line.tries,
+        place,
+    });
+    waiting.collect()
+}

@@ -1,0 +1,188 @@
+//! What the tests share: a pipeline in an AWS that holds what a test puts in, notes what is done to it, and counts the calls.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use anstream::ColorChoice;
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use aws_sdk_codebuild::types::Build;
+use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
+use aws_sdk_sns::types::error::NotFoundException;
+use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use contract::{Branch, CommitId, Description};
+use iwomp_aws::fixtures::{self, config_path};
+use serde_json::{Value, json};
+
+pub use iwomp_aws::fixtures::{BUILD, COMMIT, EPOCH_SECONDS, TRIGGER_ID, build, failed_with, project, record};
+
+use crate::pipeline::Pipeline;
+use crate::terminal::Terminal;
+
+pub fn branch(text: &str) -> Branch {
+    Branch::parse(text).unwrap()
+}
+
+pub fn commit() -> CommitId {
+    CommitId::parse(COMMIT).unwrap()
+}
+
+pub fn parameter(name: &str, value: &str) -> Parameter {
+    Parameter::builder().name(name).value(value).r#type(ParameterType::String).build()
+}
+
+/// The register entry of a project: what it must have, and `more`.
+pub fn entry(project: &str, more: &str) -> Parameter {
+    let mut entry = json!({"gitUrl": "https://git.example/x.git", "command": "deploy.sh"});
+    let more: Value = serde_json::from_str(more).unwrap();
+    entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    parameter(&format!("/iwomp-in-aws/{project}"), &entry.to_string())
+}
+
+/// What somebody has read so far.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A pipe without colours, and what came out of it; what is said about the answer goes nowhere.
+pub fn terminal() -> (Terminal, Kept) {
+    let kept = Kept::default();
+    (Terminal::to(kept.clone(), io::sink(), None, ColorChoice::Never), kept)
+}
+
+/// An AWS in which nothing has happened, unless said.
+pub struct Aws {
+    pub parameters: Vec<Parameter>,
+    /// Oldest first.
+    pub builds: Vec<Build>,
+    /// The versions of what is live of demo's main.
+    pub live: Vec<String>,
+    /// What the launcher has said, and when, in seconds since the epoch.
+    pub lines: Vec<(i64, Value)>,
+    /// The ARNs of the topics that are there.
+    pub topics: Vec<&'static str>,
+    /// Messages in the queue and in the dead-letter queue.
+    pub messages: [u64; 2],
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        let topics = vec!["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--demo"];
+        Self {
+            parameters: Vec::new(),
+            builds: Vec::new(),
+            live: Vec::new(),
+            lines: Vec::new(),
+            topics,
+            messages: [0, 0],
+        }
+    }
+}
+
+/// What was done to it.
+#[derive(Default)]
+pub struct Done {
+    /// Topic and message.
+    pub published: Vec<(String, Value)>,
+}
+
+type Noted = Arc<Mutex<Done>>;
+
+impl Aws {
+    pub fn with<const COUNT: usize>(parameters: [Parameter; COUNT]) -> Self {
+        Self { parameters: parameters.to_vec(), ..Self::default() }
+    }
+
+    pub fn pipeline(self) -> (Pipeline, Noted) {
+        let done = Noted::default();
+        let description = include_str!("../../contract/tests/description.json");
+        let pipeline = Pipeline {
+            config_path: config_path(),
+            description: Description::parse(description, &config_path()).unwrap(),
+            codebuild: fixtures::codebuild(self.builds.clone(), 100),
+            logs: logs(&self.lines),
+            sns: self.sns(&done),
+            sqs: self.sqs(),
+            ssm: self.ssm(),
+        };
+        (pipeline, done)
+    }
+
+    fn sns(&self, done: &Noted) -> aws_sdk_sns::Client {
+        use aws_sdk_sns::Client;
+        let topics = self.topics.clone();
+        let unknown = mock!(Client::publish)
+            .match_requests(move |input| !topics.contains(&input.topic_arn().unwrap()))
+            .then_error(|| {
+                PublishError::NotFoundException(NotFoundException::builder().message("no such topic").build())
+            });
+        let done = Arc::clone(done);
+        let publish = mock!(Client::publish).then_compute_output(move |input| {
+            let message = serde_json::from_str(input.message().unwrap()).unwrap();
+            let published = (input.topic_arn().unwrap().to_owned(), message);
+            done.lock().unwrap().published.push(published);
+            PublishOutput::builder().message_id(TRIGGER_ID).build()
+        });
+        mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&unknown, &publish])
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        use aws_sdk_sqs::Client;
+        let [waiting, dead] = self.messages;
+        let count = mock!(Client::get_queue_attributes).then_compute_output(move |input| {
+            let count = if input.queue_url().unwrap().ends_with("-dead") { dead } else { waiting };
+            let name = QueueAttributeName::ApproximateNumberOfMessages;
+            GetQueueAttributesOutput::builder().attributes(name, count.to_string()).build()
+        });
+        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&count])
+    }
+
+    fn ssm(&self) -> aws_sdk_ssm::Client {
+        use aws_sdk_ssm::Client;
+        let parameters = self.parameters.clone();
+        let get = mock!(Client::get_parameters)
+            .match_requests(|input| input.with_decryption() == Some(false))
+            .then_compute_output(move |input| {
+                let is_asked = |parameter: &&Parameter| input.names().iter().any(|name| parameter.name() == Some(name));
+                let found = parameters.iter().filter(is_asked).cloned().collect();
+                GetParametersOutput::builder().set_parameters(Some(found)).build()
+            });
+        let by_path = fixtures::parameters_rule(self.parameters.clone());
+        let [history, no_history] = fixtures::history_rules(self.live.clone());
+        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&get, &by_path, &history, &no_history])
+    }
+}
+
+/// The launcher's log, of which CloudWatch gives all since a time: that it keeps to a pattern is not counted on.
+fn logs(lines: &[(i64, Value)]) -> aws_sdk_cloudwatchlogs::Client {
+    use aws_sdk_cloudwatchlogs::Client;
+    let event = |(seconds, line): &(i64, Value)| {
+        FilteredLogEvent::builder().timestamp(seconds * 1000).message(format!("{line}\n")).build()
+    };
+    let events: Vec<_> = lines.iter().map(event).collect();
+    let filter = mock!(Client::filter_log_events).then_compute_output(move |input| {
+        let since = input.start_time().unwrap();
+        let found = events.iter().filter(|event| event.timestamp().unwrap() >= since).cloned().collect();
+        FilterLogEventsOutput::builder().set_events(Some(found)).build()
+    });
+    mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&filter])
+}

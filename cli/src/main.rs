@@ -1,0 +1,59 @@
+//! `iwomp`: what people do with a pipeline. It needs credentials and the name of the pipeline, and nothing of this repository.
+//!
+//! A command in `commands/` takes its arguments, gathers facts, and shows them: as a view for people, or as JSON in a shape of
+//! its own. [`pipeline`] finds the pipeline, [`exit`] has the one table of how it ends, [`terminal`] is the last place before the
+//! screen. What happened is told by CodeBuild, the records and the launcher's log, never by what a build has printed.
+
+mod arguments;
+mod builds;
+mod commands;
+mod exit;
+#[cfg(test)]
+mod fixtures;
+mod follow;
+mod json;
+mod launcher_log;
+mod local;
+mod parallel;
+mod pipeline;
+mod register;
+mod terminal;
+mod when;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, RegisterCommand};
+use crate::exit::{Exit, Failure};
+use crate::pipeline::Pipeline;
+use crate::terminal::Terminal;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut terminal = Terminal::new(arguments.color());
+    let ended = run(&arguments, &mut terminal);
+    let exit = ended.unwrap_or_else(|failure| {
+        terminal.failure(&failure);
+        failure.exit
+    });
+    exit.into()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let pipeline = &Pipeline::find(&arguments.place, terminal).await?;
+    match &arguments.command {
+        Command::Status(arguments) => commands::status::run(pipeline, arguments, terminal).await,
+        Command::Projects(arguments) => commands::register::projects(pipeline, arguments, terminal).await,
+        Command::Register(RegisterCommand::Show(arguments)) => {
+            commands::register::show_entry(pipeline, arguments, terminal).await
+        }
+        Command::Register(RegisterCommand::Lint(arguments)) => {
+            commands::register::lint(pipeline, arguments, terminal).await
+        }
+        Command::Logs(arguments) => commands::logs::run(pipeline, arguments, terminal).await,
+        Command::Wait(arguments) => commands::wait::run(pipeline, arguments, terminal).await,
+        Command::Trigger(arguments) => commands::trigger::run(pipeline, arguments, terminal).await,
+    }
+}

@@ -1,0 +1,38 @@
+//! Times: exact for programs, relative for people.
+
+use jiff::Timestamp;
+
+/// When something of AWS's happened.
+#[must_use]
+pub fn of_aws(time: &aws_sdk_codebuild::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}
+
+/// How long ago, for people: `3 min ago`.
+#[must_use]
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    format!("{} ago", lasted(now.as_second() - then.as_second()))
+}
+
+/// How long, in the largest unit that it fills: `3 min`.
+#[must_use]
+pub fn lasted(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    for (size, unit) in [(86_400, "d"), (3600, "h"), (60, "min")] {
+        if seconds >= size {
+            return format!("{} {unit}", seconds / size);
+        }
+    }
+    format!("{seconds} s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_largest_unit() {
+        let words = [-5, 0, 59, 60, 7199, 86_399, 86_400, 864_000].map(lasted);
+        assert_eq!(words, ["0 s", "0 s", "59 s", "1 min", "1 h", "23 h", "1 d", "10 d"]);
+    }
+}
