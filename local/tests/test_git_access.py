@@ -1,4 +1,4 @@
-"""`gitAccess` with the real Terraform: private modules of the project's own Git host, over HTTPS with a credential.
+"""`gitAccess` with the real Terraform: private modules of the project's own Git host, with a credential.
 
 Beside it stands a second host, on another port of the same machine, which is trusted and asks for a credential. It must
 never see one. What hostile hosts do stands in hostile_git/lent.py.
@@ -18,6 +18,8 @@ from registered import Registered
 from iwomp_local.emulator import Emulator
 from iwomp_local.git_server import Access, BearerToken, GitServer, Password, Token
 from iwomp_local.places import program
+from iwomp_local.repository import Repository
+from iwomp_local.ssh_server import SshServer
 
 CANARY = "canary-of-git-access"
 TOKEN = {"authToken": CANARY}
@@ -102,3 +104,28 @@ def test_another_host_never_sees_the_lent_credential(hosts: Registered) -> None:
     assert any(request.path.startswith("/outer.git") and request.status == 200 for request in hosts.own.requests)
     assert hosts.other.requests
     assert {(request.status, request.authorization) for request in hosts.other.requests} == {(401, None)}
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["own", "another port"])
+def test_over_ssh_terraform_gets_modules_of_the_own_host_and_port_alone(
+    hosts: Registered, tmp_path: Path, is_own: bool
+) -> None:
+    """The other port is the worst that one can be: it has the same host key, and would let the project's key in."""
+    script = "#!/bin/sh\nterraform init -no-color -input=false && terraform apply -no-color -auto-approve\n"
+    with (
+        SshServer(tmp_path / "ssh") as own,
+        SshServer(tmp_path / "other-ssh", user_key=own.user_key, host_key=own.host_key) as other,
+    ):
+        chosen = own if is_own else other
+        library = Repository.create(chosen.root / "module.git")
+        library.git("update-ref", "refs/tags/v1", library.commit("module", {"main.tf": MODULE.format(word="got it")}))
+        repository = Repository.create(own.root / "demo.git")
+        repository.commit("deploy", {"deploy.sh": script, "main.tf": ROOT.format(url=chosen.url("module"))})
+        known_hosts = f"{own.known_hosts}\n{other.known_hosts}\n"
+        credentials = {"sshPrivateKey": own.private_key, "knownHosts": known_hosts}
+        path = f"{program('terraform').parent}:{os.environ['PATH']}"
+        outcome, log = hosts.deploy({"gitUrl": own.url("demo"), "gitAccess": True}, credentials, path)
+        assert outcome["outcome"] == ("deployed" if is_own else "failed"), log
+        assert ('word = "got it"' in log) is is_own
+        assert other.commands == []
+        assert is_own or "Permission denied" in log
