@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 
 from iwomp_local.boundary.identities import Identity
 from iwomp_local.boundary.snapshot import Project, Snapshot
-from iwomp_local.boundary.witness import TRIED, Testimony, analysed, hearings, simulated
+from iwomp_local.boundary.witness import TRIED, Hearing, analysed, hearings, simulated
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/p--{REGION}--shop"
@@ -111,6 +111,6 @@ def test_a_judge_that_cannot_be_asked_is_no_witness() -> None:
         stubber.activate()
         return made
 
-    said: list[Testimony] = list(hearings(world, refusing))
+    said: list[Hearing] = list(hearings(world, refusing))
     assert [testimony.agrees for testimony in said] == [False, False]
     assert all("could not be asked" in testimony.said for testimony in said)

@@ -72,9 +72,7 @@ def attempts(snapshot: Snapshot, own_topics: tuple[str, ...]) -> Iterator[Attemp
 
 
 def on_parameters(snapshot: Snapshot, project: str) -> Iterator[Attempt]:
-    cp = snapshot.config_path
-    trees = (cp, f"{cp}-credentials", f"{cp}-paused", f"{cp}-reported")
-    for path in (*(f"/{tree}/{project}" for tree in trees), f"/{cp}-deployed/{project}/main", f"/{cp}/_pipeline"):
+    for path in (*snapshot.parameters_of(project, "main"), f"/{snapshot.config_path}/_pipeline"):
         yield safe(f"read {path}", "ssm", "get_parameter", Name=path)
         yield safe(f"decrypt {path}", "ssm", "get_parameter", Name=path, WithDecryption=True)
         yield safe(f"versions of {path}", "ssm", "get_parameter_history", Name=path)

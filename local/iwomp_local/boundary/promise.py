@@ -125,9 +125,7 @@ def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
     for name in dict.fromkeys((project.name, other)):
         yield from (arn("codebuild", f"{kind}/{cp}--{name}") for kind in ("project", "build", "report-group"))
         yield from (arn("logs", f"log-group:/aws/codebuild/{cp}--{name}{stream}") for stream in STREAMS)
-        trees = ("", "-credentials", "-paused", "-reported")
-        yield from (arn("ssm", f"parameter/{cp}{tree}/{name}") for tree in trees)
-        yield arn("ssm", f"parameter/{cp}-deployed/{name}/main")
+        yield from (arn("ssm", f"parameter{path}") for path in snapshot.parameters_of(name, "main"))
 
 
 # An action that names nothing of ours

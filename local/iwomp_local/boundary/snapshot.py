@@ -76,6 +76,12 @@ class Snapshot:
         """What the names of the pipeline's roles and users begin with: IAM is the whole account's."""
         return iam_prefix(self.config_path, self.region)
 
+    def parameters_of(self, project: str, *branches: str) -> list[str]:
+        """The names of a project's parameters, with the records of these branches; see contract/src/parameter.rs."""
+        trees = ("", "-credentials", "-deployed", "-paused", "-reported")
+        names = [f"/{self.config_path}{tree}/{project}" for tree in trees]
+        return names + [f"/{self.config_path}-deployed/{project}/{branch}" for branch in branches]
+
 
 def iam_prefix(config_path: str, region: str) -> str:
     return f"{config_path}--{region}--"

@@ -38,7 +38,7 @@ TRIED = {
 
 
 @dataclass(frozen=True)
-class Testimony:
+class Hearing:
     """What came of one question: `said` tells both answers, or why there is none."""
 
     what: str
@@ -46,17 +46,17 @@ class Testimony:
     said: str
 
 
-def hearings(snapshot: Snapshot, client: Client) -> Iterator[Testimony]:
+def hearings(snapshot: Snapshot, client: Client) -> Iterator[Hearing]:
     """All questions, a project after another. A judge that cannot be asked is no witness, and that is said."""
     for project in snapshot.projects.values():
         for ask in (simulated, analysed):
             try:
                 yield from ask(snapshot, project, client)
             except (ClientError, BotoCoreError) as error:
-                yield Testimony(f"{project.name}: {ask.__name__}", False, f"could not be asked: {error}")
+                yield Hearing(f"{project.name}: {ask.__name__}", False, f"could not be asked: {error}")
 
 
-def simulated(snapshot: Snapshot, project: Project, client: Client) -> Iterator[Testimony]:
+def simulated(snapshot: Snapshot, project: Project, client: Client) -> Iterator[Hearing]:
     """IAM's simulator on the role as it is, against our judge, thing by thing."""
     role = principal_of(snapshot, project)
     for thing in things_of(snapshot, project):
@@ -74,13 +74,13 @@ def simulated(snapshot: Snapshot, project: Project, client: Client) -> Iterator[
                 # We leave open what a request does not say, and so may allow more; never less.
                 agrees = ours == theirs or (ours and bool(result.get("MissingContextValues")))
                 said = f"simulator {result['EvalDecision']}, proof {'allowed' if ours else 'denied'}"
-                yield Testimony(f"{project.name}: {action} on {thing}", agrees, said)
+                yield Hearing(f"{project.name}: {action} on {thing}", agrees, said)
 
 
-def analysed(snapshot: Snapshot, project: Project, client: Client) -> Iterator[Testimony]:
+def analysed(snapshot: Snapshot, project: Project, client: Client) -> Iterator[Hearing]:
     """Access Analyzer on the boundary: that it grants nothing which writes to another's things."""
     if project.boundary is None:
-        yield Testimony(f"{project.name}: boundary", False, f"{project.boundary_arn} is not there")
+        yield Hearing(f"{project.name}: boundary", False, f"{project.boundary_arn} is not there")
         return
     bounds = Principal(project.role, Kind.IDENTITY, snapshot.account, statements_of(project.boundary, False))
     for thing in things_of(snapshot, project):
@@ -94,7 +94,7 @@ def analysed(snapshot: Snapshot, project: Project, client: Client) -> Iterator[T
             policyType="IDENTITY_POLICY",
         )
         what = f"{project.name}: boundary on {thing}"
-        yield Testimony(what, answer["result"] == "PASS", f"analyzer {answer['result']}: {answer.get('message', '')}")
+        yield Hearing(what, answer["result"] == "PASS", f"analyzer {answer['result']}: {answer.get('message', '')}")
 
 
 def principal_of(snapshot: Snapshot, project: Project) -> Principal:

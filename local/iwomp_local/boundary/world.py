@@ -77,9 +77,7 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     found += [arn("cloudwatch", f"alarm:{cp}--dead-letters")]
     found += [arn("events", f"rule/{cp}--{name}") for name in ("build-ended", "register-changed")]
     for name in snapshot.projects:
-        trees = ("", "-credentials", "-paused", "-reported")
-        found += [arn("ssm", f"parameter/{cp}{tree}/{name}") for tree in trees]
-        found += [arn("ssm", f"parameter/{cp}-deployed/{name}/{branch}") for branch in ("main", "release/1")]
+        found += [arn("ssm", f"parameter{path}") for path in snapshot.parameters_of(name, "main", "release/1")]
         found += [arn("codebuild", f"project/{cp}--{name}"), arn("codebuild", f"build/{cp}--{name}:x")]
         found += [arn("logs", f"log-group:/aws/codebuild/{cp}--{name}{stream}") for stream in STREAMS]
     return by_service(found)
