@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use contract::{Branch, CommitId, ConfigPath, NameError, ProjectName, is_trigger_id};
 
 /// Looks at a deployment pipeline and works with it, from wherever AWS can be reached.
@@ -44,6 +45,17 @@ pub struct Place {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    OfPipeline(OfPipeline),
+    /// What a shell completes: iwomp completions bash >~/.local/share/bash-completion/completions/iwomp
+    Completions { shell: Shell },
+    /// The manual: iwomp man | man -l -
+    Man,
+}
+
+/// What needs a pipeline.
+#[derive(Debug, Subcommand)]
+pub enum OfPipeline {
     /// What is live, what runs, what waits, how it ended, and what was refused or given up
     Status(StatusArguments),
     /// The registered projects
@@ -109,6 +121,7 @@ pub struct LogsArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "iwomp wait <TRIGGER>\n       iwomp wait --project <PROJECT> --commit <COMMIT>")]
 pub struct WaitArguments {
     /// The id that SNS gave it, as `iwomp trigger` and `aws sns publish` print it
     #[arg(value_parser = trigger_id, required_unless_present_all = ["project", "commit"], conflicts_with_all = ["project", "commit"])]

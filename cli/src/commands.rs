@@ -2,6 +2,7 @@
 
 pub mod logs;
 pub mod register;
+pub mod shell;
 pub mod status;
 pub mod trigger;
 pub mod wait;

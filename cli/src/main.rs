@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, RegisterCommand};
+use crate::arguments::{Arguments, Command, OfPipeline, Place, RegisterCommand};
 use crate::exit::{Exit, Failure};
 use crate::pipeline::Pipeline;
 use crate::terminal::Terminal;
@@ -32,7 +32,11 @@ use crate::terminal::Terminal;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut terminal = Terminal::new(arguments.color());
-    let ended = run(&arguments, &mut terminal);
+    let ended = match &arguments.command {
+        Command::Completions { shell } => commands::shell::completions(*shell),
+        Command::Man => commands::shell::man(),
+        Command::OfPipeline(command) => run(command, &arguments.place, &mut terminal),
+    };
     let exit = ended.unwrap_or_else(|failure| {
         terminal.failure(&failure);
         failure.exit
@@ -41,19 +45,19 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let pipeline = &Pipeline::find(&arguments.place, terminal).await?;
-    match &arguments.command {
-        Command::Status(arguments) => commands::status::run(pipeline, arguments, terminal).await,
-        Command::Projects(arguments) => commands::register::projects(pipeline, arguments, terminal).await,
-        Command::Register(RegisterCommand::Show(arguments)) => {
+async fn run(command: &OfPipeline, place: &Place, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let pipeline = &Pipeline::find(place, terminal).await?;
+    match command {
+        OfPipeline::Status(arguments) => commands::status::run(pipeline, arguments, terminal).await,
+        OfPipeline::Projects(arguments) => commands::register::projects(pipeline, arguments, terminal).await,
+        OfPipeline::Register(RegisterCommand::Show(arguments)) => {
             commands::register::show_entry(pipeline, arguments, terminal).await
         }
-        Command::Register(RegisterCommand::Lint(arguments)) => {
+        OfPipeline::Register(RegisterCommand::Lint(arguments)) => {
             commands::register::lint(pipeline, arguments, terminal).await
         }
-        Command::Logs(arguments) => commands::logs::run(pipeline, arguments, terminal).await,
-        Command::Wait(arguments) => commands::wait::run(pipeline, arguments, terminal).await,
-        Command::Trigger(arguments) => commands::trigger::run(pipeline, arguments, terminal).await,
+        OfPipeline::Logs(arguments) => commands::logs::run(pipeline, arguments, terminal).await,
+        OfPipeline::Wait(arguments) => commands::wait::run(pipeline, arguments, terminal).await,
+        OfPipeline::Trigger(arguments) => commands::trigger::run(pipeline, arguments, terminal).await,
     }
 }
