@@ -58,6 +58,8 @@ pub enum Command {
 pub enum OfPipeline {
     /// What is live, what runs, what waits, how it ended, and what was refused or given up
     Status(StatusArguments),
+    /// What was live when, by which build, and who went back
+    History(HistoryArguments),
     /// The registered projects
     Projects(ProjectsArguments),
     /// What the register says, and what is wrong in it
@@ -76,6 +78,17 @@ pub struct StatusArguments {
     /// Of this project only, with more of it
     #[arg(value_parser = ProjectName::parse)]
     pub project: Option<ProjectName>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    /// Of this branch only
+    #[arg(value_parser = branch)]
+    pub branch: Option<Branch>,
     #[command(flatten)]
     pub output: Output,
 }

@@ -1,5 +1,6 @@
 //! One file a command, and what commands that read or change have in common.
 
+pub mod history;
 pub mod logs;
 pub mod register;
 pub mod shell;

@@ -58,6 +58,7 @@ mod tests {
 
     #[test]
     fn the_schemas_in_the_documentation_are_those_of_the_program() {
+        holds::<crate::commands::history::History>();
         holds::<crate::commands::register::Entry>();
         holds::<crate::commands::register::Lint>();
         holds::<crate::commands::register::Projects>();
