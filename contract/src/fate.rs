@@ -3,12 +3,13 @@
 use crate::word::words;
 
 words! {
+    /// The word under `fate`.
     pub enum Fate {
         /// It has left the queue for good.
         Answered = "answered",
-        /// It comes back.
-        Waits = "waits",
         /// It lies in the dead-letter queue.
         GivenUp = "given_up",
+        /// It comes back.
+        Waits = "waits",
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use contract::class::{ENDS_OF_BUILDS, ENDS_OF_TRIGGERS, OF_ENDED_BUILDS, OF_TRIGGERS, Said};
 use contract::failure::{Kind, exit_status};
-use contract::{Class, Event, Outcome};
+use contract::{Class, Event, Fate, Outcome};
 use serde_json::{Value, json};
 
 type Classes = BTreeMap<String, Vec<&'static str>>;
@@ -79,12 +79,18 @@ fn the_manual_has_each_event() {
 }
 
 #[test]
+fn the_manual_has_each_fate() {
+    let fates: Vec<_> = Fate::ALL.iter().map(|fate| fate.as_str()).collect();
+    assert_eq!(table("### Fates").keys().collect::<Vec<_>>(), fates);
+}
+
+#[test]
 fn words_json_says_the_same() {
     let expected = json!({
         "classes": Class::ALL,
-        "outcomes": Outcome::ALL,
-        "launcher": {"ends": ENDS_OF_TRIGGERS, "says": by_outcome(OF_TRIGGERS)},
+        "launcher": {"ends": ENDS_OF_TRIGGERS, "fates": Fate::ALL, "says": by_outcome(OF_TRIGGERS)},
         "notifier": {"events": Event::ALL, "says": by_outcome(OF_ENDED_BUILDS)},
+        "outcomes": Outcome::ALL,
         "worker": {
             "ends_with_0": ENDS_OF_BUILDS,
             "exit_statuses": by_exit_status(),
