@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,9 @@ from iwomp_local.stack import IMAGE_TAG, Stack
 from iwomp_local.terraform import APPLY_SECONDS, Terraform, TerraformError
 
 PROJECT = "shop"
+GITHUB = "https://token.actions.githubusercontent.com"
+KEEPER = "arn:aws:iam::123456789012:role/terraform"
+ED25519 = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"k" * 32).decode()
 ELSEWHERE = "eu-west-1"
 
 
@@ -126,6 +131,32 @@ def test_a_pipeline_of_the_same_name_has_room_in_another_region(pipeline: Pipeli
     made.run("apply", *options, timeout_seconds=APPLY_SECONDS)
     assert {"aws_iam_role.scheduler", f'module.project["{PROJECT}"].aws_iam_role.this'} <= set(made.resources())
     made.run("destroy", *options, timeout_seconds=APPLY_SECONDS)
+
+
+def test_the_projects_of_the_example_are_entries_that_work(pipeline: PipelineUnderTest, tmp_path: Path) -> None:
+    text = (places.TERRAFORM / "terraform.tfvars.example").read_text()
+    first, mark, others = text[: text.index("\n}\n") + 3].partition("  # # ")
+    projects = first + re.sub("^  # ", "  ", mark + others, flags=re.MULTILINE)
+    # What stands for something longer there.
+    for short, whole in (("    ...\n", f"    {base64.b64encode(b'x' * 48).decode()}\n"), ("AAAA...", ED25519)):
+        assert short in projects
+        projects = projects.replace(short, whole)
+    file = tmp_path / "example.tfvars"
+    file.write_text(projects)
+    variables = {"credentials": {"billing": '{"authToken": "x"}'}, "credential_keeper_arns": [KEEPER]}
+    (tmp_path / "more.tfvars.json").write_text(json.dumps(variables))
+    files = (f"-var-file={file}", f"-var-file={tmp_path / 'more.tfvars.json'}")
+    options = ("-no-color", "-input=false", "-lock=false", "-refresh=false", *files)
+    iam = pipeline.stack.emulator.client("iam")
+    known = iam.create_open_id_connect_provider(
+        Url=GITHUB, ClientIDList=["sts.amazonaws.com"], ThumbprintList=["0" * 40]
+    )
+    try:
+        planned = pipeline.stack.terraform.run("plan", *options, timeout_seconds=APPLY_SECONDS).stdout
+    finally:
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=known["OpenIDConnectProviderArn"])
+    made = set(re.findall(r'module\.project\["([\w-]+)"\]\.aws_codebuild_project\.this will be created', planned))
+    assert made == set(re.findall(r"^  ([a-z]+) = \{$", projects, re.MULTILINE)) and "network" in made
 
 
 def test_a_misspelt_field_is_named_with_the_nearest_one(pipeline: PipelineUnderTest, tmp_path: Path) -> None:
