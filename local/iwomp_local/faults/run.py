@@ -81,10 +81,11 @@ def weather(world: World, seed: int, share: float) -> Iterator[None]:
     plan, over = all_over(seed, share), threading.Event()
 
     def change() -> None:
-        while not over.wait(3 * OUTAGE_SECONDS):
+        while not over.wait(OUTAGE_SECONDS):  # soon enough for the short run of the tests
             world.disturb(account_limit_reached(seed))
             over.wait(OUTAGE_SECONDS)
             world.disturb(plan)
+            over.wait(2 * OUTAGE_SECONDS)
 
     world.disturb(plan)
     thread = threading.Thread(target=change, name="weather")
