@@ -69,6 +69,8 @@ pub enum OfPipeline {
     Logs(LogsArguments),
     /// Follow a trigger from the queue to the end of its build, and end as that does
     Wait(WaitArguments),
+    /// Everything that is known of a trigger, in the order in which it happened
+    Trace(TraceArguments),
     /// Ask for a deployment, as CI does, after the checks that would refuse it
     Trigger(TriggerArguments),
 }
@@ -147,6 +149,15 @@ pub struct WaitArguments {
     /// How long to wait, at most
     #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
     pub timeout: Patience,
+}
+
+#[derive(Debug, Args)]
+pub struct TraceArguments {
+    /// The id that SNS gave it
+    #[arg(value_parser = trigger_id)]
+    pub trigger: String,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// How long somebody waits.

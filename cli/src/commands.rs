@@ -5,6 +5,7 @@ pub mod logs;
 pub mod register;
 pub mod shell;
 pub mod status;
+pub mod trace;
 pub mod trigger;
 pub mod wait;
 

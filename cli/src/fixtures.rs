@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use anstream::ColorChoice;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
-use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsOutput;
+use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, OutputLogEvent};
 use aws_sdk_codebuild::types::Build;
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sns::types::error::NotFoundException;
@@ -78,6 +79,8 @@ pub struct Aws {
     pub live: Vec<String>,
     /// What the launcher has said, and when, in seconds since the epoch.
     pub lines: Vec<(i64, Value)>,
+    /// What every build has written into its log.
+    pub log: Vec<&'static str>,
     /// The ARNs of the topics that are there.
     pub topics: Vec<&'static str>,
     /// Messages in the queue and in the dead-letter queue.
@@ -92,6 +95,7 @@ impl Default for Aws {
             builds: Vec::new(),
             live: Vec::new(),
             lines: Vec::new(),
+            log: Vec::new(),
             topics,
             messages: [0, 0],
         }
@@ -119,7 +123,7 @@ impl Aws {
             config_path: config_path(),
             description: Description::parse(description, &config_path()).unwrap(),
             codebuild: fixtures::codebuild(self.builds.clone(), 100),
-            logs: logs(&self.lines),
+            logs: self.logs(),
             sns: self.sns(&done),
             sqs: self.sqs(),
             ssm: self.ssm(),
@@ -170,19 +174,35 @@ impl Aws {
         let [history, no_history] = fixtures::history_rules(self.live.clone());
         mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&get, &by_path, &history, &no_history])
     }
-}
 
-/// The launcher's log, of which CloudWatch gives all since a time: that it keeps to a pattern is not counted on.
-fn logs(lines: &[(i64, Value)]) -> aws_sdk_cloudwatchlogs::Client {
-    use aws_sdk_cloudwatchlogs::Client;
-    let event = |(seconds, line): &(i64, Value)| {
-        FilteredLogEvent::builder().timestamp(seconds * 1000).message(format!("{line}\n")).build()
-    };
-    let events: Vec<_> = lines.iter().map(event).collect();
-    let filter = mock!(Client::filter_log_events).then_compute_output(move |input| {
-        let since = input.start_time().unwrap();
-        let found = events.iter().filter(|event| event.timestamp().unwrap() >= since).cloned().collect();
-        FilterLogEventsOutput::builder().set_events(Some(found)).build()
-    });
-    mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&filter])
+    /// CloudWatch gives all of the launcher's lines since a time: that it keeps to a pattern is not counted on. A log has pages of
+    /// two lines, of which the first is empty, and no end but a token that stays the same.
+    fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        use aws_sdk_cloudwatchlogs::Client;
+        let event = |(seconds, line): &(i64, Value)| {
+            FilteredLogEvent::builder().timestamp(seconds * 1000).message(format!("{line}\n")).build()
+        };
+        let events: Vec<_> = self.lines.iter().map(event).collect();
+        let filter = mock!(Client::filter_log_events).then_compute_output(move |input| {
+            let is_launchers = input.log_group_name().unwrap().ends_with("--launcher");
+            let is_new = |event: &&FilteredLogEvent| event.timestamp() >= input.start_time() && is_launchers;
+            FilterLogEventsOutput::builder().set_events(Some(events.iter().filter(is_new).cloned().collect())).build()
+        });
+        let log = self.log.clone();
+        let get = mock!(Client::get_log_events)
+            .match_requests(|input| input.start_from_head() == Some(true))
+            .then_compute_output(move |input| {
+                let page: usize = input.next_token().map_or(0, |token| token.parse().unwrap());
+                let lines = log.iter().skip(2 * page.saturating_sub(1)).take(if page == 0 { 0 } else { 2 });
+                let event = |line: &&str| {
+                    OutputLogEvent::builder().timestamp(EPOCH_SECONDS * 1000).message(format!("{line}\n")).build()
+                };
+                let token = (page + 1).min(1 + log.len().div_ceil(2));
+                GetLogEventsOutput::builder()
+                    .set_events(Some(lines.map(event).collect()))
+                    .next_forward_token(token.to_string())
+                    .build()
+            });
+        mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&filter, &get])
+    }
 }

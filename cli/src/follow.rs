@@ -22,7 +22,7 @@ const LOST: Duration = Duration::from_secs(600);
 /// CloudWatch shows a line some seconds after it was written; the last one says most.
 const LAST_LINES: Duration = Duration::from_secs(1);
 /// As long as a message can be on its way.
-const LONGEST_LIFE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+pub const LONGEST_LIFE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// Until when somebody follows.
 #[derive(Debug, Clone, Copy)]

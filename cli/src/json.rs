@@ -63,5 +63,6 @@ mod tests {
         holds::<crate::commands::register::Lint>();
         holds::<crate::commands::register::Projects>();
         holds::<crate::commands::status::Status>();
+        holds::<crate::commands::trace::Trace>();
     }
 }

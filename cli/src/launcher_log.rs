@@ -4,16 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use contract::{Branch, CommitId, Fate, Outcome, ProjectName};
-use iwomp_aws::aws_error;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::log_group;
 use crate::pipeline::Pipeline;
 
-/// Of at most 10,000 lines each: more than anybody reads, and the end of a log that never ends.
-const MAX_PAGES: usize = 50;
 /// Between two looks of the launcher at a trigger that waits: five times the retry delay at the most, that of a paused project,
 /// and what SQS, Lambda and the log take.
 const LONGEST_DELAYS: u32 = 5;
@@ -88,31 +86,10 @@ impl Lines<'_> {
 /// If CloudWatch fails.
 pub async fn since(pipeline: &Pipeline, since: Timestamp, lines: Lines<'_>) -> Result<Vec<Said>> {
     let group = &pipeline.description.launcher.log_group;
-    let (mut found, mut token) = (Vec::new(), None);
-    for _ in 0..MAX_PAGES {
-        let call = pipeline.logs.filter_log_events().log_group_name(group).start_time(since.as_millisecond());
-        let page = match call.filter_pattern(lines.pattern()).set_next_token(token).send().await {
-            // Lambda has not written anything yet.
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-                break;
-            }
-            page => page.map_err(aws_error).with_context(|| format!("reading the launcher's log {group}"))?,
-        };
-        for event in page.events() {
-            let (Some(at), Some(message)) = (event.timestamp(), event.message()) else { continue };
-            // What is none of these lines is of Lambda itself.
-            let (Ok(at), Ok(line)) = (Timestamp::from_millisecond(at), serde_json::from_str(message)) else { continue };
-            if lines.include(&line) {
-                found.push(Said { at, line });
-            }
-        }
-        token = page.next_token;
-        if token.is_none() {
-            break;
-        }
-    }
-    found.sort_by_key(|said| said.at);
-    Ok(found)
+    let found = log_group::lines(pipeline, group, since, &lines.pattern()).await?;
+    // What is none of these lines is of Lambda itself.
+    let said = found.into_iter().filter_map(|(at, text)| Some(Said { at, line: serde_json::from_str(&text).ok()? }));
+    Ok(said.filter(|said| lines.include(&said.line)).collect())
 }
 
 /// Since when a line about every trigger that waits must be there.

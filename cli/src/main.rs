@@ -14,6 +14,7 @@ mod follow;
 mod json;
 mod launcher_log;
 mod local;
+mod log_group;
 mod parallel;
 mod pipeline;
 mod register;
@@ -58,6 +59,7 @@ async fn run(command: &OfPipeline, place: &Place, terminal: &mut Terminal) -> Re
             commands::register::lint(pipeline, arguments, terminal).await
         }
         OfPipeline::Logs(arguments) => commands::logs::run(pipeline, arguments, terminal).await,
+        OfPipeline::Trace(arguments) => commands::trace::run(pipeline, arguments, terminal).await,
         OfPipeline::Wait(arguments) => commands::wait::run(pipeline, arguments, terminal).await,
         OfPipeline::Trigger(arguments) => commands::trigger::run(pipeline, arguments, terminal).await,
     }

@@ -100,3 +100,94 @@ async fn warn_of_newer(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_codebuild::types::StatusType;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arguments::Patience;
+    use crate::fixtures::{Aws, BUILD, TRIGGER_ID, build, entry, failed_with, project, record, terminal};
+
+    const OTHER: &str = "00000000-0000-4000-8000-000000000001";
+
+    fn arguments() -> LogsArguments {
+        let timeout = Patience(Duration::from_secs(60));
+        LogsArguments { project: project("demo"), trigger: None, build: None, follow: false, timeout }
+    }
+
+    async fn logs(aws: Aws, arguments: LogsArguments) -> (Result<Exit, Failure>, String) {
+        let (pipeline, _) = aws.pipeline();
+        let (mut terminal, out) = terminal();
+        let ended = run(&pipeline, &arguments, &mut terminal).await;
+        (ended, out.text())
+    }
+
+    fn deployed() -> Aws {
+        let log = vec!["one", "two\x1b[31m", "three", "four\x1b[2J", "five"];
+        let live = vec![record(BUILD).to_json()];
+        Aws { builds: vec![build(7, StatusType::Succeeded)], live, log, ..Aws::with([entry("demo", "{}")]) }
+    }
+
+    #[tokio::test]
+    async fn the_whole_log_is_printed_and_the_exit_status_is_the_builds() {
+        let named = LogsArguments { build: Some(BUILD.to_owned()), ..arguments() };
+        let triggered = LogsArguments { trigger: Some(TRIGGER_ID.to_owned()), ..arguments() };
+        let followed = LogsArguments { follow: true, ..arguments() };
+        for arguments in [arguments(), named, triggered, followed] {
+            let (ended, text) = logs(deployed(), arguments).await;
+            assert_eq!((ended.unwrap(), text.as_str()), (Exit::Done, "one\ntwo\nthree\nfour\nfive\n"));
+        }
+        for (status, message, exit) in [
+            (StatusType::Failed, "exit status 1", Exit::Failed),
+            (StatusType::Failed, "exit status 77", Exit::Refused),
+            (StatusType::Stopped, "", Exit::Failed),
+            (StatusType::InProgress, "", Exit::Waiting),
+        ] {
+            let aws = Aws { builds: vec![failed_with(status, message)], ..deployed() };
+            assert_eq!(logs(aws, arguments()).await.0.unwrap(), exit, "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_build_than_the_one_asked_for_is_never_shown() {
+        let of_other = |build: &str| LogsArguments { build: Some(build.to_owned()), ..arguments() };
+        for id in ["iwomp-in-aws--shop:7", "iwomp-in-aws--demo:8", "other--demo:7", "garbage"] {
+            let (ended, text) = logs(deployed(), of_other(id)).await;
+            assert_eq!((ended.unwrap_err().exit, text.as_str()), (Exit::NotThere, ""), "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trigger_without_a_build_of_its_own_says_why() {
+        let now = Timestamp::now().as_second();
+        for (line, exit, told) in [
+            (json!({"outcome":"refused","reason":"no such branch"}), Exit::Refused, "refused: no such branch"),
+            (json!({"outcome":"busy","reason":"it builds"}), Exit::Waiting, "busy: it builds"),
+            (json!({"outcome":"covered","build":BUILD}), Exit::Done, "covered"),
+            (json!({"outcome":"expired","fate":"given_up","reason":"too long"}), Exit::Failed, "expired: too long"),
+        ] {
+            let mut line = line;
+            line["trigger"] = json!(OTHER);
+            let aws = Aws { lines: vec![(now, line)], ..deployed() };
+            let (ended, text) = logs(aws, LogsArguments { trigger: Some(OTHER.to_owned()), ..arguments() }).await;
+            let failure = ended.unwrap_err();
+            assert_eq!((failure.exit, text.as_str()), (exit, ""), "{failure}");
+            assert!(failure.what.contains(told), "{failure}");
+        }
+        let (ended, _) = logs(deployed(), LogsArguments { trigger: Some(OTHER.to_owned()), ..arguments() }).await;
+        assert_eq!(ended.unwrap_err().exit, Exit::NotThere);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_built_or_is_not_registered_is_told_apart() {
+        let never = logs(Aws::with([entry("demo", "{}")]), arguments()).await.0.unwrap_err();
+        assert!(never.what.contains("has not been built yet"), "{never}");
+        let nobody = logs(Aws::with([entry("shop", "{}")]), arguments()).await.0.unwrap_err();
+        assert!(nobody.what.contains("is not a registered project"), "{nobody}");
+        assert_eq!((never.exit, nobody.exit), (Exit::NotThere, Exit::NotThere));
+    }
+}

@@ -72,3 +72,78 @@ fn answered(said: &Said, which: Which<'_>, terminal: &mut Terminal) -> Exit {
     terminal.about([meaning.of(said.line.outcome.as_str()), text.into()]);
     exit
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_codebuild::types::{Build, StatusType};
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixtures::{Aws, BUILD, COMMIT, TRIGGER_ID, build, commit, failed_with, project, record, terminal};
+
+    /// How it ended, and what came of the log.
+    async fn waited(line: Value, build: Build, which: Which<'_>, seconds: u64) -> (Result<Exit, Failure>, String) {
+        let mut line = line;
+        line["trigger"] = json!(TRIGGER_ID);
+        line["project"] = json!("demo");
+        let lines = vec![(Timestamp::now().as_second(), line)];
+        let aws = Aws {
+            lines,
+            builds: vec![build],
+            live: vec![record(BUILD).to_json()],
+            log: vec!["said"],
+            ..Aws::default()
+        };
+        let (pipeline, _) = aws.pipeline();
+        let (mut terminal, out) = terminal();
+        let deadline = Deadline::within(Duration::from_secs(seconds));
+        let ended = until_done(&pipeline, which, deadline, &mut terminal).await;
+        (ended, out.text())
+    }
+
+    #[tokio::test]
+    async fn a_trigger_is_followed_into_its_build_and_ends_as_that_does() {
+        let started = || json!({"outcome":"started","build":BUILD,"commit":COMMIT});
+        let demo = project("demo");
+        for (build, exit) in [
+            (build(7, StatusType::Succeeded), Exit::Done),
+            (failed_with(StatusType::Failed, "exit status 1"), Exit::Failed),
+            (failed_with(StatusType::Failed, "exit status 77"), Exit::Refused),
+        ] {
+            for which in [Which::Trigger(TRIGGER_ID), Which::Commit(&demo, &commit())] {
+                let (ended, text) = waited(started(), build.clone(), which, 60).await;
+                assert_eq!((ended.unwrap(), text.as_str()), (exit, "said\n"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trigger_without_a_build_ends_as_the_launcher_says() {
+        for (line, exit) in [
+            (json!({"outcome":"refused","reason":"no"}), Exit::Refused),
+            (json!({"outcome":"covered","build":BUILD}), Exit::Done),
+            (json!({"outcome":"superseded","class":"not_ahead","fate":"answered"}), Exit::Done),
+            (json!({"outcome":"failed","class":"keeps_failing","fate":"answered"}), Exit::Failed),
+            (json!({"outcome":"failed","class":"misconfigured","fate":"given_up"}), Exit::Failed),
+            (json!({"outcome":"expired","fate":"given_up"}), Exit::Failed),
+        ] {
+            let (ended, text) =
+                waited(line.clone(), build(7, StatusType::Succeeded), Which::Trigger(TRIGGER_ID), 60).await;
+            assert_eq!((ended.unwrap(), text.as_str()), (exit, ""), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn time_that_runs_out_is_neither_a_success_nor_a_failure() {
+        let running = build(7, StatusType::InProgress);
+        for line in [json!({"outcome":"busy","reason":"it builds"}), json!({"outcome":"started","build":BUILD})] {
+            let (ended, _) = waited(line, running.clone(), Which::Trigger(TRIGGER_ID), 1).await;
+            let failure = ended.unwrap_err();
+            assert_eq!(failure.exit, Exit::Waiting);
+            assert!(failure.what.ends_with("it goes on"), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Reads the lines of a log group that match a pattern, in whichever of its streams they stand.
+
+use anyhow::{Context, Result};
+use iwomp_aws::aws_error;
+use jiff::Timestamp;
+
+use crate::pipeline::Pipeline;
+
+/// Of at most 10,000 lines each: more than anybody reads, and the end of a log that never ends.
+const MAX_PAGES: usize = 50;
+
+/// The lines since then with their times, oldest first. The pattern spares CloudWatch from sending the others; that it keeps to
+/// it is not counted on.
+///
+/// # Errors
+/// If CloudWatch fails. A group that is not there has no lines: whoever writes there has not written yet.
+pub async fn lines(
+    pipeline: &Pipeline,
+    group: &str,
+    since: Timestamp,
+    pattern: &str,
+) -> Result<Vec<(Timestamp, String)>> {
+    let (mut found, mut token) = (Vec::new(), None);
+    for _ in 0..MAX_PAGES {
+        let call = pipeline.logs.filter_log_events().log_group_name(group).start_time(since.as_millisecond());
+        let page = match call.filter_pattern(pattern).set_next_token(token).send().await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+                break;
+            }
+            page => page.map_err(aws_error).with_context(|| format!("reading the log {group}"))?,
+        };
+        for event in page.events.unwrap_or_default() {
+            let at = event.timestamp.and_then(|time| Timestamp::from_millisecond(time).ok());
+            found.extend(at.zip(event.message));
+        }
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    found.sort_by_key(|(at, _)| *at);
+    Ok(found)
+}
