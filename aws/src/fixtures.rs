@@ -108,6 +108,11 @@ pub fn record(build: &str) -> Deployed {
 
 /// A CodeBuild that knows the projects of these builds, oldest first, and lists so many at once.
 pub fn codebuild(builds: Vec<Build>, page: usize) -> aws_sdk_codebuild::Client {
+    mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, &codebuild_rules(builds, page))
+}
+
+/// The same, for a client that answers more.
+pub fn codebuild_rules(builds: Vec<Build>, page: usize) -> [Rule; 3] {
     use aws_sdk_codebuild::Client;
     let unknown = mock!(Client::list_builds_for_project)
         .match_requests(|input| input.project_name() != Some("iwomp-in-aws--demo"))
@@ -115,8 +120,8 @@ pub fn codebuild(builds: Vec<Build>, page: usize) -> aws_sdk_codebuild::Client {
             let cause = ResourceNotFoundException::builder().message("cannot be found").build();
             ListBuildsForProjectError::ResourceNotFoundException(cause)
         });
-    let rules = build_rules(builds, page);
-    mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, [&unknown].into_iter().chain(&rules))
+    let [list, get] = build_rules(builds, page);
+    [unknown, list, get]
 }
 
 /// Lists builds, given oldest first, and describes them.

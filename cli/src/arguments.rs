@@ -73,6 +73,16 @@ pub enum OfPipeline {
     Trace(TraceArguments),
     /// Ask for a deployment, as CI does, after the checks that would refuse it
     Trigger(TriggerArguments),
+    /// Keep a project's triggers in the queue
+    Pause(PauseArguments),
+    /// Let a paused project deploy again
+    Resume(ProjectArguments),
+    /// End the build that a project runs; its command gets SIGTERM and some time
+    Stop(ProjectArguments),
+    /// Go back to an older commit, and hold what is newer
+    Rollback(RollbackArguments),
+    /// Let the head be deployed again that was rolled back from
+    Release(ReleaseArguments),
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +187,52 @@ pub struct TriggerArguments {
     pub change: Change,
 }
 
+#[derive(Debug, Args)]
+pub struct PauseArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    /// What the others should know; unless given, who paused it
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Of commands that change something of one project.
+#[derive(Debug, Args)]
+pub struct ProjectArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    #[arg(value_parser = branch)]
+    pub branch: Branch,
+    /// The full id. The worker checks that it is on the branch
+    #[arg(value_parser = CommitId::parse)]
+    pub commit: CommitId,
+    /// How long to wait while another build of the project runs
+    #[arg(long, value_name = "TIME", value_parser = patience)]
+    pub wait: Option<Patience>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
+pub struct ReleaseArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    #[arg(value_parser = branch)]
+    pub branch: Branch,
+    #[command(flatten)]
+    pub change: Change,
+}
+
 /// Of commands that read.
 #[derive(Debug, Args)]
 pub struct Output {
@@ -225,6 +281,16 @@ fn trigger_id(text: &str) -> Result<String, &'static str> {
         .ok_or("a trigger's id has 36 letters, as 95df01b4-ee98-5cb9-9903-4c221d41eb5e")
 }
 
+/// Something to read, for a parameter that takes 4 KB and people who have a line.
+fn reason(text: &str) -> Result<String, &'static str> {
+    const MAX_CHARS: usize = 500;
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > MAX_CHARS {
+        return Err("a reason has 1 to 500 letters");
+    }
+    Ok(text.to_owned())
+}
+
 /// `90s`, `10m` or `2h`.
 fn patience(text: &str) -> Result<Patience, &'static str> {
     const RULE: &str = "a time is a whole number with s, m or h behind it";
@@ -266,6 +332,12 @@ mod tests {
         for bad in ["", "9", "h", "-1s", "1.5h", "1d", "18446744073709551615h", "9ä"] {
             assert!(patience(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_reason_is_something_to_read() {
+        assert_eq!(reason(" we repair the database ").unwrap(), "we repair the database");
+        assert!(reason("  ").is_err() && reason(&"x".repeat(501)).is_err());
     }
 
     #[test]

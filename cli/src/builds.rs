@@ -45,6 +45,17 @@ pub async fn newest(
     Ok(found.into_iter().find(is_of))
 }
 
+/// The build of a project that runs: there is one at most.
+///
+/// # Errors
+/// If CodeBuild fails.
+pub async fn running(pipeline: &Pipeline, project: &ProjectName) -> Result<Option<Build>, Failure> {
+    /// One that was started after it may have been refused before it ran.
+    const NEWEST: usize = 10;
+    let found = builds::newest(&pipeline.codebuild, &pipeline.config_path, project, NEWEST).await?.unwrap_or_default();
+    Ok(found.into_iter().find(|build| !builds::has_ended(build)))
+}
+
 /// How a build ended; none if it still runs.
 ///
 /// # Errors

@@ -2,9 +2,13 @@
 
 pub mod history;
 pub mod logs;
+pub mod pause;
 pub mod register;
+pub mod release;
+pub mod rollback;
 pub mod shell;
 pub mod status;
+pub mod stop;
 pub mod trace;
 pub mod trigger;
 pub mod wait;
@@ -27,6 +31,18 @@ fn show<T: Shape>(
         view(facts, terminal);
     }
     Ok(())
+}
+
+/// Whether `change` is to be made: if it is not only tried, and somebody wants it.
+///
+/// # Errors
+/// If somebody said no, or if there is nobody to ask.
+fn is_wanted(question: &str, would: &str, change: &Change, terminal: &mut Terminal) -> Result<bool, Failure> {
+    if change.dry_run {
+        terminal.line([format!("would {would}").into()]);
+        return Ok(false);
+    }
+    confirm(question, change, terminal).map(|()| true)
 }
 
 /// Whether to go on with what changes something.

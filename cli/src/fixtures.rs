@@ -7,13 +7,19 @@ use anstream::ColorChoice;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsOutput;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, OutputLogEvent};
+use aws_sdk_codebuild::operation::start_build::{StartBuildError, StartBuildOutput};
+use aws_sdk_codebuild::operation::stop_build::StopBuildOutput;
 use aws_sdk_codebuild::types::Build;
+use aws_sdk_codebuild::types::error::AccountLimitExceededException;
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sns::types::error::NotFoundException;
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::operation::delete_parameter::DeleteParameterOutput;
 use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
+use aws_sdk_ssm::operation::put_parameter::PutParameterOutput;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use contract::{Branch, CommitId, Description};
 use iwomp_aws::fixtures::{self, config_path};
@@ -21,6 +27,7 @@ use serde_json::{Value, json};
 
 pub use iwomp_aws::fixtures::{BUILD, COMMIT, EPOCH_SECONDS, TRIGGER_ID, build, failed_with, project, record};
 
+use crate::arguments::Change;
 use crate::pipeline::Pipeline;
 use crate::terminal::Terminal;
 
@@ -70,6 +77,12 @@ pub fn terminal() -> (Terminal, Kept) {
     (Terminal::to(kept.clone(), io::sink(), None, ColorChoice::Never), kept)
 }
 
+/// The same, with what is said about the answer.
+pub fn terminal_with_notes() -> (Terminal, Kept) {
+    let kept = Kept::default();
+    (Terminal::to(kept.clone(), kept.clone(), None, ColorChoice::Never), kept)
+}
+
 /// An AWS in which nothing has happened, unless said.
 pub struct Aws {
     pub parameters: Vec<Parameter>,
@@ -85,6 +98,8 @@ pub struct Aws {
     pub topics: Vec<&'static str>,
     /// Messages in the queue and in the dead-letter queue.
     pub messages: [u64; 2],
+    /// Whether `CodeBuild` starts no build.
+    pub is_busy: bool,
 }
 
 impl Default for Aws {
@@ -98,15 +113,35 @@ impl Default for Aws {
             log: Vec::new(),
             topics,
             messages: [0, 0],
+            is_busy: false,
         }
     }
 }
 
 /// What was done to it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Done {
     /// Topic and message.
     pub published: Vec<(String, Value)>,
+    /// Names and values of parameters.
+    pub written: Vec<(String, String)>,
+    pub deleted: Vec<String>,
+    /// Ids of builds.
+    pub stopped: Vec<String>,
+    /// The `CodeBuild` project, and the variables that were given to the build.
+    pub started: Vec<(String, Vec<(String, String)>)>,
+}
+
+/// Who we are.
+pub const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/operator/ada";
+
+/// With `--yes`.
+pub fn change() -> Change {
+    Change { yes: true, dry_run: false }
+}
+
+pub fn dry_run() -> Change {
+    Change { yes: false, dry_run: true }
 }
 
 type Noted = Arc<Mutex<Done>>;
@@ -122,11 +157,12 @@ impl Aws {
         let pipeline = Pipeline {
             config_path: config_path(),
             description: Description::parse(description, &config_path()).unwrap(),
-            codebuild: fixtures::codebuild(self.builds.clone(), 100),
+            codebuild: self.codebuild(&done),
             logs: self.logs(),
             sns: self.sns(&done),
             sqs: self.sqs(),
-            ssm: self.ssm(),
+            ssm: self.ssm(&done),
+            sts: sts(),
         };
         (pipeline, done)
     }
@@ -160,8 +196,44 @@ impl Aws {
         mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&count])
     }
 
-    fn ssm(&self) -> aws_sdk_ssm::Client {
+    fn codebuild(&self, done: &Noted) -> aws_sdk_codebuild::Client {
+        use aws_sdk_codebuild::Client;
+        let (stopped, started) = (Arc::clone(done), Arc::clone(done));
+        let stop = mock!(Client::stop_build).then_compute_output(move |input| {
+            stopped.lock().unwrap().stopped.push(input.id().unwrap().to_owned());
+            StopBuildOutput::builder().build()
+        });
+        let is_busy = self.is_busy;
+        let full = mock!(Client::start_build).match_requests(move |_| is_busy).then_error(|| {
+            let cause = AccountLimitExceededException::builder().message("Cannot have more than 1 builds in queue");
+            StartBuildError::AccountLimitExceededException(cause.build())
+        });
+        let start = mock!(Client::start_build).then_compute_output(move |input| {
+            let variables = input.environment_variables_override().iter();
+            let variables = variables.map(|variable| (variable.name().to_owned(), variable.value().to_owned()));
+            let name = input.project_name().unwrap().to_owned();
+            let build = Build::builder().id(format!("{name}:8")).build();
+            started.lock().unwrap().started.push((name, variables.collect()));
+            StartBuildOutput::builder().build_value(build).build()
+        });
+        let known = fixtures::codebuild_rules(self.builds.clone(), 100);
+        mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, known.iter().chain([&stop, &full, &start]))
+    }
+
+    fn ssm(&self, done: &Noted) -> aws_sdk_ssm::Client {
         use aws_sdk_ssm::Client;
+        let (written, deleted) = (Arc::clone(done), Arc::clone(done));
+        let put = mock!(Client::put_parameter)
+            .match_requests(|input| input.overwrite() == Some(true) && input.r#type() == Some(&ParameterType::String))
+            .then_compute_output(move |input| {
+                let parameter = (input.name().unwrap().to_owned(), input.value().unwrap().to_owned());
+                written.lock().unwrap().written.push(parameter);
+                PutParameterOutput::builder().build()
+            });
+        let delete = mock!(Client::delete_parameter).then_compute_output(move |input| {
+            deleted.lock().unwrap().deleted.push(input.name().unwrap().to_owned());
+            DeleteParameterOutput::builder().build()
+        });
         let parameters = self.parameters.clone();
         let get = mock!(Client::get_parameters)
             .match_requests(|input| input.with_decryption() == Some(false))
@@ -172,7 +244,7 @@ impl Aws {
             });
         let by_path = fixtures::parameters_rule(self.parameters.clone());
         let [history, no_history] = fixtures::history_rules(self.live.clone());
-        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&get, &by_path, &history, &no_history])
+        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&get, &by_path, &history, &no_history, &put, &delete])
     }
 
     /// CloudWatch gives all of the launcher's lines since a time: that it keeps to a pattern is not counted on. A log has pages of
@@ -205,4 +277,11 @@ impl Aws {
             });
         mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&filter, &get])
     }
+}
+
+fn sts() -> aws_sdk_sts::Client {
+    use aws_sdk_sts::Client;
+    let whoever =
+        mock!(Client::get_caller_identity).then_output(|| GetCallerIdentityOutput::builder().arn(CALLER).build());
+    mock_client!(aws_sdk_sts, RuleMode::MatchAny, [&whoever])
 }

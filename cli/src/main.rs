@@ -62,5 +62,10 @@ async fn run(command: &OfPipeline, place: &Place, terminal: &mut Terminal) -> Re
         OfPipeline::Trace(arguments) => commands::trace::run(pipeline, arguments, terminal).await,
         OfPipeline::Wait(arguments) => commands::wait::run(pipeline, arguments, terminal).await,
         OfPipeline::Trigger(arguments) => commands::trigger::run(pipeline, arguments, terminal).await,
+        OfPipeline::Pause(arguments) => commands::pause::pause(pipeline, arguments, terminal).await,
+        OfPipeline::Resume(arguments) => commands::pause::resume(pipeline, arguments, terminal).await,
+        OfPipeline::Stop(arguments) => commands::stop::run(pipeline, arguments, terminal).await,
+        OfPipeline::Rollback(arguments) => commands::rollback::run(pipeline, arguments, terminal).await,
+        OfPipeline::Release(arguments) => commands::release::run(pipeline, arguments, terminal).await,
     }
 }

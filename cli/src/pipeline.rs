@@ -35,6 +35,7 @@ pub struct Pipeline {
     pub sns: aws_sdk_sns::Client,
     pub sqs: aws_sdk_sqs::Client,
     pub ssm: aws_sdk_ssm::Client,
+    pub sts: aws_sdk_sts::Client,
 }
 
 impl Pipeline {
@@ -63,7 +64,18 @@ impl Pipeline {
             sns: aws_sdk_sns::Client::new(&aws),
             sqs: aws_sdk_sqs::Client::new(&aws),
             ssm,
+            sts: aws_sdk_sts::Client::new(&aws),
         })
+    }
+
+    /// Who we are, for those who read later who did it.
+    ///
+    /// # Errors
+    /// If STS does not tell.
+    pub async fn caller(&self) -> anyhow::Result<String> {
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(aws_error).context("asking STS who we are")?;
+        answer.arn.context("STS did not say who we are")
     }
 
     #[must_use]

@@ -6,7 +6,7 @@ use iwomp_aws::aws_error;
 use serde_json::json;
 
 use crate::arguments::TriggerArguments;
-use crate::commands::confirm;
+use crate::commands::is_wanted;
 use crate::exit::{Exit, Failure};
 use crate::pipeline::Pipeline;
 use crate::register;
@@ -24,12 +24,11 @@ pub async fn run(pipeline: &Pipeline, arguments: &TriggerArguments, terminal: &m
             pause.reason
         ));
     }
-    if change.dry_run {
-        terminal.line([format!("would publish {message}").into()]);
+    let what = commit.as_ref().map_or_else(|| "the head".to_owned(), |commit| format!("commit {}", commit.short()));
+    let question = format!("Deploy {what} of {project} {branch}?");
+    if !is_wanted(&question, &format!("publish {message}"), change, terminal)? {
         return Ok(Exit::Done);
     }
-    let what = commit.as_ref().map_or_else(|| "the head".to_owned(), |commit| format!("commit {}", commit.short()));
-    confirm(&format!("Deploy {what} of {project} {branch}?"), change, terminal)?;
     let trigger_id = publish(pipeline, project, &message).await?;
     terminal.line(["published as trigger ".into(), Meaning::Subject.of(trigger_id)]);
     terminal.note(&format!("next: iwomp status {project}"));
