@@ -7,10 +7,14 @@ use anstream::ColorChoice;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsOutput;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, OutputLogEvent};
+use aws_sdk_codebuild::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_codebuild::config::{ConfigBag, Intercept};
+use aws_sdk_codebuild::error::BoxError;
+use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectError;
 use aws_sdk_codebuild::operation::start_build::{StartBuildError, StartBuildOutput};
 use aws_sdk_codebuild::operation::stop_build::StopBuildOutput;
 use aws_sdk_codebuild::types::Build;
-use aws_sdk_codebuild::types::error::AccountLimitExceededException;
+use aws_sdk_codebuild::types::error::{AccountLimitExceededException, ResourceNotFoundException};
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sns::types::error::NotFoundException;
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
@@ -25,7 +29,9 @@ use contract::{Branch, CommitId, Description};
 use iwomp_aws::fixtures::{self, config_path};
 use serde_json::{Value, json};
 
-pub use iwomp_aws::fixtures::{BUILD, COMMIT, EPOCH_SECONDS, TRIGGER_ID, build, failed_with, project, record};
+pub use iwomp_aws::fixtures::{
+    BUILD, COMMIT, EPOCH_SECONDS, TRIGGER_ID, build, build_of, failed_with, project, record,
+};
 
 use crate::arguments::Change;
 use crate::pipeline::Pipeline;
@@ -130,6 +136,8 @@ pub struct Done {
     pub stopped: Vec<String>,
     /// The `CodeBuild` project, and the variables that were given to the build.
     pub started: Vec<(String, Vec<(String, String)>)>,
+    /// How often it was asked anything.
+    pub calls: usize,
 }
 
 /// Who we are.
@@ -146,6 +154,31 @@ pub fn dry_run() -> Change {
 
 type Noted = Arc<Mutex<Done>>;
 
+/// Counts the calls, without which nothing says whether a command asks once for all projects or once for each.
+#[derive(Clone)]
+struct Counter(Noted);
+
+impl std::fmt::Debug for Counter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counter")
+    }
+}
+
+impl Intercept for Counter {
+    fn name(&self) -> &'static str {
+        "Counter"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.lock().unwrap().calls += 1;
+        Ok(())
+    }
+}
+
 impl Aws {
     pub fn with<const COUNT: usize>(parameters: [Parameter; COUNT]) -> Self {
         Self { parameters: parameters.to_vec(), ..Self::default() }
@@ -158,9 +191,9 @@ impl Aws {
             config_path: config_path(),
             description: Description::parse(description, &config_path()).unwrap(),
             codebuild: self.codebuild(&done),
-            logs: self.logs(),
+            logs: self.logs(&done),
             sns: self.sns(&done),
-            sqs: self.sqs(),
+            sqs: self.sqs(&done),
             ssm: self.ssm(&done),
             sts: sts(),
         };
@@ -185,19 +218,16 @@ impl Aws {
         mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&unknown, &publish])
     }
 
-    fn sqs(&self) -> aws_sdk_sqs::Client {
-        use aws_sdk_sqs::Client;
-        let [waiting, dead] = self.messages;
-        let count = mock!(Client::get_queue_attributes).then_compute_output(move |input| {
-            let count = if input.queue_url().unwrap().ends_with("-dead") { dead } else { waiting };
-            let name = QueueAttributeName::ApproximateNumberOfMessages;
-            GetQueueAttributesOutput::builder().attributes(name, count.to_string()).build()
-        });
-        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&count])
-    }
-
+    /// CodeBuild knows those projects of which there is a build.
     fn codebuild(&self, done: &Noted) -> aws_sdk_codebuild::Client {
         use aws_sdk_codebuild::Client;
+        let builds = self.builds.clone();
+        let unknown = mock!(Client::list_builds_for_project)
+            .match_requests(move |input| !builds.iter().any(|build| build.project_name() == input.project_name()))
+            .then_error(|| {
+                let cause = ResourceNotFoundException::builder().message("cannot be found").build();
+                ListBuildsForProjectError::ResourceNotFoundException(cause)
+            });
         let (stopped, started) = (Arc::clone(done), Arc::clone(done));
         let stop = mock!(Client::stop_build).then_compute_output(move |input| {
             stopped.lock().unwrap().stopped.push(input.id().unwrap().to_owned());
@@ -216,8 +246,22 @@ impl Aws {
             started.lock().unwrap().started.push((name, variables.collect()));
             StartBuildOutput::builder().build_value(build).build()
         });
-        let known = fixtures::codebuild_rules(self.builds.clone(), 100);
-        mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, known.iter().chain([&stop, &full, &start]))
+        let known = fixtures::build_rules(self.builds.clone(), 100);
+        let rules = [&unknown].into_iter().chain(&known).chain([&stop, &full, &start]);
+        let counter = Counter(done.clone());
+        mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, rules, move |conf| { conf.interceptor(counter.clone()) })
+    }
+
+    fn sqs(&self, done: &Noted) -> aws_sdk_sqs::Client {
+        use aws_sdk_sqs::Client;
+        let [waiting, dead] = self.messages;
+        let count = mock!(Client::get_queue_attributes).then_compute_output(move |input| {
+            let count = if input.queue_url().unwrap().ends_with("-dead") { dead } else { waiting };
+            let name = QueueAttributeName::ApproximateNumberOfMessages;
+            GetQueueAttributesOutput::builder().attributes(name, count.to_string()).build()
+        });
+        let counter = Counter(done.clone());
+        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&count], move |conf| conf.interceptor(counter.clone()))
     }
 
     fn ssm(&self, done: &Noted) -> aws_sdk_ssm::Client {
@@ -244,12 +288,13 @@ impl Aws {
             });
         let by_path = fixtures::parameters_rule(self.parameters.clone());
         let [history, no_history] = fixtures::history_rules(self.live.clone());
-        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&get, &by_path, &history, &no_history, &put, &delete])
+        let (rules, counter) = ([&get, &by_path, &history, &no_history, &put, &delete], Counter(done.clone()));
+        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules, move |conf| conf.interceptor(counter.clone()))
     }
 
     /// CloudWatch gives all of the launcher's lines since a time: that it keeps to a pattern is not counted on. A log has pages of
     /// two lines, of which the first is empty, and no end but a token that stays the same.
-    fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+    fn logs(&self, done: &Noted) -> aws_sdk_cloudwatchlogs::Client {
         use aws_sdk_cloudwatchlogs::Client;
         let event = |(seconds, line): &(i64, Value)| {
             FilteredLogEvent::builder().timestamp(seconds * 1000).message(format!("{line}\n")).build()
@@ -275,7 +320,10 @@ impl Aws {
                     .next_forward_token(token.to_string())
                     .build()
             });
-        mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&filter, &get])
+        let counter = Counter(done.clone());
+        mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&filter, &get], move |conf| {
+            conf.interceptor(counter.clone())
+        })
     }
 }
 

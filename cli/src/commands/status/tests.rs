@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixtures::{
-    Aws, BUILD, COMMIT, EPOCH_SECONDS, TRIGGER_ID, build, entry, failed_with, parameter, project, record, terminal,
+    Aws, BUILD, COMMIT, EPOCH_SECONDS, TRIGGER_ID, build, build_of, entry, failed_with, parameter, project, record,
+    terminal,
 };
 use crate::json;
 
@@ -193,4 +194,20 @@ async fn a_pipeline_without_projects_says_so() {
         seen(&status, view::all),
         "no project is registered yet\n\n0 waiting, 0 given up, of all projects together\n"
     );
+}
+
+#[tokio::test]
+async fn a_hundred_projects_cost_no_more_than_three_calls_each() {
+    let names: Vec<_> = (0..100).map(|number| format!("p{number}")).collect();
+    let parameters = names.iter().map(|name| entry(name, "{}"));
+    let live = names.iter().map(|name| {
+        parameter(&format!("/iwomp-in-aws-deployed/{name}/main"), &record(&format!("iwomp-in-aws--{name}:7")).to_json())
+    });
+    let builds = names.iter().flat_map(|name| (5..8).map(|number| build_of(name, number, StatusType::Succeeded)));
+    let aws = Aws { builds: builds.collect(), messages: [1, 1], ..Aws::default() };
+    let (pipeline, done) = Aws { parameters: parameters.chain(live).collect(), ..aws }.pipeline();
+    let status = gather::status(&pipeline, None, now()).await.unwrap();
+    assert_eq!(status.projects.len(), 100);
+    let calls = done.lock().unwrap().calls;
+    assert!(calls <= 230, "{calls}");
 }
