@@ -109,8 +109,8 @@ BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip
 # The program by which credentials are checked before they are stored.
 HANDED_OVER = cargo build --quiet --release --locked --package contract --example handed_over
 
-build: $(TOOLS) ## The zips of launcher and notifier and the worker, for this machine
-	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
+build: $(TOOLS) ## The zips of launcher and notifier, the worker and iwomp, for this machine
+	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker --package iwomp
 	$(HANDED_OVER)
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]

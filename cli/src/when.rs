@@ -5,7 +5,7 @@ use jiff::Timestamp;
 /// When something of AWS's happened.
 #[must_use]
 pub fn of_aws(time: &aws_sdk_codebuild::primitives::DateTime) -> Option<Timestamp> {
-    Timestamp::from_second(time.secs()).ok()
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
 /// How long ago, for people: `3 min ago`.

@@ -41,6 +41,15 @@ def worker() -> Path:
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
+def iwomp() -> Path:
+    """The program for people, the newest if it was built for several targets."""
+    target = REPOSITORY / "target"
+    built = [*target.glob("release/iwomp"), *target.glob("*/release/iwomp")]
+    if not built:
+        raise Missing("iwomp is not built: run `make build`")
+    return max(built, key=lambda path: path.stat().st_mtime)
+
+
 def handed_over() -> Path:
     """The program that checks credentials before they are stored."""
     target = REPOSITORY / "target"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from iwomp_local import demo_project, places
 from iwomp_local.demo_project import BRANCH, NAME
-from iwomp_local.emulator import Lifetime
+from iwomp_local.emulator import REGION, Lifetime
 from iwomp_local.git_host import GitHost
 from iwomp_local.repository import Repository
 from iwomp_local.stack import Stack
@@ -38,6 +38,7 @@ def up(directory: Path) -> None:
         )
         stack.apply()
         stack.pipeline.store_secret(NAME, json.dumps({"authToken": token}))
+        tell_where(stack, directory)
     except BaseException:
         down(directory, silently=True)
         raise
@@ -53,6 +54,15 @@ up: {stack.emulator.url} is a local AWS with the pipeline and the project “{NA
 
 For the AWS CLI: export AWS_ENDPOINT_URL={stack.emulator.url} AWS_DEFAULT_REGION=eu-central-1 \\
                         AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test""")
+
+
+def tell_where(stack: Stack, directory: Path) -> None:
+    """Leaves in `directory` where the stack is, for `iwomp`: cli/src/local.rs reads it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "iwomp.json"
+    file.touch(mode=0o600)
+    keys = {"access_key": stack.operator.access_key, "secret_key": stack.operator.secret_key}
+    file.write_text(json.dumps({"port": stack.emulator.port, "region": REGION, **keys}))
 
 
 def down(directory: Path, silently: bool = False) -> None:

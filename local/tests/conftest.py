@@ -46,6 +46,7 @@ STACK = {
     "test_commands.py": "stack",
     "test_delivery.py": "deliveries",
     "test_image.py": "deliveries",
+    "test_iwomp.py": "deliveries",
     "test_pipeline.py": "stack",
     "test_secret_matrix.py": "stack",
     "test_thief.py": "stack",

@@ -1,0 +1,194 @@
+"""The program `iwomp` as people run it, on the shared stack: the real binary, credentials, a name, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_under_test import PipelineUnderTest
+
+from iwomp_local import places, standing
+from iwomp_local.stack import Stack
+
+SECONDS = 60.0
+
+
+@dataclass
+class Said:
+    """What a command said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.out, self.err
+        return json.loads(self.out)
+
+
+@dataclass
+class Iwomp:
+    """The program in an empty folder, with the credentials of an operator."""
+
+    stack: Stack
+    folder: Path
+
+    def __call__(self, *arguments: str, folder: Path | None = None, **variables: str) -> Said:
+        """Runs it; `variables` are laid over the operator's, and an empty one is left out."""
+        operator = self.stack.operator
+        given = {
+            "HOME": str(self.folder),
+            "PATH": os.defpath,
+            **self.stack.emulator.variables(operator.access_key, operator.secret_key),
+            **variables,
+        }
+        done = subprocess.run(
+            [str(places.iwomp()), *arguments],
+            env={name: value for name, value in given.items() if value},
+            cwd=folder or self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
+    return Iwomp(pipeline.stack, tmp_path)
+
+
+def of(said: Said, project: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(entry for entry in said.json["projects"] if entry["project"] == project)
+    return found
+
+
+def test_an_empty_folder_credentials_and_the_name_are_enough(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    published = iwomp("trigger", "public", "main", "--yes")
+    assert published.status == 0, published.err
+    trigger = published.out.split()[-1]
+    result = pipeline.result("public", trigger)
+    said = iwomp("status", "public", "--json")
+    assert said.status == 0, said.err
+    assert said.err == ""
+    public = of(said, "public")
+    assert public["last"]["outcome"] == "deployed"
+    assert public["last"]["build"] == result.build["id"]
+    (live,) = public["live"]
+    assert (live["branch"], live["trigger"]) == ("main", trigger)
+    assert live["commit"] == pipeline.repository("public").head()
+
+
+def test_a_project_with_its_own_topic_is_triggered_there(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    commit = pipeline.repository("own").head() or ""
+    refused = iwomp("trigger", "own", "main", "--yes")
+    assert refused.status == 3
+    assert "requires a commit" in refused.err
+    published = iwomp("trigger", "own", "main", "--commit", commit, "--yes")
+    assert pipeline.result("own", published.out.split()[-1]).status == "SUCCEEDED"
+
+
+def test_a_wrong_name_is_said_at_once(iwomp: Iwomp) -> None:
+    for arguments, status, told in (
+        (("trigger", "nobody", "main", "--yes"), 5, "nobody is not a registered project"),
+        (("trigger", "public", "release/1", "--yes"), 3, "does not allow the branch release/1"),
+        (("trigger", "public", "-x", "--yes"), 2, "unexpected argument"),
+        (("status", "nobody"), 5, "name one that is registered: article"),
+        (("status", "--config-path", "other"), 5, "there is no pipeline other in eu-central-1"),
+        (("trigger", "public", "main"), 2, "There is nobody to ask"),
+    ):
+        said = iwomp(*arguments)
+        assert (said.status, said.out) == (status, ""), (arguments, said)
+        assert told in said.err, (arguments, said)
+
+
+def test_what_was_refused_and_what_is_dead_stands_under_its_project(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    trigger = pipeline.stack.publish(json.dumps({"project": "public", "branch": "not/allowed"}))
+    assert pipeline.stack.launcher_verdict(trigger)["outcome"] == "refused"
+    refused = of(iwomp("status", "public", "--json"), "public")["refused"]
+    assert [(word["class"], word["branch"]) for word in refused if word["trigger"] == trigger] == [
+        ("branch_not_allowed", "not/allowed")
+    ]
+    assert "public refused not/allowed" in iwomp("status").out
+
+
+def test_without_credentials_or_a_right_it_says_so(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    ci = pipeline.stack.ci
+    said = iwomp("status", AWS_ACCESS_KEY_ID=ci.access_key, AWS_SECRET_ACCESS_KEY=ci.secret_key)
+    assert said.status == 6
+    assert "AccessDenied" in said.err
+    assert "aws sts get-caller-identity" in said.err
+    said = iwomp("status", AWS_REGION="", AWS_DEFAULT_REGION="")
+    assert said.status == 2
+    assert "--region" in said.err
+
+
+def test_a_local_stack_that_is_up_is_meant_unless_another_is_named(
+    pipeline: PipelineUnderTest, iwomp: Iwomp, tmp_path: Path
+) -> None:
+    standing.tell_where(pipeline.stack, tmp_path / ".local" / "default")
+    below = tmp_path / "terraform" / "modules"
+    below.mkdir(parents=True)
+    nothing = {"AWS_ENDPOINT_URL": "", "AWS_REGION": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    said = iwomp("status", "public", "--json", folder=below, **nothing, AWS_DEFAULT_REGION="")
+    assert said.status == 0, said.err
+    assert f"the local stack at {pipeline.stack.emulator.url}" in said.err
+    said = iwomp("status", "public", "--json", folder=below)
+    assert (said.status, said.err) == (0, "")
+
+
+def test_help_needs_neither_aws_nor_time(iwomp: Iwomp) -> None:
+    for arguments in (("--help",), ("status", "--help"), ("--version",)):
+        said = iwomp(*arguments, AWS_ENDPOINT_URL="http://127.0.0.1:1")
+        assert (said.status, said.err) == (0, "")
+        assert "iwomp" in said.out
+
+
+def test_a_trigger_is_followed_to_its_end_and_told_in_one_timeline(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    trigger = iwomp("trigger", "public", "main", "--yes").out.split()[-1]
+    waited = iwomp("wait", trigger, "--timeout", "5m")
+    assert waited.status == 0, waited.err
+    assert "command: arguments main" in waited.out
+    assert "deployed" in waited.err
+    logged = iwomp("logs", "public", "--trigger", trigger)
+    assert (logged.status, logged.out) == (0, waited.out)
+    trace = iwomp("trace", trigger, "--json").json
+    said = [(event["source"], event["what"].split()[0]) for event in trace["events"]]
+    assert ("queue", "received") in said
+    assert ("launcher", "started,") in said
+    assert ("codebuild", "BUILD") in said
+    assert any(source == "log" for source, _ in said)
+    assert trace["project"] == "public"
+    (newest, *_) = iwomp("history", "public", "main", "--json").json["records"]
+    assert (newest["trigger"], newest["commit"]) == (trigger, pipeline.repository("public").head())
+
+
+def test_a_refused_trigger_ends_as_such(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    trigger = pipeline.stack.publish(json.dumps({"project": "public", "branch": "nowhere"}))
+    waited = iwomp("wait", trigger, "--timeout", "2m")
+    assert (waited.status, waited.out) == (3, "")
+    assert "does not allow branch nowhere" in waited.err
+    logged = iwomp("logs", "public", "--trigger", trigger)
+    assert (logged.status, logged.out) == (3, "")
+
+
+def test_the_register_is_shown_and_held_to_the_contract(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    entries = {entry["project"]: entry for entry in iwomp("projects", "--json").json["projects"]}
+    assert entries["public"]["git_url"] == pipeline.git_url("public")
+    assert entries["article-token"]["encrypted"] is True
+    keys = {key["key"]: key for key in iwomp("register", "show", "article", "--json").json["keys"]}
+    assert keys["caBundle"]["from"] == f"/{pipeline.config_path}/_default"
+    assert keys["gitUrl"]["from"] == f"/{pipeline.config_path}/article"
+    pipeline.write_register("broken", json.dumps({"gitUrl": "https://git.example/x.git", "comand": "x"}))
+    lint = iwomp("register", "lint", "--json")
+    assert lint.status == 1
+    (fault,) = [fault["fault"] for fault in lint.json["faults"] if fault["parameter"].endswith("/broken")]
+    assert '"command"' in fault
