@@ -114,9 +114,9 @@ def test_what_was_refused_and_what_is_dead_stands_under_its_project(pipeline: Pi
     trigger = pipeline.stack.publish(json.dumps({"project": "public", "branch": "not/allowed"}))
     assert pipeline.stack.launcher_verdict(trigger)["outcome"] == "refused"
     refused = of(iwomp("status", "public", "--json"), "public")["refused"]
-    assert [(word["class"], word["branch"]) for word in refused if word["trigger"] == trigger] == [
-        ("branch_not_allowed", "not/allowed")
-    ]
+    (word,) = [word for word in refused if word["trigger"] == trigger]
+    assert word["class"] == "branch_not_allowed"
+    assert word["branch"] == "not/allowed"
     assert "public refused not/allowed" in iwomp("status").out
 
 
