@@ -183,6 +183,12 @@ pub struct TriggerArguments {
     /// Deploy exactly this commit, not the head: the full id
     #[arg(long, value_parser = CommitId::parse)]
     pub commit: Option<CommitId>,
+    /// Follow it to the end of its build, and end as that does
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait, at most
+    #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
+    pub timeout: Patience,
     #[command(flatten)]
     pub change: Change,
 }

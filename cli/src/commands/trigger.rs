@@ -7,13 +7,15 @@ use serde_json::json;
 
 use crate::arguments::TriggerArguments;
 use crate::commands::is_wanted;
+use crate::commands::wait::until_done;
 use crate::exit::{Exit, Failure};
+use crate::follow::{Deadline, Which};
 use crate::pipeline::Pipeline;
 use crate::register;
 use crate::terminal::{Meaning, Terminal};
 
 pub async fn run(pipeline: &Pipeline, arguments: &TriggerArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let TriggerArguments { project, branch, commit, change } = arguments;
+    let TriggerArguments { project, branch, commit, wait, timeout, change } = arguments;
     let trigger = Trigger { project: project.clone(), branch: branch.clone(), commit: commit.clone() };
     let entry = register::entry(pipeline, project).await?;
     entry.check(&trigger)?;
@@ -30,7 +32,10 @@ pub async fn run(pipeline: &Pipeline, arguments: &TriggerArguments, terminal: &m
         return Ok(Exit::Done);
     }
     let trigger_id = publish(pipeline, project, &message).await?;
-    terminal.line(["published as trigger ".into(), Meaning::Subject.of(trigger_id)]);
+    terminal.line(["published as trigger ".into(), Meaning::Subject.of(trigger_id.as_str())]);
+    if *wait {
+        return until_done(pipeline, Which::Trigger(&trigger_id), Deadline::within(timeout.0), terminal).await;
+    }
     terminal.note(&format!("next: iwomp status {project}"));
     Ok(Exit::Done)
 }
@@ -72,14 +77,22 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::arguments::Change;
-    use crate::fixtures::{Aws, COMMIT, branch, commit, entry, project, terminal};
+    use crate::arguments::{Change, Patience};
+    use crate::fixtures::{Aws, COMMIT, TRIGGER_ID, branch, commit, entry, project, terminal};
 
     const SHARED: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws";
 
     fn arguments() -> TriggerArguments {
         let change = Change { yes: true, dry_run: false };
-        TriggerArguments { project: project("demo"), branch: branch("main"), commit: None, change }
+        let timeout = Patience(std::time::Duration::from_secs(60));
+        TriggerArguments {
+            project: project("demo"),
+            branch: branch("main"),
+            commit: None,
+            wait: false,
+            timeout,
+            change,
+        }
     }
 
     /// How it ended, what was published where, and what was said.
@@ -97,6 +110,15 @@ mod tests {
         assert_eq!(ended.unwrap(), Exit::Done);
         assert_eq!(published, [(format!("{SHARED}--demo"), json!({"project": "demo", "branch": "main"}))]);
         assert!(said.contains("published as trigger 95df01b4-ee98-5cb9-9903-4c221d41eb5e"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn who_waits_ends_as_the_trigger_does() {
+        let refused = json!({"trigger": TRIGGER_ID, "project": "demo", "outcome": "refused", "reason": "no"});
+        let lines = vec![(jiff::Timestamp::now().as_second(), refused)];
+        let aws = Aws { lines, ..Aws::with([entry("demo", "{}")]) };
+        let (ended, published, _) = trigger(aws, TriggerArguments { wait: true, ..arguments() }).await;
+        assert_eq!((ended.unwrap(), published.len()), (Exit::Refused, 1));
     }
 
     #[tokio::test]
