@@ -35,7 +35,7 @@ PYTHON_ELSEWHERE := ../account/iwomp_account ../worker/build_context.py
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check faults faults-local soak fuzz mutants defences fmt build zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test check faults faults-local soak fuzz mutants defences fmt build iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -109,9 +109,13 @@ BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip
 # The program by which credentials are checked before they are stored.
 HANDED_OVER = cargo build --quiet --release --locked --package contract --example handed_over
 
-build: $(TOOLS) ## The zips of launcher and notifier, the worker and iwomp, for this machine
-	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker --package iwomp
+build: $(TOOLS) ## The zips of launcher and notifier and the worker, for this machine
+	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
 	$(HANDED_OVER)
+
+# Not in the call above: people sign in by more ways than a Lambda has, and cargo would give those to the Lambdas, too.
+iwomp: ## The program for people, target/release/iwomp
+	cargo build --release --locked --package iwomp
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
 	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher --package notifier
