@@ -40,6 +40,8 @@ enum Lines {
 pub struct Mask {
     /// By their first byte.
     forms: Vec<Vec<Form>>,
+    /// Which two bytes a form may begin with: most of a text is passed by, as none does there.
+    beginnings: Vec<bool>,
 }
 
 impl Mask {
@@ -64,6 +66,10 @@ impl Mask {
 
     fn add(&mut self, form: Form) {
         self.forms.resize(256, Vec::new());
+        self.beginnings.resize(1 << 16, false);
+        for second in form.second_bytes() {
+            self.beginnings[pair(form.letters[0], second)] = true;
+        }
         let same_start = &mut self.forms[usize::from(form.letters[0])];
         if !same_start.contains(&form) {
             same_start.push(form);
@@ -93,6 +99,19 @@ impl Mask {
     fn starting_with(&self, byte: u8) -> &[Form] {
         self.forms.get(usize::from(byte)).map_or(&[], Vec::as_slice)
     }
+
+    /// How many bytes at the start of `text` no form begins with. A form may begin with the last byte, whatever comes next.
+    fn clear_bytes(&self, text: &[u8]) -> usize {
+        let found = text.windows(2).position(|two| self.beginnings[pair(two[0], two[1])]);
+        found.unwrap_or_else(|| match text.last() {
+            Some(&last) if !self.starting_with(last).is_empty() => text.len() - 1,
+            _ => text.len(),
+        })
+    }
+}
+
+fn pair(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
 }
 
 /// Text on its way through a [`Mask`]. It holds back what may be the beginning of a secret, and nothing else.
@@ -119,8 +138,12 @@ impl MaskedStream<'_> {
         }
         let mut shown = Vec::with_capacity(self.held.len());
         let mut position = 0;
-        while let Some(&first) = self.held.get(position) {
+        while position < self.held.len() {
+            let clear = self.mask.clear_bytes(&self.held[position..]);
+            shown.extend_from_slice(&self.held[position..position + clear]);
+            position += clear;
             let ahead = &self.held[position..];
+            let Some(&first) = ahead.first() else { break };
             let (mut found, mut may_come) = (None, false);
             for form in self.mask.starting_with(first) {
                 match form.compare(ahead) {
@@ -154,6 +177,18 @@ enum Comparison {
 }
 
 impl Form {
+    /// What may come after its first letter, as [`Self::compare`] has it.
+    fn second_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.letters[1]];
+        if self.letters[1] == b'/' {
+            bytes.push(b'\\');
+        }
+        if self.lines == Lines::Several {
+            bytes.extend(b"\n\r\\");
+        }
+        bytes
+    }
+
     /// Compares with the start of `text`. Two ways of writing are the same for every form: a slash as JSON may escape it, and, for
     /// what may be written over several lines, the break between two letters: a line end, the two characters by which JSON
     /// writes one, and the indentation of the next line.

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 
+use rustix::fd::AsFd;
+use rustix::pipe::fcntl_setpipe_size;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
@@ -10,7 +12,9 @@ use super::Ended;
 use super::capture::supervise_while;
 use super::log::{self, Log};
 
-const CHUNK_BYTES: usize = 16 * 1024;
+/// As much as a pipe may hold, unless the machine says otherwise: what is faster than the log waits less often for us.
+const PIPE_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// What lies between a child's stream and ours.
 pub trait Filter {
@@ -29,7 +33,10 @@ pub struct Relay {
 impl Relay {
     #[must_use]
     pub fn of(child: &mut Child) -> Self {
-        Self { stdout: child.stdout.take(), stderr: child.stderr.take() }
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        stdout.iter().for_each(widen);
+        stderr.iter().for_each(widen);
+        Self { stdout, stderr }
     }
 
     /// Passes everything on while `supervising` waits for the child.
@@ -50,6 +57,11 @@ impl Relay {
         };
         supervise_while(relaying, supervising).await
     }
+}
+
+/// A pipe that cannot be made larger serves as it is.
+fn widen(pipe: &impl AsFd) {
+    let _ = fcntl_setpipe_size(pipe, PIPE_BYTES);
 }
 
 /// Reads on when the log is closed, so that its writer does not die of that.

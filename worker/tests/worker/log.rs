@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::LIVE;
 use crate::scene::{Scene, signal};
 
-/// More than a pipe holds.
-const CHATTER: &str = "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x\n";
+/// More than all pipes hold.
+const CHATTER: &str = "#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x\n";
 
 fn ends_within(child: &mut Child, limit: Duration) -> i32 {
     let deadline = Instant::now() + limit;
