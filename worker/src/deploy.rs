@@ -69,9 +69,9 @@ async fn try_deploy(
     rules::require_allowed_trigger(variables, &project)?;
 
     let scratch = private_directory()?;
-    let repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
+    let mut repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
     sight.begin();
-    fetch(&repository, &project, variables, narration).await?;
+    fetch(&mut repository, &project, variables, narration).await?;
     let record = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
     say_live(record.as_ref(), narration);
     let live = record.as_ref().map(|record| record.commit.clone());
@@ -91,6 +91,8 @@ async fn try_deploy(
         return Ok(Outcome::Unchanged);
     }
     let head = repository.head().await?;
+
+    repository.fetch_files(&project, &variables.branch, &commit).await?;
 
     let user = User::for_command().or_fail(Kind::Machine, "mend the build image's list of users")?;
     close_the_build(&project, user.as_ref(), narration)?;
@@ -211,14 +213,15 @@ fn hand_over(checkout: &Path, user: Option<&User>) -> Result<PrivateDirectory, F
 }
 
 async fn fetch(
-    repository: &Repository<'_>,
+    repository: &mut Repository<'_>,
     project: &Project,
     variables: &Variables,
     narration: &Narration,
 ) -> Result<(), Failure> {
     let started = Instant::now();
     narration.say("fetching", project.git_url.as_str());
-    repository.fetch(project, &variables.branch).await?;
+    let guess = variables.rollback.as_ref().or(variables.commit.as_ref());
+    repository.fetch(project, &variables.branch, guess).await?;
     narration.say("fetched", &format!("in {}", duration(started.elapsed())));
     Ok(())
 }

@@ -65,6 +65,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("GIT_LFS_SKIP_SMUDGE", "1"),
     // No protocol at all, unless the call is a fetch: that one puts its own here.
     ("GIT_ALLOW_PROTOCOL", ""),
+    // A question about what was not fetched is answered by no, and not by fetching it.
+    ("GIT_NO_LAZY_FETCH", "1"),
     // What git says is searched for known sentences, which must not be translated.
     ("LC_ALL", "C"),
 ];
@@ -83,6 +85,8 @@ pub(super) struct Git<'a> {
     pub(super) environment: Environment,
     pub(super) bounds: &'a Bounds,
     pub(super) narration: &'a Narration,
+    /// Whether what git says is passed on.
+    is_heard: bool,
 }
 
 /// A call that came to its end by itself.
@@ -104,12 +108,17 @@ impl<'a> Git<'a> {
         let mut environment = environment::for_git(own);
         environment.extend(VARIABLES.iter().map(|(name, value)| (name.into(), value.into())));
         environment.insert("HOME".into(), home.into());
-        Self { repository, environment, bounds, narration }
+        Self { repository, environment, bounds, narration, is_heard: true }
     }
 
     /// The same, in another repository.
     pub(super) fn beside(&self, repository: PathBuf) -> Self {
-        Self { repository, environment: self.environment.clone(), bounds: self.bounds, narration: self.narration }
+        Self { repository, environment: self.environment.clone(), ..*self }
+    }
+
+    /// The same, but what git says goes nowhere: for a call whose failure is not one.
+    pub(super) fn unheard(&self) -> Self {
+        Self { is_heard: false, ..self.beside(self.repository.clone()) }
     }
 
     /// A call without its subcommand.
@@ -138,7 +147,11 @@ impl<'a> Git<'a> {
 
     async fn run_for(&self, doing: &str, command: Command, time: Duration, most: usize) -> Result<Answer, Failure> {
         let limits = self.bounds.limits(time, GRACE);
-        let say = |line: &str| self.narration.say("git", line);
+        let say = |line: &str| {
+            if self.is_heard {
+                self.narration.say("git", line);
+            }
+        };
         let output = process::capture(command, limits, &self.bounds.stop, most, say)
             .await
             .with_context(|| format!("{doing}: running git"))

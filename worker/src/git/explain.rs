@@ -52,7 +52,19 @@ const NOT_A_GIT_SERVER: Explanation = known(
      through to it",
 );
 
+const NOT_BY_ID: Explanation = known(
+    Lasting,
+    "the server does not hand out the commit by its id",
+    "see whether the Git host still has the commit; with git itself, set uploadpack.allowReachableSHA1InWant there",
+);
+
+/// What it means that a server hands out its branches, and commits only so.
+pub(super) const fn not_by_id() -> &'static Explanation {
+    &NOT_BY_ID
+}
+
 const KNOWN: &[Known] = &[
+    (&["unadvertised object", "not our ref"], NOT_BY_ID),
     (&["couldn't find remote ref"], MISSING_BRANCH),
     (
         &["error: 301", "error: 302", "error: 303", "error: 307", "error: 308"],
@@ -403,6 +415,14 @@ mod tests {
             ("git@h: Permission denied (publickey).", "the server does not accept the SSH key"),
             ("Load key \"/dev/shm/x/key\": error in libcrypto", "the SSH private key cannot be read"),
             ("error: index-pack died of signal 25", "the branch is too big"),
+            (
+                "error: Server does not allow request for unadvertised object b9d8f17ff7d51a857072f6192c16b6c40aafeccd",
+                "the server does not hand out the commit",
+            ),
+            (
+                "fatal: remote error: upload-pack: not our ref b9d8f17ff7d51a857072f6192c16b6c40aafeccd",
+                "the server does not hand out the commit",
+            ),
             (
                 "Unable to negotiate with 127.0.0.1 port 22: no matching host key type found. Their offer: ssh-rsa,ssh-dss",
                 "the SSH server has only host keys of SHA-1",

@@ -1,4 +1,5 @@
-//! Gets one branch from a Git server, its tags, or one commit of another repository there, and tries again where that may help.
+//! Gets from a Git server the history of one branch and the files of one commit, side by side, or all of a branch, or one commit
+//! of another repository there; and tries again where that may help.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,11 +11,12 @@ use contract::register::{AuthScheme, Tags};
 use contract::{Branch, CommitId, Credentials, GitUrl, Project};
 
 use super::access::Access;
+use super::command::Git;
 use super::explain::{self, Explanation, explain};
 use super::heard::Heard;
 use super::patience::Patience;
 use super::progress::Progress;
-use super::{QUESTION_TIME_LIMIT, REF, Repository};
+use super::{QUESTION_TIME_LIMIT, REF, Repository, is_commit};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration;
 
@@ -31,23 +33,73 @@ struct Setback {
 }
 
 impl Repository<'_> {
-    /// Fetches the whole history of `branch`, with its tags if the register wants them, and nothing else, with the credentials
-    /// of `project`. Tries again where the cause may pass.
+    /// Fetches the history of `branch`, with the credentials of `project`, and tries again where the cause may pass. Beside it,
+    /// the files of `guess`, or of the head, come along: a guess, since which commit may be deployed is known only after the
+    /// history. It is no failure if they do not come: [`Self::fetch_files`] sees to it.
+    ///
+    /// Where the register wants tags, or accepts faults, the files of all commits are fetched in one go.
     ///
     /// # Errors
     /// With the most likely cause and its remedy, as far as git's words tell.
-    pub async fn fetch(&self, project: &Project, branch: &Branch) -> Result<(), Failure> {
+    pub async fn fetch(&mut self, project: &Project, branch: &Branch, guess: Option<&CommitId>) -> Result<(), Failure> {
         self.require_bearer_if_wanted(project).await?;
         let url = project.git_url.as_str();
         let doing = format!("fetching branch {branch} of {url}");
-        self.get(&doing, project, &branch_arguments(url, branch)).await?;
+        if wants_all(project) {
+            self.history = self.git.beside(self.git.repository.clone());
+            self.get(&self.git, &doing, project, &branch_arguments(url, branch)).await?;
+            self.require_branch(&doing).await?;
+            self.require_all_of_history(&doing).await?;
+            if project.checkout.tags == Tags::None {
+                return Ok(());
+            }
+            let doing = format!("fetching the tags of branch {branch} of {url}");
+            return self.get(&self.git, &doing, project, &tag_arguments(url, branch)).await;
+        }
+        let files = match guess {
+            Some(commit) => commit_arguments(url, commit),
+            None => head_arguments(url, branch),
+        };
+        let early = async {
+            let git = self.git.unheard();
+            let _ = self.try_get(&git, &doing, project, &files, &mut Progress::of(&git.repository)).await;
+        };
+        let commits = history_arguments(url, branch);
+        let history = self.get(&self.history, &doing, project, &commits);
+        let (history, ()) = tokio::join!(Box::pin(history), Box::pin(early));
+        history?;
         self.require_branch(&doing).await?;
         self.require_all_of_history(&doing).await?;
-        if project.checkout.tags == Tags::OfTheBranch {
-            let doing = format!("fetching the tags of branch {branch} of {url}");
-            self.get(&doing, project, &tag_arguments(url, branch)).await?;
+        self.forget_where_it_came_from(url).await
+    }
+
+    /// Fetches the files of `commit`, which is on `branch`, if they are not there yet.
+    ///
+    /// # Errors
+    /// Like [`Self::fetch`].
+    pub async fn fetch_files(&self, project: &Project, branch: &Branch, commit: &CommitId) -> Result<(), Failure> {
+        let doing = format!("fetching the files of {commit}");
+        if !self.is_apart() || is_commit(&self.git, &doing, commit.as_str()).await? {
+            return Ok(());
         }
-        Ok(())
+        let url = project.git_url.as_str();
+        let by_id = commit_arguments(url, commit);
+        let mut progress = Progress::of(&self.git.repository);
+        match self.try_get(&self.git, &doing, project, &by_id, &mut progress).await? {
+            None => return Ok(()),
+            Some(Setback { explanation, .. }) if explanation == explain::not_by_id() => (),
+            Some(_) => return self.get(&self.git, &doing, project, &by_id).await,
+        }
+        self.git.narration.say("git", "the server hands out no commit by its id; fetching all of the branch");
+        self.get(&self.git, &doing, project, &branch_arguments(url, branch)).await?;
+        if is_commit(&self.git, &doing, commit.as_str()).await? {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Kind::Git,
+            anyhow!("{doing}: the server has it no longer"),
+            "the branch was rewritten meanwhile; trigger again",
+        ))
     }
 
     /// Fetches `commit` from `url`, which is of the same origin as the project's own, and no history.
@@ -56,8 +108,8 @@ impl Repository<'_> {
     /// Like [`Self::fetch`], and if the server hands out something else.
     pub(super) async fn fetch_commit(&self, project: &Project, url: &GitUrl, commit: &CommitId) -> Result<(), Failure> {
         let doing = format!("fetching commit {commit} of {}", url.as_str());
-        self.get(&doing, project, &commit_arguments(url.as_str(), commit)).await?;
-        if self.is_commit(&doing, REF).await? && self.head().await? == *commit {
+        self.get(&self.git, &doing, project, &commit_arguments(url.as_str(), commit)).await?;
+        if is_commit(&self.git, &doing, REF).await? && self.head().await? == *commit {
             return Ok(());
         }
         Err(Failure::new(
@@ -68,11 +120,13 @@ impl Repository<'_> {
     }
 
     /// Tries until it succeeds, or until trying again is of no use.
-    async fn get(&self, doing: &str, project: &Project, arguments: &[String]) -> Result<(), Failure> {
-        let mut patience = Patience::new(self.git.bounds.remaining());
+    async fn get(&self, git: &Git<'_>, doing: &str, project: &Project, arguments: &[String]) -> Result<(), Failure> {
+        let mut patience = Patience::new(git.bounds.remaining());
         loop {
-            let mut progress = Progress::of(&self.git.repository);
-            let Some(setback) = self.try_get(doing, project, arguments, &mut progress).await? else { return Ok(()) };
+            let mut progress = Progress::of(&git.repository);
+            let Some(setback) = self.try_get(git, doing, project, arguments, &mut progress).await? else {
+                return Ok(());
+            };
             let Setback { explanation, retry_after } = setback;
             let mut problem = explanation.problem.to_owned();
             if explanation.nature.may_pass() {
@@ -84,35 +138,39 @@ impl Repository<'_> {
             let Some(pause) = patience.pause(explanation.nature, retry_after) else {
                 return Err(Failure::new(Kind::Git, anyhow!("{doing}: {problem}"), explanation.advice));
             };
-            self.git.pause(doing, &problem, pause).await?;
+            git.pause(doing, &problem, pause).await?;
         }
     }
 
     /// One try, and why it failed. The credential is handed over anew each time: git can read it only once.
     async fn try_get(
         &self,
+        git: &Git<'_>,
         doing: &str,
         project: &Project,
         arguments: &[String],
         progress: &mut Progress,
     ) -> Result<Option<Setback>, Failure> {
-        let mut access = Access::prepare(project, &self.scratch)
+        // What it writes is not written over while another fetch reads it.
+        let place = if git.repository == self.history.repository { "access" } else { "access-to-files" };
+        let place = self.scratch.join(place);
+        let mut access = fs::create_dir_all(&place)
+            .with_context(|| format!("creating {}", place.display()))
+            .and_then(|()| Access::prepare(project, &place))
             .context(doing.to_owned())
             .or_fail(Kind::Register, "correct gitUrl or the credentials of the project, then trigger again")?;
-        let mut command = self.git.command();
+        let mut command = git.command();
         access.give_to(&mut command).context(doing.to_owned()).or_fail(Kind::Machine, "trigger again")?;
-        command.env("GIT_EXEC_PATH", self.programs_for_fetching().await?);
+        command.env("GIT_EXEC_PATH", self.programs.get_or_try_init(|| self.programs_for_fetching()).await?);
         for fault in &project.checkout.accepted_faults {
             command.args(["-c", &format!("fetch.fsck.{}=ignore", fault.as_str())]);
         }
         command.args(arguments);
         // No limit but that of the build: what is slow is not broken.
         let answer =
-            progress.during(self.git.run(doing, command, Duration::MAX)).await.map_err(|failure| {
-                match failure.kind {
-                    Kind::TimeLimit => Failure::time_limit(&format!("{doing} ({progress})")),
-                    _ => failure,
-                }
+            progress.during(git.run(doing, command, Duration::MAX)).await.map_err(|failure| match failure.kind {
+                Kind::TimeLimit => Failure::time_limit(&format!("{doing} ({progress})")),
+                _ => failure,
             })?;
         if answer.status.success() {
             return Ok(None);
@@ -151,7 +209,7 @@ impl Repository<'_> {
 
     /// Not every git takes it for a failure if there was only a lookalike, which it was told to leave out.
     async fn require_branch(&self, doing: &str) -> Result<(), Failure> {
-        if self.is_commit(doing, REF).await? {
+        if is_commit(&self.history, doing, REF).await? {
             return Ok(());
         }
         let missing = explain::missing_branch();
@@ -159,15 +217,33 @@ impl Repository<'_> {
     }
 
     /// With a depth, git would take a history whose beginning the server keeps to itself, or does not have.
-    async fn require_all_of_history(&self, doing: &str) -> Result<(), Failure> {
-        let mut command = self.git.command();
+    pub(super) async fn require_all_of_history(&self, doing: &str) -> Result<(), Failure> {
+        let mut command = self.history.command();
         command.args(["rev-parse", "--is-shallow-repository"]);
-        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
-        if answer.trim_end() == "false" {
+        let answer = self.history.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        if answer.trim_end() != "false" {
+            let error = anyhow!("{doing}: the server has only the end of its history (a shallow repository)");
+            let advice = "run git fetch --unshallow there, or take another server's URL as gitUrl";
+            return Err(Failure::new(Kind::Git, error, advice));
+        }
+        if !self.is_apart() {
             return Ok(());
         }
-        let error = anyhow!("{doing}: the server has only the end of its history (a shallow repository)");
-        Err(Failure::new(Kind::Git, error, "run git fetch --unshallow there, or take another server's URL as gitUrl"))
+        // git does not follow the parents of what comes without its files: it counts on getting later what is missing.
+        let mut command = self.history.command();
+        command.args(["rev-list", "--count", "--end-of-options", REF, "--"]);
+        if self.history.run(doing, command, QUESTION_TIME_LIMIT).await?.status.success() {
+            return Ok(());
+        }
+        let error = anyhow!("{doing}: the server's answer lacks commits of the history");
+        Err(Failure::new(Kind::Git, error, "run git fsck on the repository there, then trigger again"))
+    }
+
+    /// git remembers the server as one that will hand out later what a filter left out now. No question shall go there.
+    async fn forget_where_it_came_from(&self, url: &str) -> Result<(), Failure> {
+        let mut command = self.history.command();
+        command.args(["config", "--remove-section", &format!("remote.{url}")]);
+        self.history.ask("forgetting the server", command, QUESTION_TIME_LIMIT).await.map(drop)
     }
 
     async fn require_bearer_if_wanted(&self, project: &Project) -> Result<(), Failure> {
@@ -186,6 +262,12 @@ impl Repository<'_> {
     }
 }
 
+/// Tags are for `git describe` and the like, which want the whole history. And where git leaves files out, its check of objects
+/// knows no accepted faults.
+fn wants_all(project: &Project) -> bool {
+    project.checkout.tags == Tags::OfTheBranch || !project.checkout.accepted_faults.is_empty()
+}
+
 /// What every fetch is told.
 ///
 /// The depth is git's own word for all of the history, or 1 for none of it. It is said because it makes git refuse servers that
@@ -198,12 +280,28 @@ fn fetch_arguments(depth: &str, more: &[&str], url: &str, refspecs: &[&str]) -> 
 }
 
 const ALL_OF_HISTORY: &str = "--depth=2147483647";
+const NOTHING_OF_HISTORY: &str = "--depth=1";
 
 /// One branch by its full name, into a ref of ours. A short name would find a tag of that name first, and whatever else the
 /// server calls so.
-pub(super) fn branch_arguments(url: &str, branch: &Branch) -> Vec<String> {
+fn by_name(depth: &str, more: &[&str], url: &str, branch: &Branch) -> Vec<String> {
     let refspec = format!("+refs/heads/{branch}:{REF}");
-    fetch_arguments(ALL_OF_HISTORY, &["--no-tags"], url, &[&[refspec.as_str()], LOOKALIKES].concat())
+    fetch_arguments(depth, &[&["--no-tags"], more].concat(), url, &[&[refspec.as_str()], LOOKALIKES].concat())
+}
+
+/// All commits of the branch, and all files.
+pub(super) fn branch_arguments(url: &str, branch: &Branch) -> Vec<String> {
+    by_name(ALL_OF_HISTORY, &[], url, branch)
+}
+
+/// All commits of the branch, and no file. A server that knows no filters sends the files as well, which git says.
+pub(super) fn history_arguments(url: &str, branch: &Branch) -> Vec<String> {
+    by_name(ALL_OF_HISTORY, &["--filter=tree:0"], url, branch)
+}
+
+/// The head of the branch with its files, and no history.
+pub(super) fn head_arguments(url: &str, branch: &Branch) -> Vec<String> {
+    by_name(NOTHING_OF_HISTORY, &[], url, branch)
 }
 
 /// The branch once more, which is there already, into another ref than the one that is deployed. Without a word on tags git
@@ -214,8 +312,8 @@ fn tag_arguments(url: &str, branch: &Branch) -> Vec<String> {
 
 /// One commit by its id. Servers hand out any commit that they have, those of forks too; but its id stands in the commit that
 /// is deployed.
-fn commit_arguments(url: &str, commit: &CommitId) -> Vec<String> {
-    fetch_arguments("--depth=1", &["--no-tags"], url, &[&format!("+{commit}:{REF}")])
+pub(super) fn commit_arguments(url: &str, commit: &CommitId) -> Vec<String> {
+    fetch_arguments(NOTHING_OF_HISTORY, &["--no-tags"], url, &[&format!("+{commit}:{REF}")])
 }
 
 /// Where git looks if there is no such branch: even a full name is completed, so that a tag called `refs/heads/main` would

@@ -25,7 +25,7 @@ impl Repository<'_> {
     /// If git fails.
     pub async fn line(&self, lineage: Lineage, live: Option<&CommitId>) -> Result<Line, Failure> {
         let doing = "listing the commits of the branch";
-        let mut command = self.git.command();
+        let mut command = self.history.command();
         command.args(["rev-list", "--topo-order", &format!("--max-count={MAX_COMMITS}")]);
         if lineage == Lineage::FirstParent {
             command.arg("--first-parent");
@@ -33,7 +33,7 @@ impl Repository<'_> {
         command.args(["--end-of-options", REF]);
         command.args(live.map(|live| format!("^{live}")));
         command.arg("--");
-        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        let answer = self.history.ask(doing, command, QUESTION_TIME_LIMIT).await?;
         let commits = answer.lines().map(CommitId::parse).collect::<Result<Vec<_>, _>>();
         let commits = commits.context(doing).or_fail(Kind::Git, UNEXPECTED)?;
         Ok(Line { whole: commits.len() < MAX_COMMITS, commits })

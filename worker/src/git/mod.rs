@@ -25,6 +25,7 @@ use std::time::Duration;
 use anyhow::Context;
 use contract::register::AllowedSigners;
 use contract::{Branch, CommitId, GitUrl};
+use tokio::sync::OnceCell;
 
 use crate::bounds::Bounds;
 use crate::environment::Environment;
@@ -57,10 +58,17 @@ pub enum Standing {
     Elsewhere,
 }
 
-/// A repository that holds the history of one branch, in a directory of its own.
+/// The files of one commit, and the history of its branch, in a directory each. The two are fetched side by side: the history
+/// is all commits and no file, which is enough for every question, and the files are those of one commit. Both are told apart
+/// by ids that git computes itself, so it does not matter who answers the second request, or what with.
 pub struct Repository<'a> {
+    /// Where the files are, or will be.
     git: Git<'a>,
+    /// Where the questions are asked. The same place, if the history came with all of its files.
+    history: Git<'a>,
     scratch: PathBuf,
+    /// Where git finds what it may start in a fetch.
+    programs: OnceCell<PathBuf>,
 }
 
 impl<'a> Repository<'a> {
@@ -74,18 +82,13 @@ impl<'a> Repository<'a> {
         bounds: &'a Bounds,
         narration: &'a Narration,
     ) -> Result<Self, Failure> {
-        let (checkout, home) = (scratch.join("checkout"), scratch.join("git-home"));
-        make_directories(&[&checkout, &home])?;
+        let (checkout, history, home) = (scratch.join("checkout"), scratch.join("history"), scratch.join("git-home"));
+        make_directories(&[&checkout, &history, &home])?;
         let git = Git::new(checkout, &home, own, bounds, narration);
-        Self::init(scratch, git).await
-    }
-
-    async fn init(scratch: &Path, git: Git<'a>) -> Result<Self, Failure> {
-        let mut command = git.command();
-        // An empty template: the machine's may hold hooks.
-        command.args(["init", "--quiet", "--template=", "."]);
-        git.ask("making an empty repository", command, QUESTION_TIME_LIMIT).await?;
-        Ok(Self { git, scratch: scratch.to_owned() })
+        let history = git.beside(history);
+        init(&git).await?;
+        init(&history).await?;
+        Ok(Self { git, history, scratch: scratch.to_owned(), programs: OnceCell::new() })
     }
 
     /// The commit that the fetched branch points to.
@@ -94,9 +97,9 @@ impl<'a> Repository<'a> {
     /// If git fails.
     pub async fn head(&self) -> Result<CommitId, Failure> {
         let doing = "reading the head of the branch";
-        let mut command = self.git.command();
+        let mut command = self.history.command();
         command.args(["rev-parse", "--verify", "--end-of-options", &format!("{REF}^{{commit}}")]);
-        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        let answer = self.history.ask(doing, command, QUESTION_TIME_LIMIT).await?;
         CommitId::parse(answer.trim_end()).context(doing).or_fail(Kind::Git, UNEXPECTED)
     }
 
@@ -117,14 +120,14 @@ impl<'a> Repository<'a> {
     /// Off the line, no number of steps does.
     async fn is_on_first_parent_line(&self, commit: &CommitId) -> Result<bool, Failure> {
         let doing = "following the first parents of the branch";
-        let mut command = self.git.command();
+        let mut command = self.history.command();
         command.args(["rev-list", "--first-parent", "--count", "--end-of-options", REF, &format!("^{commit}"), "--"]);
-        let answer = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+        let answer = self.history.ask(doing, command, QUESTION_TIME_LIMIT).await?;
         let steps: u32 = answer.trim_end().parse().context(doing).or_fail(Kind::Git, UNEXPECTED)?;
 
-        let mut command = self.git.command();
+        let mut command = self.history.command();
         command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{REF}~{steps}^{{commit}}")]);
-        let answer = self.git.run(doing, command, QUESTION_TIME_LIMIT).await?;
+        let answer = self.history.run(doing, command, QUESTION_TIME_LIMIT).await?;
         Ok(answer.status.success() && answer.stdout.trim_ascii_end() == commit.as_str().as_bytes())
     }
 
@@ -140,21 +143,13 @@ impl<'a> Repository<'a> {
     }
 
     async fn has(&self, commit: &CommitId) -> Result<bool, Failure> {
-        self.is_commit("looking for a commit", commit.as_str()).await
-    }
-
-    /// Whether `revision`, an id or a ref, is there and a commit.
-    async fn is_commit(&self, doing: &str, revision: &str) -> Result<bool, Failure> {
-        let mut command = self.git.command();
-        // Without ^{commit}, any 40 digits would do.
-        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")]);
-        self.git.ask_yes_or_no(doing, command, QUESTION_TIME_LIMIT).await
+        is_commit(&self.history, "looking for a commit", commit.as_str()).await
     }
 
     async fn is_ancestor(&self, old: &str, new: &str) -> Result<bool, Failure> {
-        let mut command = self.git.command();
+        let mut command = self.history.command();
         command.args(["merge-base", "--is-ancestor", "--", old, new]);
-        self.git.ask_yes_or_no("comparing two commits", command, QUESTION_TIME_LIMIT).await
+        self.history.ask_yes_or_no("comparing two commits", command, QUESTION_TIME_LIMIT).await
     }
 
     /// Whether `commit` was signed by one of `signers`.
@@ -162,7 +157,7 @@ impl<'a> Repository<'a> {
     /// # Errors
     /// If the keys or the program that checks them cannot be used, or if git fails.
     pub async fn is_signed(&self, commit: &CommitId, signers: &AllowedSigners) -> Result<bool, Failure> {
-        signature::is_by(signers, commit, &self.git, &self.scratch).await
+        signature::is_by(signers, commit, &self.history, &self.scratch).await
     }
 
     /// What people want to know of a commit.
@@ -170,15 +165,15 @@ impl<'a> Repository<'a> {
     /// # Errors
     /// If git fails.
     pub async fn describe(&self, commit: &CommitId) -> Result<Commit, Failure> {
-        let mut command = self.git.command();
+        let mut command = self.history.command();
         command.args(["log", "--max-count=1", "--no-color", "--no-mailmap", commit::FORMAT]);
         command.args(["--end-of-options", commit.as_str(), "--"]);
         let doing = format!("describing commit {commit}");
-        let answer = self.git.ask(&doing, command, QUESTION_TIME_LIMIT).await?;
+        let answer = self.history.ask(&doing, command, QUESTION_TIME_LIMIT).await?;
         commit::parse(&answer).context(doing).or_fail(Kind::Git, UNEXPECTED)
     }
 
-    /// Puts the files of `commit` into the checkout.
+    /// Puts the files of `commit`, which are here, into the checkout.
     ///
     /// # Errors
     /// If git fails.
@@ -196,12 +191,19 @@ impl<'a> Repository<'a> {
     /// # Errors
     /// If git fails.
     pub async fn name_branch(&self, url: &GitUrl, branch: &Branch, commit: &CommitId) -> Result<(), Failure> {
+        let head = self.head().await?;
+        if self.is_apart() {
+            self.take_in_history()?;
+        }
         let (local, remote) = (format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}"));
         let refspec = format!("+{local}:{remote}");
-        let calls: [&[&str]; 8] = [
+        let calls: [&[&str]; 10] = [
             &["update-ref", "--no-deref", &local, commit.as_str()],
-            &["update-ref", "--no-deref", &remote, REF],
+            &["update-ref", "--no-deref", &remote, head.as_str()],
+            &["update-ref", "--no-deref", REF, head.as_str()],
             &["symbolic-ref", "HEAD", &local],
+            // Files of other commits are not here. A command that wants them, and has a credential, gets them from there.
+            &["config", "remote.origin.promisor", if self.is_apart() { "true" } else { "false" }],
             &["config", "remote.origin.url", url.as_str()],
             &["config", "remote.origin.fetch", &refspec],
             &["config", &format!("branch.{branch}.remote"), "origin"],
@@ -216,11 +218,31 @@ impl<'a> Repository<'a> {
         Ok(())
     }
 
+    /// Adds the history to the repository of the files, for `git log` and `git describe`. Nothing is copied.
+    fn take_in_history(&self) -> Result<(), Failure> {
+        let objects = |git: &Git<'_>| git.repository.join(".git/objects");
+        let no_longer_shallow = || match fs::remove_file(self.git.repository.join(".git/shallow")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("removing .git/shallow"),
+            _ => Ok(()),
+        };
+        move_files(&objects(&self.history), &objects(&self.git))
+            .and_then(|()| no_longer_shallow())
+            .context("joining the history with the files")
+            .or_fail(Kind::Machine, "trigger again")
+    }
+
     /// An empty repository beside this one, in `scratch`.
     async fn sibling(&self, scratch: &Path) -> Result<Self, Failure> {
         let checkout = scratch.join("checkout");
         make_directories(&[&checkout])?;
-        Self::init(scratch, self.git.beside(checkout)).await
+        let (git, history) = (self.git.beside(checkout.clone()), self.git.beside(checkout));
+        init(&git).await?;
+        Ok(Self { git, history, scratch: scratch.to_owned(), programs: OnceCell::new() })
+    }
+
+    /// Whether the history is in a place of its own, without files.
+    fn is_apart(&self) -> bool {
+        self.git.repository != self.history.repository
     }
 
     /// The directory of the checkout, which is all that remains: once the command may plant configuration there, no git may
@@ -229,6 +251,36 @@ impl<'a> Repository<'a> {
     pub fn into_checkout(self) -> PathBuf {
         self.git.repository
     }
+}
+
+/// Whether `revision`, an id or a ref, is there and a commit.
+async fn is_commit(git: &Git<'_>, doing: &str, revision: &str) -> Result<bool, Failure> {
+    let mut command = git.command();
+    // Without ^{commit}, any 40 digits would do.
+    command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")]);
+    git.ask_yes_or_no(doing, command, QUESTION_TIME_LIMIT).await
+}
+
+/// All files below `from`, to the same places below `to`.
+fn move_files(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let entry = entry.with_context(|| format!("reading {}", from.display()))?;
+        let (old, new) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().with_context(|| format!("looking at {}", old.display()))?.is_dir() {
+            move_files(&old, &new)?;
+        } else {
+            fs::rename(&old, &new).with_context(|| format!("moving {} to {}", old.display(), new.display()))?;
+        }
+    }
+    Ok(())
+}
+
+async fn init(git: &Git<'_>) -> Result<(), Failure> {
+    let mut command = git.command();
+    // An empty template: the machine's may hold hooks.
+    command.args(["init", "--quiet", "--template=", "."]);
+    git.ask("making an empty repository", command, QUESTION_TIME_LIMIT).await.map(drop)
 }
 
 fn make_directories(directories: &[&Path]) -> Result<(), Failure> {

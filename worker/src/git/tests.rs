@@ -98,8 +98,8 @@ impl Scene {
     }
 
     async fn fetched(&self) -> Repository<'_> {
-        let repository = self.empty().await;
-        repository.fetch(&self.project(), &main_branch()).await.unwrap();
+        let mut repository = self.empty().await;
+        repository.fetch(&self.project(), &main_branch(), None).await.unwrap();
         repository
     }
 }
@@ -137,7 +137,7 @@ async fn a_tag_does_not_stand_in_for_a_branch_that_is_absent() {
     scene.commit("one");
     scene.origin(&["tag", "release"]);
     let branch = Branch::parse("release").unwrap();
-    let failure = scene.empty().await.fetch(&scene.project(), &branch).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&scene.project(), &branch, None).await.unwrap_err();
     assert!(format!("{:#}", failure.error).contains("the branch does not exist there"));
 
     let origin = scene.path("origin").display().to_string();
@@ -159,7 +159,7 @@ async fn a_ref_called_like_the_full_name_of_an_absent_branch_does_not_stand_in_f
         scene.commit("one");
         scene.origin(&["update-ref", lookalike, "HEAD"]);
         let branch = Branch::parse("release").unwrap();
-        let failure = scene.empty().await.fetch(&scene.project(), &branch).await.unwrap_err();
+        let failure = scene.empty().await.fetch(&scene.project(), &branch, None).await.unwrap_err();
         assert!(format!("{:#}", failure.error).contains("the branch does not exist there"), "{lookalike}: {failure:?}");
 
         let (origin, naive) = (scene.path("origin").display().to_string(), scene.path("naive"));
@@ -211,8 +211,7 @@ async fn a_commit_that_the_server_has_but_the_branch_has_not_is_not_on_the_branc
 
     // The server hands it out to whoever asks by id, and even then it is not on the branch.
     let origin = scene.path("origin").display().to_string();
-    let checkout = scene.path("scratch/checkout");
-    naive_git(&checkout, &["fetch", "--quiet", &origin, fork.as_str()]).unwrap();
+    naive_git(&scene.path("scratch/history"), &["fetch", "--quiet", &origin, fork.as_str()]).unwrap();
     assert_eq!(repository.standing(&fork).await.unwrap(), Standing::Elsewhere);
 }
 
@@ -296,9 +295,9 @@ async fn a_replaced_commit_is_described_as_what_its_id_stands_for() {
     let scene = Scene::new();
     let (other, head) = (scene.commit("other"), scene.commit("head"));
     let repository = scene.fetched().await;
-    let checkout = scene.path("scratch/checkout");
-    naive_git(&checkout, &["replace", head.as_str(), other.as_str()]).unwrap();
-    assert_eq!(naive_git(&checkout, &["log", "-1", "--format=%s", head.as_str()]).unwrap(), "other");
+    let history = scene.path("scratch/history");
+    naive_git(&history, &["replace", head.as_str(), other.as_str()]).unwrap();
+    assert_eq!(naive_git(&history, &["log", "-1", "--format=%s", head.as_str()]).unwrap(), "other");
     assert_eq!(repository.describe(&head).await.unwrap().subject, "head");
 }
 
@@ -319,6 +318,7 @@ async fn the_checkout_is_the_commit_and_its_git_directory_knows_no_key() {
     let scene = Scene::new();
     let (pinned, _) = (scene.commit("pinned"), scene.commit("head"));
     let repository = scene.fetched().await;
+    repository.fetch_files(&scene.project(), &main_branch(), &pinned).await.unwrap();
     repository.check_out(&pinned).await.unwrap();
     repository.name_branch(&scene.project().git_url, &main_branch(), &pinned).await.unwrap();
     let checkout = repository.into_checkout();
@@ -354,7 +354,7 @@ async fn a_branch_that_does_not_exist_is_said_to_be_missing() {
     let scene = Scene::new();
     scene.commit("one");
     let branch = Branch::parse("absent").unwrap();
-    let failure = scene.empty().await.fetch(&scene.project(), &branch).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&scene.project(), &branch, None).await.unwrap_err();
     let text = format!("{:#}", failure.error);
     assert!(text.contains("fetching branch absent of ssh://git@origin.example/"), "{text}");
     assert!(text.contains("the branch does not exist there"), "{text}");
@@ -366,7 +366,7 @@ async fn a_repository_with_sha256_ids_is_said_to_be_unsupported() {
     fs::remove_dir_all(scene.path("origin/.git")).unwrap();
     scene.origin(&["init", "--quiet", "--initial-branch=main", "--object-format=sha256", "."]);
     scene.commit("one");
-    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch(), None).await.unwrap_err();
     assert!(format!("{:#}", failure.error).contains("SHA-256"), "{:#}", failure.error);
 }
 
@@ -379,7 +379,7 @@ async fn objects_made_to_confuse_git_are_refused() {
     let tree = scene.shell(tree);
     let commit = scene.origin(&["commit-tree", "-p", "HEAD", "-m", "evil", &tree]);
     scene.origin(&["update-ref", "refs/heads/main", &commit]);
-    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch(), None).await.unwrap_err();
     assert!(format!("{:#}", failure.error).contains("git's own check refuses"), "{:#}", failure.error);
 }
 
@@ -390,15 +390,38 @@ async fn the_whole_history_is_fetched_and_one_that_is_cut_off_is_refused() {
     scene.commit("second");
     let repository = scene.fetched().await;
     assert_eq!(repository.standing(&first).await.unwrap(), Standing::FirstParentLine);
-    assert!(!scene.path("scratch/checkout/.git/shallow").exists());
+    assert!(!scene.path("scratch/history/.git/shallow").exists());
 
     fs::rename(scene.path("origin"), scene.path("whole")).unwrap();
     let whole = format!("file://{}", scene.path("whole").display());
     naive_git(scene.folder.path(), &["clone", "--quiet", "--depth=1", &whole, "origin"]).unwrap();
     fs::remove_dir_all(scene.path("scratch")).unwrap();
     fs::create_dir(scene.path("scratch")).unwrap();
-    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch(), None).await.unwrap_err();
     assert!(format!("{:#}", failure.error).contains("only the end of its history"), "{:#}", failure.error);
+}
+
+/// git's check of a pack whose files are left out does not follow the parents.
+#[tokio::test]
+async fn a_history_with_a_hole_in_it_is_refused() {
+    let scene = Scene::new();
+    scene.origin(&["config", "uploadpack.allowFilter", "true"]);
+    let first = scene.commit("first");
+    let (second, head) = (scene.commit("second"), scene.commit("head"));
+    let repository = scene.fetched().await;
+    repository.require_all_of_history("looking").await.unwrap();
+    // The same history without the first commit, in one pack.
+    let objects = scene.path("scratch/history/.git/objects");
+    let pack = format!(
+        "printf '{second}\\n{head}\\n' | git pack-objects --quiet {0}/pack/pack && \
+         cd {0}/pack && for old in $(ls pack-*.promisor); do rm ${{old%promisor}}*; done && cat *.pack | wc -c",
+        objects.display()
+    );
+    let _ = scene.shell(&pack);
+    assert!(naive_git(&scene.path("scratch/history"), &["cat-file", "-e", first.as_str()]).is_none());
+    assert!(naive_git(&scene.path("scratch/history"), &["cat-file", "-e", head.as_str()]).is_some());
+    let failure = repository.require_all_of_history("looking").await.unwrap_err();
+    assert!(format!("{:#}", failure.error).contains("lacks commits"), "{failure:?}");
 }
 
 #[tokio::test]
@@ -410,17 +433,17 @@ async fn an_old_fault_is_accepted_where_the_register_names_it_and_no_other_is() 
     let commit = scene.shell(zone);
     scene.origin(&["update-ref", "refs/heads/main", &commit]);
     let mut project = scene.project();
-    let failure = scene.empty().await.fetch(&project, &main_branch()).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&project, &main_branch(), None).await.unwrap_err();
     assert!(failure.advice.contains("acceptedGitFaults"), "{failure:?}");
 
     let accept = |project: &mut Project, name: &str| {
         project.checkout.accepted_faults = GitFault::ALL.into_iter().filter(|fault| fault.as_str() == name).collect();
     };
     accept(&mut project, "zeroPaddedFilemode");
-    assert!(scene.anew().await.fetch(&project, &main_branch()).await.is_err());
+    assert!(scene.anew().await.fetch(&project, &main_branch(), None).await.is_err());
     accept(&mut project, "badTimezone");
-    let repository = scene.anew().await;
-    repository.fetch(&project, &main_branch()).await.unwrap();
+    let mut repository = scene.anew().await;
+    repository.fetch(&project, &main_branch(), None).await.unwrap();
     assert_eq!(repository.head().await.unwrap().as_str(), commit);
 
     // What confuses git is refused all the same.
@@ -428,7 +451,7 @@ async fn an_old_fault_is_accepted_where_the_register_names_it_and_no_other_is() 
     let evil = scene.origin(&["commit-tree", "-p", "HEAD", "-m", "evil", &scene.shell(tree)]);
     scene.origin(&["update-ref", "refs/heads/main", &evil]);
     project.checkout.accepted_faults = GitFault::ALL.to_vec();
-    let failure = scene.anew().await.fetch(&project, &main_branch()).await.unwrap_err();
+    let failure = scene.anew().await.fetch(&project, &main_branch(), None).await.unwrap_err();
     assert!(format!("{:#}", failure.error).contains("git's own check refuses"), "{failure:?}");
 }
 
@@ -438,8 +461,8 @@ async fn git_knows_every_fault_that_can_be_accepted() {
     scene.commit("one");
     let mut project = scene.project();
     project.checkout.accepted_faults = GitFault::ALL.to_vec();
-    let repository = scene.empty().await;
-    repository.fetch(&project, &main_branch()).await.unwrap();
+    let mut repository = scene.empty().await;
+    repository.fetch(&project, &main_branch(), None).await.unwrap();
     let mut command = repository.git.command();
     for fault in GitFault::ALL {
         command.args(["-c", &format!("fetch.fsck.{}=ignore", fault.as_str())]);
@@ -469,8 +492,8 @@ async fn tags_come_along_where_they_are_wanted_and_only_those_of_the_branchs_his
     scene.origin(&["tag", "main", "other"]);
     let mut project = scene.project();
     project.checkout.tags = Tags::OfTheBranch;
-    let repository = scene.empty().await;
-    repository.fetch(&project, &main_branch()).await.unwrap();
+    let mut repository = scene.empty().await;
+    repository.fetch(&project, &main_branch(), None).await.unwrap();
     assert_eq!(repository.head().await.unwrap(), head);
     repository.check_out(&head).await.unwrap();
     repository.name_branch(&project.git_url, &main_branch(), &head).await.unwrap();
@@ -485,6 +508,7 @@ async fn the_checkout_is_on_its_branch_and_knows_where_that_came_from() {
     let scene = Scene::new();
     let (pinned, head) = (scene.commit("pinned"), scene.commit("head"));
     let repository = scene.fetched().await;
+    repository.fetch_files(&scene.project(), &main_branch(), &pinned).await.unwrap();
     repository.check_out(&pinned).await.unwrap();
     let url = scene.project().git_url;
     repository.name_branch(&url, &main_branch(), &pinned).await.unwrap();
@@ -498,6 +522,137 @@ async fn the_checkout_is_on_its_branch_and_knows_where_that_came_from() {
     assert_eq!(git(&["remote", "get-url", "origin"]), url.as_str());
     assert_eq!(git(&["status", "--short"]), "");
     assert!(!git(&["config", "--list", "--local"]).contains("credential"));
+}
+
+/// Has the `ssh` of the scene write down each call, and the protocol's version with it.
+fn counted(scene: &Scene) -> PathBuf {
+    let calls = scene.path("calls");
+    scene.ssh(&format!("echo x >> {}; for last; do :; done; exec sh -c \"$last\"", calls.display()));
+    calls
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+#[tokio::test]
+async fn two_requests_bring_all_commits_and_the_files_of_one() {
+    let scene = Scene::new();
+    scene.origin(&["config", "uploadpack.allowFilter", "true"]);
+    let old = scene.commit("old");
+    let (pinned, head) = (scene.commit("pinned"), scene.commit("head"));
+    let calls = counted(&scene);
+    let mut repository = scene.empty().await;
+    repository.fetch(&scene.project(), &main_branch(), Some(&pinned)).await.unwrap();
+    repository.fetch_files(&scene.project(), &main_branch(), &pinned).await.unwrap();
+    assert_eq!(lines(&calls), 2);
+    let in_history = |object: &str| naive_git(&scene.path("scratch/history"), &["cat-file", "-e", object]).is_some();
+    let in_files = |object: &str| naive_git(&scene.path("scratch/checkout"), &["cat-file", "-e", object]).is_some();
+    let tree = |commit: &CommitId| scene.origin(&["rev-parse", &format!("{commit}^{{tree}}")]);
+    assert!([&old, &pinned, &head].into_iter().all(|commit| in_history(commit.as_str())));
+    assert!([&old, &pinned, &head].into_iter().all(|commit| !in_history(&tree(commit))));
+    assert!(in_files(&tree(&pinned)) && !in_files(&tree(&head)) && !in_files(old.as_str()));
+}
+
+#[tokio::test]
+async fn a_question_about_what_was_not_fetched_asks_nobody() {
+    let scene = Scene::new();
+    scene.origin(&["config", "uploadpack.allowFilter", "true"]);
+    let base = scene.commit("base");
+    scene.origin(&["checkout", "--quiet", "--detach"]);
+    let fork = scene.commit("from a fork");
+    scene.origin(&["checkout", "--quiet", "main"]);
+    let calls = counted(&scene);
+    let repository = scene.fetched().await;
+    assert_eq!(lines(&calls), 2);
+    assert_eq!(repository.standing(&fork).await.unwrap(), Standing::Elsewhere);
+    assert!(!repository.descends(&fork, &base).await.unwrap());
+    let mut command = repository.history.command();
+    command.env("GIT_ALLOW_PROTOCOL", "ssh").args(["cat-file", "-e", &format!("{base}:file")]);
+    assert!(!repository.history.run("asking", command, QUESTION_TIME_LIMIT).await.unwrap().status.success());
+    assert_eq!(lines(&calls), 2);
+}
+
+#[tokio::test]
+async fn another_commit_than_was_guessed_is_fetched_by_its_id_and_by_its_branch_where_ids_are_refused() {
+    for (ids, requests) in [("true", 3), ("false", 4)] {
+        let scene = Scene::new();
+        for setting in ["allowAnySHA1InWant", "allowReachableSHA1InWant", "allowTipSHA1InWant"] {
+            scene.origin(&["config", &format!("uploadpack.{setting}"), ids]);
+        }
+        let chosen = scene.commit("chosen");
+        scene.commit("head");
+        let calls = scene.path("calls");
+        // The first version of the protocol: the second hands out every commit.
+        scene.ssh(&format!(
+            "echo x >> {}; for last; do :; done; unset GIT_PROTOCOL; exec sh -c \"$last\"",
+            calls.display()
+        ));
+        let repository = scene.fetched().await;
+        repository.fetch_files(&scene.project(), &main_branch(), &chosen).await.unwrap();
+        assert_eq!(lines(&calls), requests);
+        repository.check_out(&chosen).await.unwrap();
+        repository.name_branch(&scene.project().git_url, &main_branch(), &chosen).await.unwrap();
+        let checkout = repository.into_checkout();
+        assert_eq!(fs::read_to_string(checkout.join("file")).unwrap(), "chosen");
+        assert_eq!(naive_git(&checkout, &["log", "--format=%s", "origin/main"]).unwrap(), "head\nchosen");
+    }
+}
+
+#[tokio::test]
+async fn the_command_finds_all_commits_and_the_files_of_its_own() {
+    let scene = Scene::new();
+    scene.origin(&["config", "uploadpack.allowFilter", "true"]);
+    scene.commit("old");
+    let head = scene.commit("head");
+    let repository = scene.fetched().await;
+    repository.fetch_files(&scene.project(), &main_branch(), &head).await.unwrap();
+    repository.check_out(&head).await.unwrap();
+    repository.name_branch(&scene.project().git_url, &main_branch(), &head).await.unwrap();
+    let checkout = repository.into_checkout();
+    let git = |arguments: &[&str]| naive_git(&checkout, arguments);
+    assert_eq!(git(&["rev-list", "--count", "HEAD"]).unwrap(), "2");
+    assert_eq!(git(&["log", "--format=%s"]).unwrap(), "head\nold");
+    assert_eq!(git(&["status", "--short"]).unwrap(), "");
+    assert_eq!(git(&["show", "HEAD:file"]).unwrap(), "head");
+    assert_eq!(git(&["diff", "HEAD~1"]), None, "the files of other commits are not here");
+    assert!(!checkout.join(".git/shallow").exists());
+}
+
+/// A server may answer the second request with whatever it likes: what counts is the commit's id.
+#[tokio::test]
+async fn a_second_answer_that_differs_from_the_first_is_no_deployment() {
+    let scene = Scene::new();
+    let (old, head) = (scene.commit("old"), scene.commit("head"));
+    let calls = scene.path("calls");
+    let origin = scene.path("origin").display().to_string();
+    // The second request sees another history, and so do all after it.
+    scene.ssh(&format!(
+        "echo x >> {0}; for last; do :; done
+        test $(wc -l < {0}) -lt 2 || git -C {origin} update-ref refs/heads/main {old}
+        exec sh -c \"$last\"",
+        calls.display()
+    ));
+    let repository = scene.fetched().await;
+    let seen = repository.head().await.unwrap();
+    assert!(seen == head || seen == old);
+    repository.fetch_files(&scene.project(), &main_branch(), &seen).await.unwrap();
+    repository.check_out(&seen).await.unwrap();
+    let file = fs::read_to_string(scene.path("scratch/checkout/file")).unwrap();
+    assert_eq!(file, if seen == head { "head" } else { "old" });
+
+    // One that has the commit no longer.
+    let scene = Scene::new();
+    let gone = scene.commit("gone");
+    scene.origin(&["config", "uploadpack.allowAnySHA1InWant", "false"]);
+    let repository = scene.fetched().await;
+    fs::remove_dir_all(scene.path("scratch/checkout/.git")).unwrap();
+    naive_git(&scene.path("scratch/checkout"), &["init", "--quiet", "."]).unwrap();
+    scene.origin(&["commit", "--quiet", "--amend", "-m", "another"]);
+    scene.origin(&["reflog", "expire", "--expire=now", "--all"]);
+    scene.origin(&["gc", "--quiet", "--prune=now"]);
+    let failure = repository.fetch_files(&scene.project(), &main_branch(), &gone).await.unwrap_err();
+    assert!(format!("{:#}", failure.error).contains("has it no longer"), "{failure:?}");
 }
 
 #[tokio::test]
@@ -514,7 +669,7 @@ async fn a_fetch_that_is_cut_off_is_tried_again_and_what_had_arrived_is_said() {
 
     scene.bounds = Bounds::new(Duration::from_secs(3), Stop::channel().1);
     scene.ssh("echo 'fatal: early EOF' >&2; exit 128");
-    let failure = scene.anew().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let failure = scene.anew().await.fetch(&scene.project(), &main_branch(), None).await.unwrap_err();
     let text = format!("{:#}", failure.error);
     assert!(failure.kind == Kind::Git && text.contains("nothing had arrived after"), "{text}");
 }
@@ -527,7 +682,7 @@ async fn a_fetch_that_reaches_the_end_of_the_build_says_what_had_arrived() {
     scene.commit("one");
     scene.bounds = Bounds::new(Duration::from_secs(6), Stop::channel().1);
     scene.ssh("for last; do :; done; sh -c \"$last\" | (dd bs=4096 count=500 2> /dev/null; sleep 100)");
-    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch(), None).await.unwrap_err();
     let text = format!("{:#}", failure.error);
     assert!(failure.kind == Kind::TimeLimit && text.contains("MB had arrived after"), "{text}");
 }
@@ -602,23 +757,28 @@ async fn a_server_that_only_hands_out_files_is_refused() {
     scene.origin(&["update-ref", "refs/heads/main", &commit]);
     scene.origin(&["update-server-info"]);
     let url = serve_files(scene.path("origin/.git"));
-    let repository = scene.empty().await;
-    let fetch = |naive: bool| {
+    let (repository, id) = (scene.empty().await, CommitId::parse(&commit).unwrap());
+    let fetch = |arguments: Vec<String>| {
         let mut command = repository.git.command();
-        command.env("GIT_ALLOW_PROTOCOL", "http");
-        command.args(
-            fetch::branch_arguments(&url, &main_branch()).iter().filter(|word| !naive || !word.starts_with("--depth")),
-        );
+        command.env("GIT_ALLOW_PROTOCOL", "http").args(arguments);
         repository.git.run("fetching", command, QUESTION_TIME_LIMIT)
     };
-    let answer = fetch(false).await.unwrap();
-    assert!(!answer.status.success());
-    let problem = explain::explain(&answer.stderr, &scene.project()).problem;
-    assert!(problem.contains("only hands out files"), "{problem}");
+    for arguments in [
+        fetch::branch_arguments(&url, &main_branch()),
+        fetch::history_arguments(&url, &main_branch()),
+        fetch::head_arguments(&url, &main_branch()),
+        fetch::commit_arguments(&url, &id),
+    ] {
+        let answer = fetch(arguments).await.unwrap();
+        assert!(!answer.status.success());
+        let problem = explain::explain(&answer.stderr, &scene.project()).problem;
+        assert!(problem.contains("only hands out files"), "{problem}");
+    }
 
     // Without the depth, git takes it and checks nothing.
-    assert!(fetch(true).await.unwrap().status.success());
-    assert_eq!(repository.head().await.unwrap().as_str(), commit);
+    let naive = fetch::branch_arguments(&url, &main_branch()).into_iter().filter(|word| !word.starts_with("--depth"));
+    assert!(fetch(naive.collect()).await.unwrap().status.success());
+    assert!(is_commit(&repository.git, "looking", &commit).await.unwrap());
 }
 
 #[tokio::test]
@@ -660,7 +820,7 @@ async fn a_silent_server_ends_with_the_time_limit_and_leaves_no_process() {
     let pid = scene.path("pid");
     scene.ssh(&format!("echo $$ > {}; exec sleep 600", pid.display()));
     scene.bounds = Bounds::new(Duration::from_secs(6), Stop::channel().1); // the server has begun by then
-    let failure = scene.empty().await.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let failure = scene.empty().await.fetch(&scene.project(), &main_branch(), None).await.unwrap_err();
     assert_eq!(failure.kind, Kind::TimeLimit);
     let stat = format!("/proc/{}/stat", fs::read_to_string(pid).unwrap().trim());
     assert!(fs::read_to_string(stat).map_or(true, |stat| stat.contains(") Z ")));
@@ -671,9 +831,9 @@ async fn a_fetch_ends_when_we_are_asked_to_stop() {
     let (sender, stop) = Stop::channel();
     let scene = Scene::with_stop(stop);
     scene.ssh("exec sleep 600");
-    let repository = scene.empty().await;
+    let mut repository = scene.empty().await;
     sender.send(Some(Stopped::Terminated)).unwrap();
-    let failure = repository.fetch(&scene.project(), &main_branch()).await.unwrap_err();
+    let failure = repository.fetch(&scene.project(), &main_branch(), None).await.unwrap_err();
     assert_eq!((failure.kind, failure.kind.exit_status()), (Kind::Stopped(Stopped::Terminated), 143));
 }
 

@@ -99,7 +99,8 @@ fn the_key_that_a_killed_worker_left_in_memory_is_removed_by_the_next_one() {
     wait_until(|| there.exists());
     let worker = child.id();
     kill_all(&mut child);
-    assert_eq!(in_memory(worker), 1);
+    // One for each fetch that had begun.
+    assert!((1..=2).contains(&in_memory(worker)));
     scene.ssh("for last; do :; done; exec sh -c \"$last\"");
     // On the same machine this time, with all that it left in its temporary directory.
     let run = scene.run();
