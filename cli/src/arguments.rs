@@ -1,5 +1,6 @@
 //! The command line: every command with its options and an example, and nothing that happens because of them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anstream::ColorChoice;
@@ -83,6 +84,11 @@ pub enum OfPipeline {
     Rollback(RollbackArguments),
     /// Let the head be deployed again that was rolled back from
     Release(ReleaseArguments),
+    /// Send triggers that were given up through the same checks again
+    Redrive(RedriveArguments),
+    /// The Git credentials of a project
+    #[command(subcommand)]
+    Secret(SecretCommand),
 }
 
 #[derive(Debug, Args)]
@@ -235,6 +241,32 @@ pub struct ReleaseArguments {
     pub project: ProjectName,
     #[arg(value_parser = branch)]
     pub branch: Branch,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
+pub struct RedriveArguments {
+    /// These only; unless given, all
+    #[arg(value_name = "TRIGGER", value_parser = trigger_id)]
+    pub triggers: Vec<String>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Store them, encrypted with the pipeline's key, if they pass the worker's own rules
+    Set(SecretArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct SecretArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    /// A bare token, or a JSON document; unless given, standard input
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
     #[command(flatten)]
     pub change: Change,
 }

@@ -3,9 +3,11 @@
 pub mod history;
 pub mod logs;
 pub mod pause;
+pub mod redrive;
 pub mod register;
 pub mod release;
 pub mod rollback;
+pub mod secret;
 pub mod shell;
 pub mod status;
 pub mod stop;

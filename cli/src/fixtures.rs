@@ -17,8 +17,12 @@ use aws_sdk_codebuild::types::Build;
 use aws_sdk_codebuild::types::error::{AccountLimitExceededException, ResourceNotFoundException};
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sns::types::error::NotFoundException;
+use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
+use aws_sdk_sqs::operation::delete_message::DeleteMessageOutput;
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::operation::receive_message::ReceiveMessageOutput;
+use aws_sdk_sqs::operation::send_message::SendMessageOutput;
+use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use aws_sdk_ssm::operation::delete_parameter::DeleteParameterOutput;
 use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
 use aws_sdk_ssm::operation::put_parameter::PutParameterOutput;
@@ -104,6 +108,8 @@ pub struct Aws {
     pub topics: Vec<&'static str>,
     /// Messages in the queue and in the dead-letter queue.
     pub messages: [u64; 2],
+    /// The triggers in the dead-letter queue.
+    pub dead: Vec<&'static str>,
     /// Whether `CodeBuild` starts no build.
     pub is_busy: bool,
 }
@@ -119,6 +125,7 @@ impl Default for Aws {
             log: Vec::new(),
             topics,
             messages: [0, 0],
+            dead: Vec::new(),
             is_busy: false,
         }
     }
@@ -134,6 +141,12 @@ pub struct Done {
     pub deleted: Vec<String>,
     /// Ids of builds.
     pub stopped: Vec<String>,
+    /// Names and values of parameters that were written encrypted, with the pipeline's key.
+    pub encrypted: Vec<(String, String)>,
+    /// The triggers whose dead letters were sent to the launcher's queue, and taken out of theirs.
+    pub sent_again: Vec<String>,
+    /// How many dead letters were shown to others again.
+    pub shown_again: usize,
     /// The `CodeBuild` project, and the variables that were given to the build.
     pub started: Vec<(String, Vec<(String, String)>)>,
     /// How often it was asked anything.
@@ -260,18 +273,52 @@ impl Aws {
             let name = QueueAttributeName::ApproximateNumberOfMessages;
             GetQueueAttributesOutput::builder().attributes(name, count.to_string()).build()
         });
-        let counter = Counter(done.clone());
-        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&count], move |conf| conf.interceptor(counter.clone()))
+        let hidden = Arc::new(Mutex::new(self.dead.clone()));
+        let receive = mock!(Client::receive_message)
+            .match_requests(|input| input.queue_url().unwrap().ends_with("-dead"))
+            .then_compute_output(move |input| {
+                let mut dead = hidden.lock().unwrap();
+                let count = dead.len().min(usize::try_from(input.max_number_of_messages().unwrap()).unwrap());
+                let letters = dead.drain(..count).map(|trigger| {
+                    let body = json!({"Type": "Notification", "MessageId": trigger}).to_string();
+                    Message::builder().message_id(trigger).receipt_handle(trigger).body(body).build()
+                });
+                ReceiveMessageOutput::builder().set_messages(Some(letters.collect())).build()
+            });
+        let send = mock!(Client::send_message)
+            .match_requests(|input| !input.queue_url().unwrap().ends_with("-dead"))
+            .then_output(|| SendMessageOutput::builder().build());
+        let (deleted, shown) = (Arc::clone(done), Arc::clone(done));
+        let delete = mock!(Client::delete_message).then_compute_output(move |input| {
+            deleted.lock().unwrap().sent_again.push(input.receipt_handle().unwrap().to_owned());
+            DeleteMessageOutput::builder().build()
+        });
+        let show = mock!(Client::change_message_visibility).then_compute_output(move |_| {
+            shown.lock().unwrap().shown_again += 1;
+            ChangeMessageVisibilityOutput::builder().build()
+        });
+        let (rules, counter) = ([&count, &receive, &send, &delete, &show], Counter(done.clone()));
+        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, rules, move |conf| conf.interceptor(counter.clone()))
     }
 
     fn ssm(&self, done: &Noted) -> aws_sdk_ssm::Client {
         use aws_sdk_ssm::Client;
-        let (written, deleted) = (Arc::clone(done), Arc::clone(done));
+        let (written, deleted, encrypted) = (Arc::clone(done), Arc::clone(done), Arc::clone(done));
         let put = mock!(Client::put_parameter)
             .match_requests(|input| input.overwrite() == Some(true) && input.r#type() == Some(&ParameterType::String))
             .then_compute_output(move |input| {
                 let parameter = (input.name().unwrap().to_owned(), input.value().unwrap().to_owned());
                 written.lock().unwrap().written.push(parameter);
+                PutParameterOutput::builder().build()
+            });
+        let encrypt = mock!(Client::put_parameter)
+            .match_requests(|input| {
+                let is_encrypted = input.r#type() == Some(&ParameterType::SecureString);
+                is_encrypted && input.key_id().is_some_and(|key| key.starts_with("arn:aws:kms:"))
+            })
+            .then_compute_output(move |input| {
+                let parameter = (input.name().unwrap().to_owned(), input.value().unwrap().to_owned());
+                encrypted.lock().unwrap().encrypted.push(parameter);
                 PutParameterOutput::builder().build()
             });
         let delete = mock!(Client::delete_parameter).then_compute_output(move |input| {
@@ -288,7 +335,8 @@ impl Aws {
             });
         let by_path = fixtures::parameters_rule(self.parameters.clone());
         let [history, no_history] = fixtures::history_rules(self.live.clone());
-        let (rules, counter) = ([&get, &by_path, &history, &no_history, &put, &delete], Counter(done.clone()));
+        let (rules, counter) =
+            ([&get, &by_path, &history, &no_history, &put, &encrypt, &delete], Counter(done.clone()));
         mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules, move |conf| conf.interceptor(counter.clone()))
     }
 

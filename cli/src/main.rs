@@ -17,6 +17,7 @@ mod local;
 mod log_group;
 mod parallel;
 mod pipeline;
+mod queue;
 mod register;
 mod terminal;
 mod when;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, OfPipeline, Place, RegisterCommand};
+use crate::arguments::{Arguments, Command, OfPipeline, Place, RegisterCommand, SecretCommand};
 use crate::exit::{Exit, Failure};
 use crate::pipeline::Pipeline;
 use crate::terminal::Terminal;
@@ -67,5 +68,7 @@ async fn run(command: &OfPipeline, place: &Place, terminal: &mut Terminal) -> Re
         OfPipeline::Stop(arguments) => commands::stop::run(pipeline, arguments, terminal).await,
         OfPipeline::Rollback(arguments) => commands::rollback::run(pipeline, arguments, terminal).await,
         OfPipeline::Release(arguments) => commands::release::run(pipeline, arguments, terminal).await,
+        OfPipeline::Redrive(arguments) => commands::redrive::run(pipeline, arguments, terminal).await,
+        OfPipeline::Secret(SecretCommand::Set(arguments)) => commands::secret::set(pipeline, arguments, terminal).await,
     }
 }

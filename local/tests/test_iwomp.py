@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_under_test import PipelineUnderTest
+from pipeline_under_test import BEARER, PipelineUnderTest
 
 from iwomp_local import places, standing
 from iwomp_local.stack import Stack
+from iwomp_local.waiting import wait_for
 
 SECONDS = 60.0
+FOLLOWED_SECONDS = 330.0  # some commands wait for the end of a deployment
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Iwomp:
             capture_output=True,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=FOLLOWED_SECONDS,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
@@ -192,3 +194,47 @@ def test_the_register_is_shown_and_held_to_the_contract(pipeline: PipelineUnderT
     assert lint.status == 1
     (fault,) = [fault["fault"] for fault in lint.json["faults"] if fault["parameter"].endswith("/broken")]
     assert '"command"' in fault
+
+
+def test_a_paused_projects_triggers_wait_until_it_is_resumed(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    assert iwomp("pause", "nosy", "--yes", "--reason", "we repair").status == 0
+    assert of(iwomp("status", "nosy", "--json"), "nosy")["paused"]["reason"] == "we repair"
+    trigger = iwomp("trigger", "nosy", "main", "--yes").out.split()[-1]
+    words = wait_for("its first look", lambda: pipeline.stack.launcher_words(trigger) or None, SECONDS)
+    assert (words[0]["outcome"], words[0]["class"]) == ("busy", "paused")
+    resumed = iwomp("resume", "nosy", "--yes")
+    assert resumed.status == 0
+    assert "nosy deploys again" in resumed.out
+    waited = iwomp("wait", trigger, "--timeout", "5m")
+    assert waited.status == 0, waited.err
+    assert iwomp("stop", "nosy", "--yes").out == "no build of nosy runs\n"
+
+
+def test_an_operator_goes_back_and_releases_what_was_left(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    old = pipeline.repository("calm").head() or ""
+    new = pipeline.repository("calm").commit("newer", {"file": "newer"})
+    assert iwomp("trigger", "calm", "main", "--yes", "--wait").status == 0
+    went = iwomp("rollback", "calm", "main", old, "--yes", "--wait", "5m")
+    assert went.status == 0, went.err
+    assert iwomp("logs", "calm", "--build", went.out.split()[0], "--follow").status == 0
+    (live,) = of(iwomp("status", "calm", "--json"), "calm")["live"]
+    assert (live["commit"], live["held"]) == (old, new)
+    released = iwomp("release", "calm", "main", "--yes")
+    assert (released.status, released.out) == (0, f"{new} of calm main is held no more\n")
+    assert iwomp("release", "calm", "main", "--yes").out == "nothing of calm main is held\n"
+    (newest, *_) = iwomp("history", "calm", "main", "--json").json["records"]
+    assert newest["commit"] == old
+
+
+def test_a_secret_is_stored_if_the_worker_will_take_it_and_then_used(
+    pipeline: PipelineUnderTest, iwomp: Iwomp, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("two words\n")
+    refused = iwomp("secret", "set", "bearer", "--file", str(file), "--yes")
+    assert refused.status == 3
+    assert "nothing was stored" in refused.err
+    file.write_text(f"{BEARER}\n")
+    stored = iwomp("secret", "set", "bearer", "--file", str(file), "--yes")
+    assert (stored.status, stored.out) == (0, f"stored in /{pipeline.config_path}-credentials/bearer\n")
+    assert iwomp("trigger", "bearer", "main", "--yes", "--wait").status == 0

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_sdk_codebuild::types::Build;
-use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sdk_ssm::types::Parameter;
 use contract::{Branch, CommitId, Deployed, Fate, ProjectName, Report, parameter, variable};
 use iwomp_aws::ending::Ending;
@@ -17,6 +16,7 @@ use super::{Ended, Live, ProjectStatus, Queue, Running, Status, Waiting, Where, 
 use crate::launcher_log::{self, Lines, Said};
 use crate::parallel::each;
 use crate::pipeline::Pipeline;
+use crate::queue;
 use crate::register::{self, Pause};
 use crate::when;
 
@@ -224,24 +224,10 @@ impl Record {
 
 async fn queue(pipeline: &Pipeline) -> Result<Queue> {
     let (waiting, given_up) = tokio::try_join!(
-        depth(pipeline, &pipeline.description.queue_url),
-        depth(pipeline, &pipeline.description.dead_letter_queue_url)
+        queue::depth(pipeline, &pipeline.description.queue_url),
+        queue::depth(pipeline, &pipeline.description.dead_letter_queue_url)
     )?;
     Ok(Queue { waiting, given_up })
-}
-
-/// How many messages a queue holds, those that somebody has just taken and those that are to come back later among them.
-async fn depth(pipeline: &Pipeline, queue_url: &str) -> Result<u64> {
-    let names = [
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-    ];
-    let call = pipeline.sqs.get_queue_attributes().queue_url(queue_url).set_attribute_names(Some(names.to_vec()));
-    let answer =
-        call.send().await.map_err(aws_error).with_context(|| format!("counting the messages of {queue_url}"))?;
-    let attributes = answer.attributes.unwrap_or_default();
-    Ok(names.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok()).sum())
 }
 
 /// What the launcher has said, by project.
