@@ -3,7 +3,7 @@
 //! older than what is live; what was published before it looked and is not among them, is answered by that. Those that it
 //! passed over and that are among them, go next, before any that came later.
 //!
-//! Why no number of foreign ones delays a real one by more than two builds: docs/decisions/0013-one-build-answers-all-that-waits.md.
+//! Why foreign ones delay a real one by two builds at most: docs/decisions/0013-one-build-answers-all-that-waits.md.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -154,8 +154,7 @@ fn no_number_of_foreign_pins_delays_a_real_one_by_more_than_two_builds() {
             pinned_runs(attack, Duration::from_secs(60), 8);
             pinned_runs(attack, Duration::from_secs(5), 4);
         }
-        pinned_runs(Attack::DistinctOldCommits, Duration::from_millis(100), 1);
-        pinned_runs(Attack::Nowhere, Duration::from_millis(100), 1);
+        // Ten a second is more than the launcher keeps up with, and more than this holds for: see the decision 0013.
     } else {
         // The others take minutes.
         for attack in [Attack::Nowhere, Attack::Live, Attack::OtherBranch] {
