@@ -126,6 +126,10 @@ impl Filter for MaskedStream<'_> {
         self.show(false)
     }
 
+    fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     fn rest(&mut self) -> Vec<u8> {
         self.show(true)
     }

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use rustix::fd::AsFd;
 use rustix::pipe::fcntl_setpipe_size;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
+use tokio::time::timeout;
 
 use super::Ended;
 use super::capture::supervise_while;
@@ -15,11 +17,16 @@ use super::log::{self, Log};
 /// As much as a pipe may hold, unless the machine says otherwise: what is faster than the log waits less often for us.
 const PIPE_BYTES: usize = 1 << 20;
 const CHUNK_BYTES: usize = 256 * 1024;
+/// What is held back, since it may go on, is passed on when nothing has come for so long: the last letter of a line may begin
+/// what is looked for, and who waits for an answer, or for ever, writes no other.
+const LONGEST_HOLD: Duration = Duration::from_millis(500);
 
 /// What lies between a child's stream and ours.
 pub trait Filter {
     /// Takes the next bytes and returns what may be passed on by now.
     fn push(&mut self, bytes: &[u8]) -> Vec<u8>;
+    /// Whether something is held back.
+    fn holds(&self) -> bool;
     /// Returns what was held back, after the last bytes.
     fn rest(&mut self) -> Vec<u8>;
 }
@@ -68,7 +75,19 @@ fn widen(pipe: &impl AsFd) {
 async fn pass_on(from: Option<impl AsyncRead + Unpin>, mut filter: impl Filter, to: &Log) {
     let Some(mut from) = from else { return };
     let mut chunk = vec![0; CHUNK_BYTES];
-    while let Ok(length @ 1..) = from.read(&mut chunk).await {
+    loop {
+        let read = if filter.holds() {
+            match timeout(LONGEST_HOLD, from.read(&mut chunk)).await {
+                Ok(read) => read,
+                Err(_) => {
+                    write(to, filter.rest()).await;
+                    continue;
+                }
+            }
+        } else {
+            from.read(&mut chunk).await
+        };
+        let Ok(length @ 1..) = read else { break };
         write(to, filter.push(&chunk[..length])).await;
     }
     write(to, filter.rest()).await;

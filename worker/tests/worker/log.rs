@@ -88,3 +88,21 @@ fn the_builds_own_secrets_do_not_stand_in_the_log() {
     assert!(!run.log.contains("Y2FuYXJ5") && !run.log.contains("canary"), "{}", run.log);
     assert!(!run.log.contains("c2Vzc2lvbi90b2tlbi"), "{}", run.log);
 }
+
+/// The base64 forms of a secret may be broken after any letter, so that the last one of a line may begin one: Y, of this secret.
+#[test]
+fn a_line_whose_end_may_begin_a_secret_is_passed_on_while_the_command_is_silent() {
+    let scene = Scene::new();
+    scene.commit("silent", "#!/bin/sh\necho waitingY\nsleep 600\n");
+    let variables = [("AWS_SECRET_ACCESS_KEY", "canary-of-the-build"), ("TIMELIMITSECONDS", "20")];
+    let mut child = scene.worker(&variables).stdout(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while line != "waitingY\n" {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0);
+    }
+    // Not by the end of the command, which the time limit would bring.
+    signal(child.id(), "TERM");
+    assert_eq!(ends_within(&mut child, Duration::from_secs(55)), 143);
+}
