@@ -136,7 +136,8 @@ def test_a_thiefs_credentials_do_what_its_project_is_for_and_nothing_else(thief:
     own = {f"{how} /{cp}/thief" for how in ("read", "decrypt")}
     # Its own Git credential too: without it the worker, which has the same role, could fetch nothing.
     own |= {f"{how} /{cp}-credentials/thief" for how in ("read", "decrypt")}
-    own |= {f"{how} /{cp}-deployed/thief/main" for how in ("read", "decrypt", "write")}
+    # What is live of it, and the note of what its builds saw.
+    own |= {f"{how} /{cp}-deployed/thief{of}" for how in ("read", "decrypt", "write") for of in ("", "/main")}
     # The image's; the token opens what the role may pull.
     own |= {"log in to the registry"}
     assert {result.what for result in results if not result.held} == own
@@ -183,8 +184,8 @@ def test_with_a_policy_for_all_of_aws_a_thief_still_does_not_reach_the_pipeline(
     thief: Client, applied: Snapshot
 ) -> None:
     cp = applied.config_path
-    own = f"decrypt /{cp}-credentials/thief"
-    fenced = [attempt for attempt in attempts(applied, ()) if is_fenced(attempt, cp) and attempt.what != own]
+    own = {f"decrypt /{cp}-credentials/thief", f"write /{cp}-deployed/thief"}
+    fenced = [attempt for attempt in attempts(applied, ()) if is_fenced(attempt, cp) and attempt.what not in own]
     results = [tried(attempt, thief) for attempt in fenced]
     # Not every project has credentials.
     absent = {result.what for result in results if result.said == "ParameterNotFound" and "decrypt" in result.what}
