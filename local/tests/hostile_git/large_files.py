@@ -15,7 +15,7 @@ from typing import Any
 
 from hostile_git.case import ENDLESS, SHORT_SECONDS, Case, deployed, failed, refused
 from hostile_git.objects import File, Folder, Node, link, script
-from hostile_git.protocol import Delivery, Exchange, Reply, honest
+from hostile_git.protocol import Delivery, Exchange, Reply, disturbances, honest
 from hostile_git.server import CHALLENGE, Behaviour
 from hostile_git.world import FOREIGN, GOOD, World
 
@@ -207,24 +207,16 @@ def contents() -> Iterator[Case]:
             lfs(content=constant(Reply(body=body))),
             seconds=SHORT_SECONDS,
         )
-    for delivery, verb in {
-        Delivery.CLOSE: "closes the connection",
-        Delivery.RESET: "resets the connection",
-        Delivery.STALL: "falls silent",
-        Delivery.DRIP: "sends a byte now and then",
-    }.items():
-        for cut, when in ((-1, "before"), (0, "at the start of"), (5, "within")):
-            if delivery is Delivery.DRIP and cut != 0:
-                continue
-            reply = replace(Reply(body=CONTENT), delivery=delivery, cut=cut)
-            # That one comes to its end: seventeen bytes.
-            expected = deployed() if delivery is Delivery.DRIP else ENDLESS
-            yield fetching(
-                f"the host {verb} {when} a file of Git LFS",
-                expected,
-                lfs(content=constant(reply)),
-                seconds=SHORT_SECONDS * 3,
-            )
+    for delivery, cut, words in disturbances(within=5):
+        reply = replace(Reply(body=CONTENT), delivery=delivery, cut=cut)
+        # That one comes to its end: seventeen bytes.
+        expected = deployed() if delivery is Delivery.DRIP else ENDLESS
+        yield fetching(
+            f"the host {words} a file of Git LFS",
+            expected,
+            lfs(content=constant(reply)),
+            seconds=SHORT_SECONDS * 3,
+        )
 
 
 def trees() -> Iterator[Case]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from http import HTTPStatus
@@ -26,6 +27,19 @@ class Delivery(Enum):
     RESET = "reset"
     STALL = "stall"
     DRIP = "drip"
+
+
+def disturbances(within: int) -> Iterator[tuple[Delivery, int, str]]:
+    """How an answer may break off or not go on: delivery, cut, and words. `within` is a cut inside of it."""
+    for delivery, verb in {
+        Delivery.CLOSE: "closes the connection",
+        Delivery.RESET: "resets the connection",
+        Delivery.STALL: "falls silent",
+        Delivery.DRIP: "sends a byte now and then",
+    }.items():
+        for cut, when in ((-1, "before"), (0, "at the start of"), (within, "within")):
+            if delivery is not Delivery.DRIP or cut == 0:
+                yield delivery, cut, f"{verb} {when}"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from hostile_git.protocol import (
     advertisement_v0,
     advertisement_v2,
     band,
+    disturbances,
     fetched,
     honest,
     packet,
@@ -52,20 +53,12 @@ def cases() -> Iterator[Case]:
 
 def deliveries() -> Iterator[Case]:
     for stage in STAGES:
-        for delivery, verb in {
-            Delivery.CLOSE: "closes the connection",
-            Delivery.RESET: "resets the connection",
-            Delivery.STALL: "falls silent",
-            Delivery.DRIP: "sends a byte now and then",
-        }.items():
-            for cut, when in ((-1, "before"), (0, "at the start of"), (30, "within")):
-                if delivery is Delivery.DRIP and cut != 0:
-                    continue
+        for delivery, cut, words in disturbances(within=30):
 
-                def lie(exchange: Exchange, delivery: Delivery = delivery, cut: int = cut) -> Reply:
-                    return replace(honest(exchange), delivery=delivery, cut=cut)
+            def lie(exchange: Exchange, delivery: Delivery = delivery, cut: int = cut) -> Reply:
+                return replace(honest(exchange), delivery=delivery, cut=cut)
 
-                yield Case(f"the host {verb} {when} the {stage}", ENDLESS, host=at(stage, lie), seconds=SHORT_SECONDS)
+            yield Case(f"the host {words} the {stage}", ENDLESS, host=at(stage, lie), seconds=SHORT_SECONDS)
 
 
 def changed_pack(change: Callable[[bytes], bytes]) -> Behaviour:
