@@ -76,19 +76,12 @@ async fn pass_on(from: Option<impl AsyncRead + Unpin>, mut filter: impl Filter, 
     let Some(mut from) = from else { return };
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        let read = if filter.holds() {
-            match timeout(LONGEST_HOLD, from.read(&mut chunk)).await {
-                Ok(read) => read,
-                Err(_) => {
-                    write(to, filter.rest()).await;
-                    continue;
-                }
-            }
-        } else {
-            from.read(&mut chunk).await
-        };
-        let Ok(length @ 1..) = read else { break };
-        write(to, filter.push(&chunk[..length])).await;
+        let hold = if filter.holds() { LONGEST_HOLD } else { Duration::MAX };
+        match timeout(hold, from.read(&mut chunk)).await {
+            Ok(Ok(length @ 1..)) => write(to, filter.push(&chunk[..length])).await,
+            Ok(_) => break,
+            Err(_) => write(to, filter.rest()).await,
+        }
     }
     write(to, filter.rest()).await;
 }
