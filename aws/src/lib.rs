@@ -1,6 +1,6 @@
 //! What all programs that talk to AWS share, so that they ask alike, understand alike and say it alike.
 //!
-//! [`client`] bounds what a call may take, [`error`] says in one line why it failed. [`parameters`] and [`record`] read what
+//! [`client`] bounds what a call may take, [`lambda`] starts a function in little time, [`error`] says in one line why it failed. [`parameters`] and [`record`] read what
 //! the pipeline keeps in SSM, [`builds`] what CodeBuild knows, and [`ending`] judges from both how a build ended, for every
 //! program that says so. [`metric`] writes lines of the log that CloudWatch counts. Nothing here writes, decrypts, or decides what a program does next.
 
@@ -12,6 +12,8 @@ pub mod ending;
 pub mod error;
 #[cfg(feature = "test-util")]
 pub mod fixtures;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod metric;
 #[cfg(feature = "parameters")]
 pub mod parameters;

@@ -1,5 +1,6 @@
 //! Whom the launcher asks, and how long it waits for an answer.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use iwomp_aws::client::{Bounds, SdkConfig};
@@ -13,20 +14,23 @@ pub const BOUNDS: Bounds = Bounds {
     attempts: 2,
 };
 
+/// Made when it is asked for the first time. A trigger that starts a build needs none.
+pub type WhenNeeded<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send + Sync>>;
+
 /// The clients, made once.
 pub struct Aws {
     pub ssm: aws_sdk_ssm::Client,
     pub codebuild: aws_sdk_codebuild::Client,
-    pub sqs: aws_sdk_sqs::Client,
+    pub sqs: WhenNeeded<aws_sdk_sqs::Client>,
 }
 
 impl Aws {
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
+    pub fn new(config: SdkConfig) -> Self {
         Self {
-            ssm: aws_sdk_ssm::Client::new(config),
-            codebuild: aws_sdk_codebuild::Client::new(config),
-            sqs: aws_sdk_sqs::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(&config),
+            codebuild: aws_sdk_codebuild::Client::new(&config),
+            sqs: LazyLock::new(Box::new(move || aws_sdk_sqs::Client::new(&config))),
         }
     }
 }

@@ -26,9 +26,9 @@ mod sweep;
 use std::time::Duration;
 
 use anyhow::Result;
-use iwomp_aws::client::{self, Bounds};
+use iwomp_aws::client::Bounds;
+use iwomp_aws::lambda;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use tracing_subscriber::EnvFilter;
 
 use crate::environment::Environment;
 use crate::notifier::Notifier;
@@ -44,11 +44,9 @@ const BOUNDS: Bounds = Bounds {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::WARN.into()).from_env_lossy();
-    tracing_subscriber::fmt().json().with_env_filter(filter).without_time().init();
-
+    lambda::log();
     let environment = Environment::read()?;
-    let aws = client::config(&BOUNDS).await;
+    let aws = lambda::config(&BOUNDS)?;
     let notifier = &Notifier {
         environment,
         codebuild: aws_sdk_codebuild::Client::new(&aws),

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use super::*;
 use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
 use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectOutput;
@@ -125,10 +127,11 @@ fn launcher_with_queue(ssm: &[&Rule], codebuild: &[&Rule], sqs: &[&Rule]) -> Lau
             builds_per_hour: BUILDS_PER_HOUR,
         },
     };
+    let sqs = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, sqs);
     let aws = Aws {
         ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, ssm),
         codebuild: mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, codebuild),
-        sqs: mock_client!(aws_sdk_sqs, RuleMode::MatchAny, sqs),
+        sqs: LazyLock::new(Box::new(|| sqs)),
     };
     Launcher::new(environment, aws, || published_after(30))
 }

@@ -1,7 +1,7 @@
 //! One running copy of the launcher's function: the real handler with the real SDK's clients, wired as `main.rs` does it.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Instance {
         let aws = Aws {
             ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
             codebuild: aws_sdk_codebuild::Client::from_conf(codebuild.build()),
-            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            sqs: LazyLock::new(Box::new(move || aws_sdk_sqs::Client::from_conf(sqs.build()))),
         };
         Self {
             launcher: Launcher::new(environment, aws, clock::of_instance),
