@@ -39,6 +39,10 @@ class Authority:
         self.certify(context)
         return context
 
+    def write_certificate(self, path: Path) -> None:
+        """A server's certificate and its key, for one that runs in another process."""
+        self._authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(path))
+
     def certify(self, context: ssl.SSLContext) -> None:
         """Gives a server another certificate, from its next connection on."""
         self._authority.issue_cert("localhost").configure_cert(context)

@@ -93,6 +93,8 @@ class GitServer:
     context: ssl.SSLContext
     port: int = 0  # any free one
     requests: list[Request] = field(default_factory=list)
+    sent_bytes: int = 0
+    """Of git's answers, over all requests."""
     large_files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """By the repository's name and the SHA-256."""
     _access: dict[str, Access] = field(default_factory=dict)
@@ -293,6 +295,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             while piece := output.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
+                self.host.sent_bytes += len(piece)
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.write(b"0\r\n\r\n")
 

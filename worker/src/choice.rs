@@ -4,7 +4,7 @@
 use contract::{CommitId, Deployed, Outcome, Project};
 
 use crate::failure::Failure;
-use crate::git::{Line, Repository};
+use crate::git::{History, Line, Repository};
 use crate::narration::Narration;
 use crate::rules;
 use crate::variables::Variables;
@@ -26,18 +26,19 @@ pub async fn choose(
     variables: &Variables,
     project: &Project,
     repository: &Repository<'_>,
+    history: &History,
     live: Option<&Deployed>,
     line: &Line,
     narration: &Narration,
 ) -> Result<Choice, Failure> {
     if let Some(commit) = &variables.rollback {
-        rules::require_place(commit, variables, project, repository).await?;
+        rules::require_place(commit, variables, project, history)?;
         rules::require_signature(project, repository, commit).await?;
         return Ok(Choice::Run(commit.clone()));
     }
-    let commit = match newest_waiting(variables, project, repository, live, line).await? {
+    let commit = match newest_waiting(variables, project, repository, history, live, line).await? {
         Some(commit) => commit,
-        None => match rules::choose_commit(variables, project, repository).await? {
+        None => match rules::choose_commit(variables, project, history)? {
             rules::Choice::Deploy(commit) => {
                 rules::require_signature(project, repository, &commit).await?;
                 commit
@@ -48,11 +49,11 @@ pub async fn choose(
         },
     };
     say_what_waits(variables, &commit, line, narration);
-    if !rules::is_forward(variables, repository, live.map(|live| &live.commit), &commit).await? {
+    if !rules::is_forward(variables, history, live.map(|live| &live.commit), &commit)? {
         return Ok(Choice::Leave(commit, Outcome::Superseded, None));
     }
     if let Some(held) = live.and_then(|live| live.held.as_ref())
-        && (*held == commit || !repository.descends(&commit, held).await?)
+        && (*held == commit || !history.descends(&commit, held))
     {
         return Ok(Choice::Leave(commit, Outcome::Held, None));
     }
@@ -66,6 +67,7 @@ async fn newest_waiting(
     variables: &Variables,
     project: &Project,
     repository: &Repository<'_>,
+    history: &History,
     live: Option<&Deployed>,
     line: &Line,
 ) -> Result<Option<CommitId>, Failure> {
@@ -76,17 +78,11 @@ async fn newest_waiting(
     let held = live.and_then(|live| live.held.as_ref());
     let live = live.map(|live| &live.commit);
     for commit in line.commits.iter().filter(|commit| *commit == own || variables.waiting.contains(commit)) {
-        let is_held = match held {
-            Some(held) => held == commit || !repository.descends(commit, held).await?,
-            None => false,
-        };
-        let is_forward = match live {
-            Some(live) => repository.descends(commit, live).await?,
-            None => true,
-        };
+        let is_held = held.is_some_and(|held| held == commit || !history.descends(commit, held));
+        let is_forward = live.is_none_or(|live| history.descends(commit, live));
         if is_forward
             && !is_held
-            && rules::may_be_named(commit, variables, project, repository).await?
+            && rules::may_be_named(commit, variables, project, history)
             && rules::has_signature(project, repository, commit).await?
         {
             return Ok(Some(commit.clone()));

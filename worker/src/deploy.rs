@@ -17,7 +17,7 @@ use crate::choice::{Choice, choose};
 use crate::complete;
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
-use crate::git::{LentAccess, Repository};
+use crate::git::{History, LentAccess, Repository};
 use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
 use crate::private_directory::PrivateDirectory;
@@ -64,19 +64,20 @@ async fn try_deploy(
     report: &mut Report,
 ) -> Result<Outcome, Failure> {
     say_what_is_asked(variables, narration);
-    let mut project = bounds.or_stop("reading the register", parameters.project()).await?;
+    let asked = bounds.or_stop("reading the register", parameters.read(&variables.branch)).await?;
+    let (mut project, record) = (asked.project, asked.record);
     hide_secrets(&project, narration);
     rules::require_allowed_trigger(variables, &project)?;
 
     let scratch = private_directory()?;
     let mut repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
     sight.begin();
-    fetch(&mut repository, &project, variables, narration).await?;
-    let record = bounds.or_stop("reading what is live", parameters.deployed(&variables.branch)).await?;
+    let history = fetch(&mut repository, &project, variables, narration).await?;
+    let record = record?;
     say_live(record.as_ref(), narration);
     let live = record.as_ref().map(|record| record.commit.clone());
-    let line = sight.look(variables, &project, &repository, live.as_ref()).await?;
-    let choice = choose(variables, &project, &repository, record.as_ref(), &line, narration).await?;
+    let line = sight.look(variables, &project, &history, live.as_ref());
+    let choice = choose(variables, &project, &repository, &history, record.as_ref(), &line, narration).await?;
     let (Choice::Run(commit) | Choice::Leave(commit, ..)) = &choice;
     report.commit = Some(commit.clone());
     say_commit(&repository, commit, narration).await?;
@@ -90,8 +91,6 @@ async fn try_deploy(
     if project.unchanged == Unchanged::Skip && live.as_ref() == Some(&commit) && variables.rollback.is_none() {
         return Ok(Outcome::Unchanged);
     }
-    let head = repository.head().await?;
-
     repository.fetch_files(&project, &variables.branch, &commit).await?;
 
     let user = User::for_command().or_fail(Kind::Machine, "mend the build image's list of users")?;
@@ -101,7 +100,7 @@ async fn try_deploy(
     let git_access = lend_git_access(&project, user.as_ref(), narration)?;
     // Wiped, as nothing needs them any more.
     project.credentials = None;
-    repository.name_branch(&project.git_url, &variables.branch, &commit).await?;
+    repository.name_branch(&project.git_url, &variables.branch, &commit, history.head()).await?;
     let workplace = hand_over(&repository.into_checkout(), user.as_ref())?;
     drop(scratch);
     let checkout = workplace.path().join(CHECKOUT);
@@ -123,7 +122,7 @@ async fn try_deploy(
     run(&program, &cage, bounds, narration).await?;
     drop(git_access);
 
-    let deployed = deployed_now(variables, commit.clone(), live.clone(), head);
+    let deployed = deployed_now(variables, commit.clone(), live.clone(), history.head().clone());
     parameters.record(&variables.branch, live.as_ref(), &deployed).await?;
     sight.forget_older_than(&commit);
     Ok(Outcome::Deployed)
@@ -217,13 +216,13 @@ async fn fetch(
     project: &Project,
     variables: &Variables,
     narration: &Narration,
-) -> Result<(), Failure> {
+) -> Result<History, Failure> {
     let started = Instant::now();
     narration.say("fetching", project.git_url.as_str());
     let guess = variables.rollback.as_ref().or(variables.commit.as_ref());
-    repository.fetch(project, &variables.branch, guess).await?;
+    let history = repository.fetch(project, &variables.branch, guess).await?;
     narration.say("fetched", &format!("in {}", duration(started.elapsed())));
-    Ok(())
+    Ok(history)
 }
 
 async fn say_commit(repository: &Repository<'_>, commit: &CommitId, narration: &Narration) -> Result<(), Failure> {

@@ -3,8 +3,7 @@
 
 use contract::CommitId;
 
-use crate::failure::Failure;
-use crate::git::{Repository, Standing};
+use crate::git::{History, Standing};
 
 /// Where a commit lies, seen from the one that is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +21,16 @@ pub enum Direction {
 }
 
 /// Compares `commit`, which the fetched branch has, with the one that is live.
-///
-/// # Errors
-/// If git fails.
-pub async fn direction(repository: &Repository<'_>, live: &CommitId, commit: &CommitId) -> Result<Direction, Failure> {
-    if live == commit || repository.descends(commit, live).await? {
-        return Ok(Direction::Forward);
+#[must_use]
+pub fn direction(history: &History, live: &CommitId, commit: &CommitId) -> Direction {
+    if live == commit || history.descends(commit, live) {
+        return Direction::Forward;
     }
-    if repository.descends(live, commit).await? {
-        return Ok(Direction::Backward);
+    if history.descends(live, commit) {
+        return Direction::Backward;
     }
-    Ok(match repository.standing(live).await? {
+    match history.standing(live) {
         Standing::FirstParentLine | Standing::Merged => Direction::Beside,
         Standing::Elsewhere => Direction::Unrelated,
-    })
+    }
 }

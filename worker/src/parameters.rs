@@ -8,7 +8,7 @@ use aws_sdk_ssm::operation::get_parameters::GetParametersError;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
 use contract::{
-    Branch, CommitId, ConfigPath, Credentials, Deployed, Project, ProjectName, Seen, SeenBranch, parameter,
+    Branch, CommitId, ConfigPath, Credentials, Deployed, GitUrl, Project, ProjectName, Seen, SeenBranch, parameter,
 };
 use iwomp_aws::aws_error;
 use secrecy::zeroize::Zeroize;
@@ -37,15 +37,17 @@ impl<'a> Parameters<'a> {
         Self { client, config_path, project }
     }
 
-    /// The register entry with `_default` under it, and the credentials: those of the credentials parameter, or else those
-    /// in the entry.
+    /// What there is of the project, and of its `branch`, in one call: the register entry with `_default` under it, the
+    /// credentials, which are those of the credentials parameter or else those in the entry, and what is live.
     ///
     /// # Errors
     /// If there is no entry, if a document breaks a rule, or if AWS does not answer.
-    pub async fn project(&self) -> Result<Project, Failure> {
+    pub async fn read(&self, branch: &Branch) -> Result<Told, Failure> {
         let entry_name = parameter::register(self.config_path, self.project);
         let default_name = parameter::default(self.config_path);
-        let found = self.read(&[&entry_name, &default_name]).await?;
+        let credentials_name = parameter::credentials(self.config_path, self.project);
+        let record_name = parameter::deployed(self.config_path, self.project, branch);
+        let found = self.get(&[&entry_name, &default_name, &credentials_name, &record_name]).await?;
         let Some(entry) = found.get(&entry_name) else {
             let error = anyhow!("looking for the register entry {entry_name}: there is no such parameter");
             return Err(Failure::new(
@@ -57,51 +59,16 @@ impl<'a> Parameters<'a> {
         let mut project = Project::read(entry, found.get(&default_name))
             .with_context(|| format!("reading the register entry {entry_name} (with {default_name} under it)"))
             .or_fail(Kind::Register, "correct the parameter, then trigger again")?;
-        if let Some(credentials) = self.credentials().await? {
-            credentials
-                .check(&project.git_url)
-                .with_context(|| {
-                    format!("reading the credentials {}", parameter::credentials(self.config_path, self.project))
-                })
-                .or_fail(
-                    Kind::Register,
-                    "store credentials that fit gitUrl (`make secret` checks them), then trigger again",
-                )?;
-            project.credentials = Some(credentials);
+        if let Some(document) = found.get(&credentials_name) {
+            project.credentials = Some(credentials(document, &credentials_name, &project.git_url)?);
         }
-        Ok(project)
-    }
-
-    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
-        let name = parameter::credentials(self.config_path, self.project);
-        let found = self.read(&[&name]).await?;
-        let Some(document) = found.get(&name) else { return Ok(None) };
-        if document.storage == Storage::Plain {
-            let error = anyhow!("reading the credentials {name}: the parameter is a String, which many can read");
-            return Err(Failure::new(
-                Kind::Register,
-                error,
-                "withdraw the credential at the Git host and store a new one as a SecureString",
-            ));
-        }
-        Credentials::parse(document.text)
-            .with_context(|| format!("reading the credentials {name}"))
-            .or_fail(Kind::Register, "correct the parameter, then trigger again")
-            .map(Some)
+        Ok(Told { project, record: record(found.get(&record_name), &record_name) })
     }
 
     /// What is live of `branch`, if anything ever was.
-    ///
-    /// # Errors
-    /// If the record cannot be read: then nothing tells which way is forward.
-    pub async fn deployed(&self, branch: &Branch) -> Result<Option<Deployed>, Failure> {
+    async fn deployed(&self, branch: &Branch) -> Result<Option<Deployed>, Failure> {
         let name = parameter::deployed(self.config_path, self.project, branch);
-        let found = self.read(&[&name]).await?;
-        let Some(document) = found.get(&name) else { return Ok(None) };
-        Deployed::parse(document.text)
-            .with_context(|| format!("reading what is live from {name}"))
-            .or_fail(Kind::NotForward, "see in the parameter's history who wrote it, and put its last good value back")
-            .map(Some)
+        record(self.get(&[&name]).await?.get(&name), &name)
     }
 
     /// Records what is live of `branch` now, if `before` is still what was live when it was decided to deploy. Otherwise another
@@ -156,7 +123,7 @@ impl<'a> Parameters<'a> {
     /// If AWS does not take it. Then pinned triggers wait longer than they must, and no more than that.
     pub async fn note_seen(&self, new: SeenBranch, ended: u64) -> Result<(), Failure> {
         let name = parameter::seen(self.config_path, self.project);
-        let found = self.read(&[&name]).await?;
+        let found = self.get(&[&name]).await?;
         let before = found.get(&name).and_then(|document| Seen::parse(document.text).ok()).unwrap_or_default();
         self.client
             .put_parameter()
@@ -172,7 +139,7 @@ impl<'a> Parameters<'a> {
         Ok(())
     }
 
-    async fn read(&self, names: &[&str]) -> Result<Found, Failure> {
+    async fn get(&self, names: &[&str]) -> Result<Found, Failure> {
         let answer = self
             .client
             .get_parameters()
@@ -204,6 +171,42 @@ impl<'a> Parameters<'a> {
             self.project
         )
     }
+}
+
+/// What SSM holds of a project and one of its branches.
+pub struct Told {
+    pub project: Project,
+    /// What is live, if anything ever was. An error if it cannot be read: then nothing tells which way is forward. It ends a
+    /// deployment that the register allows, and says nothing of one that it does not.
+    pub record: Result<Option<Deployed>, Failure>,
+}
+
+fn credentials(document: Document<'_>, name: &str, git_url: &GitUrl) -> Result<Credentials, Failure> {
+    if document.storage == Storage::Plain {
+        let error = anyhow!("reading the credentials {name}: the parameter is a String, which many can read");
+        return Err(Failure::new(
+            Kind::Register,
+            error,
+            "withdraw the credential at the Git host and store a new one as a SecureString",
+        ));
+    }
+    let doing = || format!("reading the credentials {name}");
+    let credentials = Credentials::parse(document.text)
+        .with_context(doing)
+        .or_fail(Kind::Register, "correct the parameter, then trigger again")?;
+    credentials
+        .check(git_url)
+        .with_context(doing)
+        .or_fail(Kind::Register, "store credentials that fit gitUrl (`make secret` checks them), then trigger again")?;
+    Ok(credentials)
+}
+
+fn record(document: Option<Document<'_>>, name: &str) -> Result<Option<Deployed>, Failure> {
+    document
+        .map(|document| Deployed::parse(document.text))
+        .transpose()
+        .with_context(|| format!("reading what is live from {name}"))
+        .or_fail(Kind::NotForward, "see in the parameter's history who wrote it, and put its last good value back")
 }
 
 /// Whether SSM could not decrypt. Of a key that is gone, disabled or waits to be deleted it says `InvalidKeyId`; of one that the
@@ -274,8 +277,7 @@ mod tests {
     /// An SSM that holds `stored` and answers as the real one does.
     fn ssm(stored: &'static [(&'static str, &'static str, ParameterType)]) -> Client {
         let rules = [
-            ["/iwomp/demo", "/iwomp/_default"].as_slice(),
-            &["/iwomp-credentials/demo"],
+            ["/iwomp/demo", "/iwomp/_default", "/iwomp-credentials/demo", "/iwomp-deployed/demo/main"].as_slice(),
             &["/iwomp-deployed/demo/main"],
         ]
         .map(|asked| {
@@ -292,7 +294,8 @@ mod tests {
 
     async fn project(stored: &'static [(&'static str, &'static str, ParameterType)]) -> Result<Project, Failure> {
         let names = names();
-        Parameters::new(ssm(stored), &names.config_path, &names.project).project().await
+        let parameters = Parameters::new(ssm(stored), &names.config_path, &names.project);
+        parameters.read(&Branch::parse("main").unwrap()).await.map(|told| told.project)
     }
 
     #[tokio::test]
@@ -365,7 +368,11 @@ mod tests {
             GetParametersError::generic(metadata.build())
         });
         let (client, names) = (mock_client!(aws_sdk_ssm, [&rule]), names());
-        let failure = Parameters::new(client, &names.config_path, &names.project).project().await.unwrap_err();
+        let failure = Parameters::new(client, &names.config_path, &names.project)
+            .read(&Branch::parse("main").unwrap())
+            .await
+            .err()
+            .unwrap();
         let text = format!("{:#}", failure.error);
         assert_eq!(failure.kind, Kind::Aws);
         assert!(text.contains("/iwomp/demo") && text.contains("AccessDeniedException: not authorized"), "{text}");

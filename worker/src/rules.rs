@@ -7,7 +7,7 @@ use contract::{CommitId, Project, parameter};
 
 use crate::failure::{Failure, Kind};
 use crate::forward::{Direction, direction};
-use crate::git::{Repository, Standing};
+use crate::git::{History, Repository, Standing};
 use crate::variables::Variables;
 
 /// The rules that can be judged before anything is fetched. The launcher asked them already, but could not see into an
@@ -45,61 +45,44 @@ pub enum Choice {
 /// The commit to deploy: the pinned one, if it stands where the register wants it, otherwise the head of the branch.
 ///
 /// # Errors
-/// If the pinned commit may not be deployed, or if git fails.
-pub async fn choose_commit(
-    variables: &Variables,
-    project: &Project,
-    repository: &Repository<'_>,
-) -> Result<Choice, Failure> {
-    let head = repository.head().await?;
-    let Some(pinned) = &variables.commit else { return Ok(Choice::Deploy(head)) };
-    judge_pinned(pinned, &head, project.pinned, variables, project, repository).await
+/// If the pinned commit may not be deployed.
+pub fn choose_commit(variables: &Variables, project: &Project, history: &History) -> Result<Choice, Failure> {
+    let Some(pinned) = &variables.commit else { return Ok(Choice::Deploy(history.head().clone())) };
+    judge_pinned(pinned, project.pinned, variables, project, history)
 }
 
 /// Whether a trigger may have `commit` run, as far as its place on the branch tells.
-///
-/// # Errors
-/// If git fails.
-pub async fn may_be_named(
-    commit: &CommitId,
-    variables: &Variables,
-    project: &Project,
-    repository: &Repository<'_>,
-) -> Result<bool, Failure> {
-    let head = repository.head().await?;
-    match judge_pinned(commit, &head, project.pinned, variables, project, repository).await {
-        Ok(choice) => Ok(choice == Choice::Deploy(commit.clone())),
-        Err(failure) if failure.kind == Kind::CommitNotOnBranch => Ok(false),
-        Err(failure) => Err(failure),
-    }
+#[must_use]
+pub fn may_be_named(commit: &CommitId, variables: &Variables, project: &Project, history: &History) -> bool {
+    let judged = judge_pinned(commit, project.pinned, variables, project, history);
+    judged.is_ok_and(|choice| choice == Choice::Deploy(commit.clone()))
 }
 
 /// That the branch has `commit`, where the register wants commits. For an operator it need not be the head.
 ///
 /// # Errors
-/// If it does not stand there, or if git fails.
-pub async fn require_place(
+/// If it does not stand there.
+pub fn require_place(
     commit: &CommitId,
     variables: &Variables,
     project: &Project,
-    repository: &Repository<'_>,
+    history: &History,
 ) -> Result<(), Failure> {
-    let head = repository.head().await?;
-    judge_pinned(commit, &head, Pinned::OnBranch, variables, project, repository).await.map(drop)
+    judge_pinned(commit, Pinned::OnBranch, variables, project, history).map(drop)
 }
 
 /// git keeps the history of commits, not the history of a branch: which commits were its head, nobody can ask it. So the
 /// rules are about where a commit stands in the history of the head that was fetched.
-async fn judge_pinned(
+fn judge_pinned(
     pinned: &CommitId,
-    head: &CommitId,
     wanted: Pinned,
     variables: &Variables,
     project: &Project,
-    repository: &Repository<'_>,
+    history: &History,
 ) -> Result<Choice, Failure> {
+    let head = history.head();
     let branch = &variables.branch;
-    let (problem, advice) = match (repository.standing(pinned).await?, wanted, project.lineage) {
+    let (problem, advice) = match (history.standing(pinned), wanted, project.lineage) {
         (Standing::Elsewhere, _, _) => (
             format!("branch {branch} does not have it (its head is {head})"),
             "trigger with a commit that was pushed to this branch; a rewritten branch no longer has its old commits",
@@ -157,15 +140,15 @@ pub async fn has_signature(project: &Project, repository: &Repository<'_>, commi
 /// Whether `commit` may follow the commit that is `live`. `false` means that a descendant of it is live already.
 ///
 /// # Errors
-/// If neither descends from the other, or if git fails.
-pub async fn is_forward(
+/// If neither descends from the other.
+pub fn is_forward(
     variables: &Variables,
-    repository: &Repository<'_>,
+    history: &History,
     live: Option<&CommitId>,
     commit: &CommitId,
 ) -> Result<bool, Failure> {
     let Some(live) = live else { return Ok(true) };
-    match direction(repository, live, commit).await? {
+    match direction(history, live, commit) {
         Direction::Forward => Ok(true),
         Direction::Backward => Ok(false),
         Direction::Beside => Err(beside(variables, live, commit)),

@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use contract::seen::MAX_SEEN_COMMITS;
 use contract::{CommitId, Project, SeenBranch};
 
-use crate::failure::Failure;
-use crate::git::{Line, Repository};
+use crate::git::{History, Line};
 use crate::variables::Variables;
 
 #[derive(Default)]
@@ -24,30 +23,23 @@ impl Sight {
     }
 
     /// Looks at the branch that was fetched, and returns what comes after `live`.
-    ///
-    /// # Errors
-    /// If git fails.
-    pub async fn look(
+    pub fn look(
         &mut self,
         variables: &Variables,
         project: &Project,
-        repository: &Repository<'_>,
+        history: &History,
         live: Option<&CommitId>,
-    ) -> Result<Line, Failure> {
+    ) -> Line {
         if variables.commit.is_none() {
-            return Ok(Line { commits: Vec::new(), whole: false });
+            return Line { commits: Vec::new(), whole: false };
         }
         // What is live and not on the branch, after a rewrite, is no place to begin from.
-        let from = match live {
-            Some(live) if repository.descends(&repository.head().await?, live).await? => Some(live),
-            _ => None,
-        };
-        let line = repository.line(project.lineage, from).await?;
+        let line = history.line(project.lineage, live);
         let mut commits: Vec<_> = line.commits.iter().take(MAX_SEEN_COMMITS).cloned().collect();
         let whole = line.whole && line.commits.len() == commits.len();
         commits.extend(live.filter(|_| whole).cloned());
         self.commits = Some((commits, whole));
-        Ok(line)
+        line
     }
 
     /// `commit` is live now.

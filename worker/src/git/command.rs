@@ -1,6 +1,7 @@
 //! How git is called: one factory for every call. git is asked for facts in a form made for programs; what it says to
 //! people is only passed on.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use tokio::process::Command;
 
+use super::QUESTION_TIME_LIMIT;
 use crate::bounds::Bounds;
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
@@ -145,7 +147,13 @@ impl<'a> Git<'a> {
         self.run_for(doing, command, time, process::SHORT).await
     }
 
-    async fn run_for(&self, doing: &str, command: Command, time: Duration, most: usize) -> Result<Answer, Failure> {
+    pub(super) async fn run_for(
+        &self,
+        doing: &str,
+        command: Command,
+        time: Duration,
+        most: usize,
+    ) -> Result<Answer, Failure> {
         let limits = self.bounds.limits(time, GRACE);
         let say = |line: &str| {
             if self.is_heard {
@@ -189,6 +197,19 @@ impl<'a> Git<'a> {
             return Err(failed(doing, &answer));
         }
         Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+    }
+
+    /// Runs a call that must succeed and reads `text`, which a pipe holds without a reader.
+    pub(super) async fn tell(&self, doing: &str, mut command: Command, text: &str) -> Result<(), Failure> {
+        let holding = || -> io::Result<io::PipeReader> {
+            let (reader, mut writer) = io::pipe()?;
+            writer.write_all(text.as_bytes())?;
+            Ok(reader)
+        };
+        let pipe =
+            holding().with_context(|| format!("{doing}: making a pipe")).or_fail(Kind::Machine, "trigger again")?;
+        command.stdin(pipe);
+        self.ask(doing, command, QUESTION_TIME_LIMIT).await.map(drop)
     }
 
     /// Runs a call that must succeed, and returns the items of its standard output, each of which ends in a NUL. There may be

@@ -14,14 +14,18 @@ use super::access::Access;
 use super::command::Git;
 use super::explain::{self, Explanation, explain};
 use super::heard::Heard;
+use super::history::History;
 use super::patience::Patience;
 use super::progress::Progress;
-use super::{QUESTION_TIME_LIMIT, REF, Repository, is_commit};
+use super::{QUESTION_TIME_LIMIT, REF, Repository, UNEXPECTED, is_commit};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration;
 
 /// Since when git sends `Authorization: Bearer` for a credential helper.
 const BEARER_SINCE: (u32, u32) = (2, 46);
+
+/// The longest list of commits and parents that is taken.
+const MAX_HISTORY_BYTES: usize = 256 << 20;
 
 /// Where the branch is fetched to for the sake of its tags.
 pub(super) const TAGS_REF: &str = "refs/iwomp/branch-again";
@@ -30,6 +34,19 @@ pub(super) const TAGS_REF: &str = "refs/iwomp/branch-again";
 struct Setback {
     explanation: &'static Explanation,
     retry_after: Option<Duration>,
+}
+
+/// What a repository's own settings were.
+struct Settings {
+    file: PathBuf,
+    text: Vec<u8>,
+}
+
+impl Settings {
+    fn restore(&self) -> Result<(), Failure> {
+        let written = fs::write(&self.file, &self.text).with_context(|| format!("writing {}", self.file.display()));
+        written.or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
+    }
 }
 
 impl Repository<'_> {
@@ -41,21 +58,26 @@ impl Repository<'_> {
     ///
     /// # Errors
     /// With the most likely cause and its remedy, as far as git's words tell.
-    pub async fn fetch(&mut self, project: &Project, branch: &Branch, guess: Option<&CommitId>) -> Result<(), Failure> {
+    pub async fn fetch(
+        &mut self,
+        project: &Project,
+        branch: &Branch,
+        guess: Option<&CommitId>,
+    ) -> Result<History, Failure> {
         self.require_bearer_if_wanted(project).await?;
         let url = project.git_url.as_str();
         let doing = format!("fetching branch {branch} of {url}");
         if wants_all(project) {
             self.history = self.git.beside(self.git.repository.clone());
             self.get(&self.git, &doing, project, &branch_arguments(url, branch)).await?;
-            self.require_branch(&doing).await?;
-            self.require_all_of_history(&doing).await?;
-            if project.checkout.tags == Tags::None {
-                return Ok(());
+            let history = self.read_history(&doing).await?;
+            if project.checkout.tags == Tags::OfTheBranch {
+                let doing = format!("fetching the tags of branch {branch} of {url}");
+                self.get(&self.git, &doing, project, &tag_arguments(url, branch)).await?;
             }
-            let doing = format!("fetching the tags of branch {branch} of {url}");
-            return self.get(&self.git, &doing, project, &tag_arguments(url, branch)).await;
+            return Ok(history);
         }
+        let own_settings = self.settings_of_history()?;
         let files = match guess {
             Some(commit) => commit_arguments(url, commit),
             None => head_arguments(url, branch),
@@ -68,9 +90,9 @@ impl Repository<'_> {
         let history = self.get(&self.history, &doing, project, &commits);
         let (history, ()) = tokio::join!(Box::pin(history), Box::pin(early));
         history?;
-        self.require_branch(&doing).await?;
-        self.require_all_of_history(&doing).await?;
-        self.forget_where_it_came_from(url).await
+        // git remembers the server as one that will hand out later what a filter left out now. No question shall go there.
+        own_settings.restore()?;
+        self.read_history(&doing).await
     }
 
     /// Fetches the files of `commit`, which is on `branch`, if they are not there yet.
@@ -109,7 +131,10 @@ impl Repository<'_> {
     pub(super) async fn fetch_commit(&self, project: &Project, url: &GitUrl, commit: &CommitId) -> Result<(), Failure> {
         let doing = format!("fetching commit {commit} of {}", url.as_str());
         self.get(&self.git, &doing, project, &commit_arguments(url.as_str(), commit)).await?;
-        if is_commit(&self.git, &doing, REF).await? && self.head().await? == *commit {
+        let mut command = self.git.command();
+        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{REF}^{{commit}}")]);
+        let answer = self.git.run(&doing, command, QUESTION_TIME_LIMIT).await?;
+        if answer.status.success() && answer.stdout.trim_ascii_end() == commit.as_str().as_bytes() {
             return Ok(());
         }
         Err(Failure::new(
@@ -161,7 +186,7 @@ impl Repository<'_> {
             .or_fail(Kind::Register, "correct gitUrl or the credentials of the project, then trigger again")?;
         let mut command = git.command();
         access.give_to(&mut command).context(doing.to_owned()).or_fail(Kind::Machine, "trigger again")?;
-        command.env("GIT_EXEC_PATH", self.programs.get_or_try_init(|| self.programs_for_fetching()).await?);
+        command.env("GIT_EXEC_PATH", &self.programs);
         for fault in &project.checkout.accepted_faults {
             command.args(["-c", &format!("fetch.fsck.{}=ignore", fault.as_str())]);
         }
@@ -185,65 +210,39 @@ impl Repository<'_> {
         Ok(Some(Setback { explanation, retry_after }))
     }
 
-    /// A directory with the one program beside git itself that a fetch may use. A server can tell git to get a pack from any
-    /// other URL (packfile-uris, whether asked for or not); the program that would do it is not in here.
-    async fn programs_for_fetching(&self) -> Result<PathBuf, Failure> {
-        const TRANSPORT: &str = "git-remote-https";
-        let doing = "asking git where its programs are";
-        let mut command = self.git.command();
-        command.arg("--exec-path");
-        let all = self.git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
-        let directory = self.scratch.join("git-programs");
-        let linking = || -> std::io::Result<()> {
-            fs::create_dir_all(&directory)?;
-            match symlink(Path::new(all.trim_end()).join(TRANSPORT), directory.join(TRANSPORT)) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-                _ => Ok(()),
-            }
-        };
-        linking()
-            .with_context(|| format!("linking {TRANSPORT} in {}", directory.display()))
-            .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")?;
-        Ok(directory)
-    }
-
-    /// Not every git takes it for a failure if there was only a lookalike, which it was told to leave out.
-    async fn require_branch(&self, doing: &str) -> Result<(), Failure> {
-        if is_commit(&self.history, doing, REF).await? {
-            return Ok(());
-        }
-        let missing = explain::missing_branch();
-        Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", missing.problem), missing.advice))
-    }
-
-    /// With a depth, git would take a history whose beginning the server keeps to itself, or does not have.
-    pub(super) async fn require_all_of_history(&self, doing: &str) -> Result<(), Failure> {
-        let mut command = self.history.command();
-        command.args(["rev-parse", "--is-shallow-repository"]);
-        let answer = self.history.ask(doing, command, QUESTION_TIME_LIMIT).await?;
-        if answer.trim_end() != "false" {
+    /// All commits of the branch, as fetched. With a depth, git would take a history whose beginning the server keeps to itself, or
+    /// does not have; and it does not follow the parents of what comes without its files, for it counts on getting later what is
+    /// missing.
+    pub(super) async fn read_history(&self, doing: &str) -> Result<History, Failure> {
+        if self.history.repository.join(".git/shallow").exists() {
             let error = anyhow!("{doing}: the server has only the end of its history (a shallow repository)");
             let advice = "run git fetch --unshallow there, or take another server's URL as gitUrl";
             return Err(Failure::new(Kind::Git, error, advice));
         }
-        if !self.is_apart() {
-            return Ok(());
-        }
-        // git does not follow the parents of what comes without its files: it counts on getting later what is missing.
         let mut command = self.history.command();
-        command.args(["rev-list", "--count", "--end-of-options", REF, "--"]);
-        if self.history.run(doing, command, QUESTION_TIME_LIMIT).await?.status.success() {
-            return Ok(());
+        command.args(["rev-list", "--topo-order", "--parents", "--end-of-options", REF, "--"]);
+        let answer = self.history.run_for(doing, command, QUESTION_TIME_LIMIT, MAX_HISTORY_BYTES).await?;
+        if answer.stdout.len() >= MAX_HISTORY_BYTES {
+            let error = anyhow!("{doing}: its history is longer than two million commits");
+            return Err(Failure::new(Kind::Git, error, "deploy from a repository with a shorter history"));
+        }
+        if answer.status.success() {
+            let text = String::from_utf8_lossy(&answer.stdout);
+            return History::parse(&text).context(doing.to_owned()).or_fail(Kind::Git, UNEXPECTED);
+        }
+        // Not every git takes it for a failure of the fetch if there was only a lookalike, which it was told to leave out.
+        if !is_commit(&self.history, doing, REF).await? {
+            let missing = explain::missing_branch();
+            return Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", missing.problem), missing.advice));
         }
         let error = anyhow!("{doing}: the server's answer lacks commits of the history");
         Err(Failure::new(Kind::Git, error, "run git fsck on the repository there, then trigger again"))
     }
 
-    /// git remembers the server as one that will hand out later what a filter left out now. No question shall go there.
-    async fn forget_where_it_came_from(&self, url: &str) -> Result<(), Failure> {
-        let mut command = self.history.command();
-        command.args(["config", "--remove-section", &format!("remote.{url}")]);
-        self.history.ask("forgetting the server", command, QUESTION_TIME_LIMIT).await.map(drop)
+    fn settings_of_history(&self) -> Result<Settings, Failure> {
+        let file = self.history.repository.join(".git/config");
+        let text = fs::read(&file).with_context(|| format!("reading {}", file.display()));
+        Ok(Settings { text: text.or_fail(Kind::Machine, "trigger again")?, file })
     }
 
     async fn require_bearer_if_wanted(&self, project: &Project) -> Result<(), Failure> {
@@ -260,6 +259,28 @@ impl Repository<'_> {
         let error = anyhow!("authScheme bearer needs git 2.46 or newer, and this is {}", version.trim());
         Err(Failure::new(Kind::Register, error, "take a build image with a newer git, or set authScheme to basic"))
     }
+}
+
+/// A directory with the one program beside git itself that a fetch may use. A server can tell git to get a pack from any
+/// other URL (packfile-uris, whether asked for or not); the program that would do it is not in here.
+pub(super) async fn programs_for_fetching(git: &Git<'_>, scratch: &Path) -> Result<PathBuf, Failure> {
+    const TRANSPORT: &str = "git-remote-https";
+    let doing = "asking git where its programs are";
+    let mut command = git.command();
+    command.arg("--exec-path");
+    let all = git.ask(doing, command, QUESTION_TIME_LIMIT).await?;
+    let directory = scratch.join("git-programs");
+    let linking = || -> std::io::Result<()> {
+        fs::create_dir_all(&directory)?;
+        match symlink(Path::new(all.trim_end()).join(TRANSPORT), directory.join(TRANSPORT)) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    };
+    linking()
+        .with_context(|| format!("linking {TRANSPORT} in {}", directory.display()))
+        .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")?;
+    Ok(directory)
 }
 
 /// Tags are for `git describe` and the like, which want the whole history. And where git leaves files out, its check of objects

@@ -7,9 +7,10 @@ mod commit;
 mod explain;
 mod fetch;
 mod heard;
+mod history;
 mod lent_access;
 mod lfs;
-mod line;
+mod origin;
 mod patience;
 mod place;
 mod pointers;
@@ -19,13 +20,13 @@ mod ssh;
 mod submodules;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use contract::register::AllowedSigners;
 use contract::{Branch, CommitId, GitUrl};
-use tokio::sync::OnceCell;
 
 use crate::bounds::Bounds;
 use crate::environment::Environment;
@@ -34,8 +35,8 @@ use crate::narration::Narration;
 use command::Git;
 
 pub use commit::Commit;
+pub use history::{History, Line, Standing};
 pub use lent_access::LentAccess;
-pub use line::Line;
 pub use pointers::{LargeFile, Pointers, Submodule};
 
 /// Where the branch is kept. Not below `refs/heads`, so that nothing of the repository can have that name.
@@ -45,18 +46,6 @@ const CHECKOUT_TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
 const QUESTION_TIME_LIMIT: Duration = Duration::from_secs(2 * 60);
 /// What to do about an answer that git never gives.
 const UNEXPECTED: &str = "this should not happen; see what is special about the repository";
-
-/// Where a commit stands, seen from the fetched branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It is the head of the branch as fetched, or its first parent, or that one's first parent, and so on. That is not the
-    /// list of what was the head: a merge pushed the other way round puts the former head off the line.
-    FirstParentLine,
-    /// It is an ancestor of the head, by way of the second parent of a merge.
-    Merged,
-    /// The branch does not have it.
-    Elsewhere,
-}
 
 /// The files of one commit, and the history of its branch, in a directory each. The two are fetched side by side: the history
 /// is all commits and no file, which is enough for every question, and the files are those of one commit. Both are told apart
@@ -68,7 +57,7 @@ pub struct Repository<'a> {
     history: Git<'a>,
     scratch: PathBuf,
     /// Where git finds what it may start in a fetch.
-    programs: OnceCell<PathBuf>,
+    programs: PathBuf,
 }
 
 impl<'a> Repository<'a> {
@@ -86,70 +75,10 @@ impl<'a> Repository<'a> {
         make_directories(&[&checkout, &history, &home])?;
         let git = Git::new(checkout, &home, own, bounds, narration);
         let history = git.beside(history);
-        init(&git).await?;
-        init(&history).await?;
-        Ok(Self { git, history, scratch: scratch.to_owned(), programs: OnceCell::new() })
-    }
-
-    /// The commit that the fetched branch points to.
-    ///
-    /// # Errors
-    /// If git fails.
-    pub async fn head(&self) -> Result<CommitId, Failure> {
-        let doing = "reading the head of the branch";
-        let mut command = self.history.command();
-        command.args(["rev-parse", "--verify", "--end-of-options", &format!("{REF}^{{commit}}")]);
-        let answer = self.history.ask(doing, command, QUESTION_TIME_LIMIT).await?;
-        CommitId::parse(answer.trim_end()).context(doing).or_fail(Kind::Git, UNEXPECTED)
-    }
-
-    /// Where `commit` stands. The server's word is not taken for it: servers hand out commits of forks too when they are
-    /// asked by id.
-    ///
-    /// # Errors
-    /// If git fails.
-    pub async fn standing(&self, commit: &CommitId) -> Result<Standing, Failure> {
-        if !self.has(commit).await? || !self.is_ancestor(commit.as_str(), REF).await? {
-            return Ok(Standing::Elsewhere);
-        }
-        Ok(if self.is_on_first_parent_line(commit).await? { Standing::FirstParentLine } else { Standing::Merged })
-    }
-
-    /// Two questions with short answers, however long the history: how many commits of the line are not behind `commit`, and
-    /// which commit is that many steps back. On the line, those are all that come after `commit`, so the steps lead to it.
-    /// Off the line, no number of steps does.
-    async fn is_on_first_parent_line(&self, commit: &CommitId) -> Result<bool, Failure> {
-        let doing = "following the first parents of the branch";
-        let mut command = self.history.command();
-        command.args(["rev-list", "--first-parent", "--count", "--end-of-options", REF, &format!("^{commit}"), "--"]);
-        let answer = self.history.ask(doing, command, QUESTION_TIME_LIMIT).await?;
-        let steps: u32 = answer.trim_end().parse().context(doing).or_fail(Kind::Git, UNEXPECTED)?;
-
-        let mut command = self.history.command();
-        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{REF}~{steps}^{{commit}}")]);
-        let answer = self.history.run(doing, command, QUESTION_TIME_LIMIT).await?;
-        Ok(answer.status.success() && answer.stdout.trim_ascii_end() == commit.as_str().as_bytes())
-    }
-
-    /// Whether `new` descends from `old`. A commit that was not fetched is nobody's kin.
-    ///
-    /// # Errors
-    /// If git fails.
-    pub async fn descends(&self, new: &CommitId, old: &CommitId) -> Result<bool, Failure> {
-        if !self.has(old).await? || !self.has(new).await? {
-            return Ok(false);
-        }
-        self.is_ancestor(old.as_str(), new.as_str()).await
-    }
-
-    async fn has(&self, commit: &CommitId) -> Result<bool, Failure> {
-        is_commit(&self.history, "looking for a commit", commit.as_str()).await
-    }
-
-    async fn is_ancestor(&self, old: &str, new: &str) -> Result<bool, Failure> {
-        let mut command = self.history.command();
-        command.args(["merge-base", "--is-ancestor", "--", old, new]);
-        self.history.ask_yes_or_no("comparing two commits", command, QUESTION_TIME_LIMIT).await
+        let (first, second, programs) =
+            tokio::join!(init(&git), init(&history), fetch::programs_for_fetching(&git, scratch));
+        first.and(second)?;
+        Ok(Self { programs: programs?, git, history, scratch: scratch.to_owned() })
     }
 
     /// Whether `commit` was signed by one of `signers`.
@@ -190,32 +119,41 @@ impl<'a> Repository<'a> {
     ///
     /// # Errors
     /// If git fails.
-    pub async fn name_branch(&self, url: &GitUrl, branch: &Branch, commit: &CommitId) -> Result<(), Failure> {
-        let head = self.head().await?;
+    pub async fn name_branch(
+        &self,
+        url: &GitUrl,
+        branch: &Branch,
+        commit: &CommitId,
+        head: &CommitId,
+    ) -> Result<(), Failure> {
+        const DOING: &str = "telling the checkout its branch";
         if self.is_apart() {
             self.take_in_history()?;
         }
-        let (local, remote) = (format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}"));
-        let refspec = format!("+{local}:{remote}");
-        let calls: [&[&str]; 10] = [
-            &["update-ref", "--no-deref", &local, commit.as_str()],
-            &["update-ref", "--no-deref", &remote, head.as_str()],
-            &["update-ref", "--no-deref", REF, head.as_str()],
-            &["symbolic-ref", "HEAD", &local],
-            // Files of other commits are not here. A command that wants them, and has a credential, gets them from there.
-            &["config", "remote.origin.promisor", if self.is_apart() { "true" } else { "false" }],
-            &["config", "remote.origin.url", url.as_str()],
-            &["config", "remote.origin.fetch", &refspec],
-            &["config", &format!("branch.{branch}.remote"), "origin"],
-            &["config", &format!("branch.{branch}.merge"), &local],
-            &["update-ref", "-d", fetch::TAGS_REF],
+        let local = format!("refs/heads/{branch}");
+        let refs = [
+            (local.as_str(), Some(commit)),
+            (&format!("refs/remotes/origin/{branch}"), Some(head)),
+            (REF, Some(head)),
+            (fetch::TAGS_REF, None),
         ];
-        for call in calls {
-            let mut command = self.git.command();
-            command.args(call);
-            self.git.ask("telling the checkout its branch", command, QUESTION_TIME_LIMIT).await?;
-        }
-        Ok(())
+        let mut command = self.git.command();
+        command.args(["update-ref", "--no-deref", "--stdin"]);
+        let list = refs.map(|(name, commit)| match commit {
+            Some(commit) => format!("update {name} {commit}\n"),
+            None => format!("delete {name}\n"),
+        });
+        self.git.tell(DOING, command, &list.concat()).await?;
+        let mut command = self.git.command();
+        command.args(["symbolic-ref", "HEAD", &local]);
+        self.git.ask(DOING, command, QUESTION_TIME_LIMIT).await?;
+        let file = self.git.repository.join(".git/config");
+        let settings = origin::settings(url, branch, self.is_apart());
+        let written =
+            fs::OpenOptions::new().append(true).open(&file).and_then(|mut file| file.write_all(settings.as_bytes()));
+        written
+            .with_context(|| format!("{DOING}: writing {}", file.display()))
+            .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
     }
 
     /// Adds the history to the repository of the files, for `git log` and `git describe`. Nothing is copied.
@@ -237,7 +175,7 @@ impl<'a> Repository<'a> {
         make_directories(&[&checkout])?;
         let (git, history) = (self.git.beside(checkout.clone()), self.git.beside(checkout));
         init(&git).await?;
-        Ok(Self { git, history, scratch: scratch.to_owned(), programs: OnceCell::new() })
+        Ok(Self { git, history, scratch: scratch.to_owned(), programs: self.programs.clone() })
     }
 
     /// Whether the history is in a place of its own, without files.

@@ -97,10 +97,10 @@ impl Scene {
         self.empty().await
     }
 
-    async fn fetched(&self) -> Repository<'_> {
+    async fn fetched(&self) -> (Repository<'_>, History) {
         let mut repository = self.empty().await;
-        repository.fetch(&self.project(), &main_branch(), None).await.unwrap();
-        repository
+        let history = repository.fetch(&self.project(), &main_branch(), None).await.unwrap();
+        (repository, history)
     }
 }
 
@@ -122,7 +122,7 @@ async fn the_branch_is_deployed_and_not_the_tag_of_the_same_name() {
     let evil = scene.commit("evil");
     scene.origin(&["tag", "main"]);
     let head = scene.commit("good");
-    assert_eq!(scene.fetched().await.head().await.unwrap(), head);
+    assert_eq!(*scene.fetched().await.1.head(), head);
 
     // A short name means the tag.
     let origin = scene.path("origin").display().to_string();
@@ -202,17 +202,17 @@ async fn a_commit_that_the_server_has_but_the_branch_has_not_is_not_on_the_branc
     scene.origin(&["update-ref", "refs/pull/1/head", fork.as_str()]);
     scene.origin(&["checkout", "--quiet", "main"]);
     let head = scene.commit("head");
-    let repository = scene.fetched().await;
-    assert_eq!(repository.standing(&base).await.unwrap(), Standing::FirstParentLine);
-    assert_eq!(repository.standing(&head).await.unwrap(), Standing::FirstParentLine);
-    assert_eq!(repository.standing(&fork).await.unwrap(), Standing::Elsewhere);
+    let (_, history) = scene.fetched().await;
+    assert_eq!(history.standing(&base), Standing::FirstParentLine);
+    assert_eq!(history.standing(&head), Standing::FirstParentLine);
+    assert_eq!(history.standing(&fork), Standing::Elsewhere);
     let unknown = CommitId::parse(&"1".repeat(40)).unwrap();
-    assert_eq!(repository.standing(&unknown).await.unwrap(), Standing::Elsewhere);
+    assert_eq!(history.standing(&unknown), Standing::Elsewhere);
 
     // The server hands it out to whoever asks by id, and even then it is not on the branch.
     let origin = scene.path("origin").display().to_string();
     naive_git(&scene.path("scratch/history"), &["fetch", "--quiet", &origin, fork.as_str()]).unwrap();
-    assert_eq!(repository.standing(&fork).await.unwrap(), Standing::Elsewhere);
+    assert_eq!(history.standing(&fork), Standing::Elsewhere);
 }
 
 /// main: base - one - merge - head; side: base - two - three, merged; and a second root, merged into base.
@@ -242,12 +242,12 @@ async fn the_line_of_first_parents_is_told_from_what_was_merged() {
     let old = CommitId::parse(&scene.origin(&["rev-parse", "HEAD"])).unwrap();
     let head = scene.commit("head");
 
-    let repository = scene.fetched().await;
+    let (_, history) = scene.fetched().await;
     for commit in [&root, &base, &one, &merged, &old, &head] {
-        assert_eq!(repository.standing(commit).await.unwrap(), Standing::FirstParentLine, "{commit}");
+        assert_eq!(history.standing(commit), Standing::FirstParentLine, "{commit}");
     }
     for commit in [&vendor, &two, &three] {
-        assert_eq!(repository.standing(commit).await.unwrap(), Standing::Merged, "{commit}");
+        assert_eq!(history.standing(commit), Standing::Merged, "{commit}");
     }
 }
 
@@ -256,7 +256,7 @@ async fn a_file_or_a_tag_is_no_commit_on_the_branch() {
     let scene = Scene::new();
     scene.commit("one");
     let blob = CommitId::parse(&scene.origin(&["rev-parse", "HEAD:file"])).unwrap();
-    assert_eq!(scene.fetched().await.standing(&blob).await.unwrap(), Standing::Elsewhere);
+    assert_eq!(scene.fetched().await.1.standing(&blob), Standing::Elsewhere);
 }
 
 #[tokio::test]
@@ -264,9 +264,9 @@ async fn forward_is_the_same_commit_or_a_descendant_of_what_is_live() {
     let scene = Scene::new();
     let (old, live) = (scene.commit("old"), scene.commit("live"));
     let new = scene.commit("new");
-    let repository = scene.fetched().await;
+    let (_, history) = scene.fetched().await;
     for (commit, expected) in [(&new, Direction::Forward), (&live, Direction::Forward), (&old, Direction::Backward)] {
-        assert_eq!(direction(&repository, &live, commit).await.unwrap(), expected);
+        assert_eq!(direction(&history, &live, commit), expected);
     }
 }
 
@@ -277,15 +277,15 @@ async fn a_rewritten_branch_is_unrelated_to_what_is_live() {
     let live = scene.commit("live");
     scene.origin(&["reset", "--quiet", "--hard", "HEAD~1"]);
     let rewritten = scene.commit("rewritten");
-    let repository = scene.fetched().await;
-    assert_eq!(direction(&repository, &live, &rewritten).await.unwrap(), Direction::Unrelated);
+    let (_, history) = scene.fetched().await;
+    assert_eq!(direction(&history, &live, &rewritten), Direction::Unrelated);
 }
 
 #[tokio::test]
 async fn a_commit_is_described_with_its_author_and_subject() {
     let scene = Scene::new();
     let id = scene.commit("Change\tthe \u{1b}[31mcolour\n\nbody");
-    let commit = scene.fetched().await.describe(&id).await.unwrap();
+    let commit = scene.fetched().await.0.describe(&id).await.unwrap();
     assert_eq!((commit.author.as_str(), commit.subject.as_str()), ("Åsa", "Change\\tthe \\u{1b}[31mcolour"));
     assert!(commit.date.contains('T'), "{}", commit.date);
 }
@@ -294,7 +294,7 @@ async fn a_commit_is_described_with_its_author_and_subject() {
 async fn a_replaced_commit_is_described_as_what_its_id_stands_for() {
     let scene = Scene::new();
     let (other, head) = (scene.commit("other"), scene.commit("head"));
-    let repository = scene.fetched().await;
+    let (repository, _) = scene.fetched().await;
     let history = scene.path("scratch/history");
     naive_git(&history, &["replace", head.as_str(), other.as_str()]).unwrap();
     assert_eq!(naive_git(&history, &["log", "-1", "--format=%s", head.as_str()]).unwrap(), "other");
@@ -308,8 +308,8 @@ async fn a_commit_in_an_unknown_encoding_is_described_all_the_same() {
     let latin_1 = r"git cat-file commit HEAD | LC_ALL=C sed 's/one/caf\xe9/' | git hash-object -t commit -w --stdin";
     let commit = scene.shell(latin_1);
     scene.origin(&["update-ref", "refs/heads/main", &commit]);
-    let repository = scene.fetched().await;
-    let head = repository.head().await.unwrap();
+    let (repository, history) = scene.fetched().await;
+    let head = history.head().clone();
     assert_eq!(repository.describe(&head).await.unwrap().subject, "caf\u{fffd}");
 }
 
@@ -317,10 +317,10 @@ async fn a_commit_in_an_unknown_encoding_is_described_all_the_same() {
 async fn the_checkout_is_the_commit_and_its_git_directory_knows_no_key() {
     let scene = Scene::new();
     let (pinned, _) = (scene.commit("pinned"), scene.commit("head"));
-    let repository = scene.fetched().await;
+    let (repository, history) = scene.fetched().await;
     repository.fetch_files(&scene.project(), &main_branch(), &pinned).await.unwrap();
     repository.check_out(&pinned).await.unwrap();
-    repository.name_branch(&scene.project().git_url, &main_branch(), &pinned).await.unwrap();
+    repository.name_branch(&scene.project().git_url, &main_branch(), &pinned, history.head()).await.unwrap();
     let checkout = repository.into_checkout();
     assert_eq!(fs::read_to_string(checkout.join("file")).unwrap(), "pinned");
     assert_eq!(naive_git(&checkout, &["rev-parse", "HEAD"]).unwrap(), pinned.as_str());
@@ -342,7 +342,7 @@ async fn submodules_are_not_fetched() {
     let sibling = scene.path("sibling").display().to_string();
     scene.origin(&["submodule", "--quiet", "add", &sibling, "sub"]);
     let commit = scene.commit("with submodule");
-    let repository = scene.fetched().await;
+    let (repository, _) = scene.fetched().await;
     repository.check_out(&commit).await.unwrap();
     let checkout = repository.into_checkout();
     assert_eq!(fs::read_dir(checkout.join("sub")).unwrap().count(), 0);
@@ -388,8 +388,8 @@ async fn the_whole_history_is_fetched_and_one_that_is_cut_off_is_refused() {
     let scene = Scene::new();
     let first = scene.commit("first");
     scene.commit("second");
-    let repository = scene.fetched().await;
-    assert_eq!(repository.standing(&first).await.unwrap(), Standing::FirstParentLine);
+    let (_, history) = scene.fetched().await;
+    assert_eq!(history.standing(&first), Standing::FirstParentLine);
     assert!(!scene.path("scratch/history/.git/shallow").exists());
 
     fs::rename(scene.path("origin"), scene.path("whole")).unwrap();
@@ -408,8 +408,8 @@ async fn a_history_with_a_hole_in_it_is_refused() {
     scene.origin(&["config", "uploadpack.allowFilter", "true"]);
     let first = scene.commit("first");
     let (second, head) = (scene.commit("second"), scene.commit("head"));
-    let repository = scene.fetched().await;
-    repository.require_all_of_history("looking").await.unwrap();
+    let (repository, _) = scene.fetched().await;
+    repository.read_history("looking").await.unwrap();
     // The same history without the first commit, in one pack.
     let objects = scene.path("scratch/history/.git/objects");
     let pack = format!(
@@ -420,7 +420,7 @@ async fn a_history_with_a_hole_in_it_is_refused() {
     let _ = scene.shell(&pack);
     assert!(naive_git(&scene.path("scratch/history"), &["cat-file", "-e", first.as_str()]).is_none());
     assert!(naive_git(&scene.path("scratch/history"), &["cat-file", "-e", head.as_str()]).is_some());
-    let failure = repository.require_all_of_history("looking").await.unwrap_err();
+    let failure = repository.read_history("looking").await.unwrap_err();
     assert!(format!("{:#}", failure.error).contains("lacks commits"), "{failure:?}");
 }
 
@@ -443,8 +443,8 @@ async fn an_old_fault_is_accepted_where_the_register_names_it_and_no_other_is() 
     assert!(scene.anew().await.fetch(&project, &main_branch(), None).await.is_err());
     accept(&mut project, "badTimezone");
     let mut repository = scene.anew().await;
-    repository.fetch(&project, &main_branch(), None).await.unwrap();
-    assert_eq!(repository.head().await.unwrap().as_str(), commit);
+    let history = repository.fetch(&project, &main_branch(), None).await.unwrap();
+    assert_eq!(history.head().as_str(), commit);
 
     // What confuses git is refused all the same.
     let tree = "git cat-file tree HEAD | LC_ALL=C sed 's/file/.git/' | git hash-object -t tree --literally -w --stdin";
@@ -493,10 +493,10 @@ async fn tags_come_along_where_they_are_wanted_and_only_those_of_the_branchs_his
     let mut project = scene.project();
     project.checkout.tags = Tags::OfTheBranch;
     let mut repository = scene.empty().await;
-    repository.fetch(&project, &main_branch(), None).await.unwrap();
-    assert_eq!(repository.head().await.unwrap(), head);
+    let history = repository.fetch(&project, &main_branch(), None).await.unwrap();
+    assert_eq!(*history.head(), head);
     repository.check_out(&head).await.unwrap();
-    repository.name_branch(&project.git_url, &main_branch(), &head).await.unwrap();
+    repository.name_branch(&project.git_url, &main_branch(), &head, history.head()).await.unwrap();
     let checkout = repository.into_checkout();
     assert_eq!(naive_git(&checkout, &["tag"]).unwrap(), "light\nv1");
     assert!(naive_git(&checkout, &["describe"]).unwrap().starts_with("v1-1-g"));
@@ -507,11 +507,11 @@ async fn tags_come_along_where_they_are_wanted_and_only_those_of_the_branchs_his
 async fn the_checkout_is_on_its_branch_and_knows_where_that_came_from() {
     let scene = Scene::new();
     let (pinned, head) = (scene.commit("pinned"), scene.commit("head"));
-    let repository = scene.fetched().await;
+    let (repository, history) = scene.fetched().await;
     repository.fetch_files(&scene.project(), &main_branch(), &pinned).await.unwrap();
     repository.check_out(&pinned).await.unwrap();
     let url = scene.project().git_url;
-    repository.name_branch(&url, &main_branch(), &pinned).await.unwrap();
+    repository.name_branch(&url, &main_branch(), &pinned, history.head()).await.unwrap();
     let checkout = repository.into_checkout();
     let git = |arguments: &[&str]| naive_git(&checkout, arguments).unwrap();
     assert_eq!(git(&["rev-parse", "--abbrev-ref", "HEAD"]), "main");
@@ -563,10 +563,10 @@ async fn a_question_about_what_was_not_fetched_asks_nobody() {
     let fork = scene.commit("from a fork");
     scene.origin(&["checkout", "--quiet", "main"]);
     let calls = counted(&scene);
-    let repository = scene.fetched().await;
+    let (repository, history) = scene.fetched().await;
     assert_eq!(lines(&calls), 2);
-    assert_eq!(repository.standing(&fork).await.unwrap(), Standing::Elsewhere);
-    assert!(!repository.descends(&fork, &base).await.unwrap());
+    assert_eq!(history.standing(&fork), Standing::Elsewhere);
+    assert!(!history.descends(&fork, &base));
     let mut command = repository.history.command();
     command.env("GIT_ALLOW_PROTOCOL", "ssh").args(["cat-file", "-e", &format!("{base}:file")]);
     assert!(!repository.history.run("asking", command, QUESTION_TIME_LIMIT).await.unwrap().status.success());
@@ -588,11 +588,11 @@ async fn another_commit_than_was_guessed_is_fetched_by_its_id_and_by_its_branch_
             "echo x >> {}; for last; do :; done; unset GIT_PROTOCOL; exec sh -c \"$last\"",
             calls.display()
         ));
-        let repository = scene.fetched().await;
+        let (repository, history) = scene.fetched().await;
         repository.fetch_files(&scene.project(), &main_branch(), &chosen).await.unwrap();
         assert_eq!(lines(&calls), requests);
         repository.check_out(&chosen).await.unwrap();
-        repository.name_branch(&scene.project().git_url, &main_branch(), &chosen).await.unwrap();
+        repository.name_branch(&scene.project().git_url, &main_branch(), &chosen, history.head()).await.unwrap();
         let checkout = repository.into_checkout();
         assert_eq!(fs::read_to_string(checkout.join("file")).unwrap(), "chosen");
         assert_eq!(naive_git(&checkout, &["log", "--format=%s", "origin/main"]).unwrap(), "head\nchosen");
@@ -605,10 +605,10 @@ async fn the_command_finds_all_commits_and_the_files_of_its_own() {
     scene.origin(&["config", "uploadpack.allowFilter", "true"]);
     scene.commit("old");
     let head = scene.commit("head");
-    let repository = scene.fetched().await;
+    let (repository, history) = scene.fetched().await;
     repository.fetch_files(&scene.project(), &main_branch(), &head).await.unwrap();
     repository.check_out(&head).await.unwrap();
-    repository.name_branch(&scene.project().git_url, &main_branch(), &head).await.unwrap();
+    repository.name_branch(&scene.project().git_url, &main_branch(), &head, history.head()).await.unwrap();
     let checkout = repository.into_checkout();
     let git = |arguments: &[&str]| naive_git(&checkout, arguments);
     assert_eq!(git(&["rev-list", "--count", "HEAD"]).unwrap(), "2");
@@ -633,8 +633,8 @@ async fn a_second_answer_that_differs_from_the_first_is_no_deployment() {
         exec sh -c \"$last\"",
         calls.display()
     ));
-    let repository = scene.fetched().await;
-    let seen = repository.head().await.unwrap();
+    let (repository, history) = scene.fetched().await;
+    let seen = history.head().clone();
     assert!(seen == head || seen == old);
     repository.fetch_files(&scene.project(), &main_branch(), &seen).await.unwrap();
     repository.check_out(&seen).await.unwrap();
@@ -645,7 +645,7 @@ async fn a_second_answer_that_differs_from_the_first_is_no_deployment() {
     let scene = Scene::new();
     let gone = scene.commit("gone");
     scene.origin(&["config", "uploadpack.allowAnySHA1InWant", "false"]);
-    let repository = scene.fetched().await;
+    let (repository, _) = scene.fetched().await;
     fs::remove_dir_all(scene.path("scratch/checkout/.git")).unwrap();
     naive_git(&scene.path("scratch/checkout"), &["init", "--quiet", "."]).unwrap();
     scene.origin(&["commit", "--quiet", "--amend", "-m", "another"]);
@@ -664,7 +664,7 @@ async fn a_fetch_that_is_cut_off_is_tried_again_and_what_had_arrived_is_said() {
         "echo x >> {tries}; for last; do :; done
         test $(wc -l < {tries}) -lt 3 || exec sh -c \"$last\""
     ));
-    assert_eq!(scene.fetched().await.head().await.unwrap(), head);
+    assert_eq!(*scene.fetched().await.1.head(), head);
     assert_eq!(fs::read_to_string(&tries).unwrap().lines().count(), 3);
 
     scene.bounds = Bounds::new(Duration::from_secs(3), Stop::channel().1);
@@ -790,7 +790,7 @@ async fn a_disturbance_that_passes_is_sat_out() {
         "if ! test -e {disturbed}; then touch {disturbed}; echo 'ssh: Connection refused' >&2; exit 255; fi
         for last; do :; done; exec sh -c \"$last\""
     ));
-    assert_eq!(scene.fetched().await.head().await.unwrap(), head);
+    assert_eq!(*scene.fetched().await.1.head(), head);
 }
 
 #[tokio::test]
