@@ -28,21 +28,29 @@ pub struct Ssm {
     silent: Silent,
     parameters: Parameters,
     asked: Asked,
+    /// The operations of SSM, in their order.
+    calls: Asked,
 }
 
 impl Ssm {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let ssm =
-            Self { address, silent: Silent::default(), parameters: Parameters::default(), asked: Asked::default() };
-        let (silent, parameters, asked) = (ssm.silent.clone(), ssm.parameters.clone(), ssm.asked.clone());
+        let ssm = Self {
+            address,
+            silent: Silent::default(),
+            parameters: Parameters::default(),
+            asked: Asked::default(),
+            calls: Asked::default(),
+        };
+        let (silent, parameters) = (ssm.silent.clone(), ssm.parameters.clone());
+        let (asked, calls) = (ssm.asked.clone(), ssm.calls.clone());
         // Ends with the test's process.
         std::thread::spawn(move || {
             // Held, so that who waits for an answer waits on.
             let mut unanswered = Vec::new();
             for stream in listener.incoming().flatten() {
-                unanswered.extend(answer(stream, &silent, &parameters, &asked));
+                unanswered.extend(answer(stream, &silent, &parameters, &asked, &calls));
             }
         });
         ssm
@@ -60,6 +68,11 @@ impl Ssm {
     /// Everything is answered again.
     pub fn answer_all(&self) {
         *self.silent.lock().unwrap() = None;
+    }
+
+    /// The operations of SSM that were asked for until now.
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
     }
 
     /// What was asked of STS.
@@ -82,7 +95,13 @@ impl Ssm {
 }
 
 /// Answers the one request of a connection, or gives it back.
-fn answer(mut stream: TcpStream, silent: &Silent, parameters: &Parameters, asked: &Asked) -> Option<TcpStream> {
+fn answer(
+    mut stream: TcpStream,
+    silent: &Silent,
+    parameters: &Parameters,
+    asked: &Asked,
+    calls: &Asked,
+) -> Option<TcpStream> {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut target, mut length) = (String::new(), 0);
     for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
@@ -95,6 +114,7 @@ fn answer(mut stream: TcpStream, silent: &Silent, parameters: &Parameters, asked
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
+    calls.lock().unwrap().extend(target.strip_prefix("AmazonSSM.").map(str::to_owned));
     if silent.lock().unwrap().is_some_and(|operation| target.ends_with(operation)) {
         asked.lock().unwrap().push(target);
         return Some(stream);
