@@ -28,7 +28,8 @@ ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
-IWOMP := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
+LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
+PROGRAM := target/release/iwomp
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
 PYTHON_ELSEWHERE := ../account/iwomp_account ../worker/build_context.py
@@ -42,14 +43,14 @@ help: ## This list
 
 # On this machine
 
-demo: build ## The whole pipeline on this machine, from publish to the changed infrastructure
-	$(IWOMP) demo
+demo: build $(PROGRAM) ## The whole pipeline on this machine, from publish to the changed infrastructure
+	$(LOCAL) demo
 
-up: build ## A local stack that stays, to try things on; the targets under "in use" talk to it
-	$(IWOMP) up
+up: build $(PROGRAM) ## A local stack that stays, to try things on, or one more project in it: [PROJECT=]
+	@$(LOCAL) up $${PROJECT:+"$$PROJECT"}
 
 down: $(TOOLS) ## End the local stack
-	$(IWOMP) down
+	$(LOCAL) down
 
 # Development
 
@@ -80,10 +81,10 @@ faults: ## The launcher under 100,000 triggers and every fault, in simulated tim
 	FAULT_TRIGGERS=$${TRIGGERS:-100000} cargo test --locked --profile faults --package launcher --test faults -- --nocapture >target/faults.log
 
 faults-local: build ## 1,000 triggers through a local AWS that breaks, and the article's design beside it: [ARGS="--seed 2"]
-	$(IWOMP) faults $(ARGS)
+	$(LOCAL) faults $(ARGS)
 
 soak: build ## A pipeline in use, with kill -9 at random moments; then every trigger is accounted for: [MINUTES=20]
-	$(IWOMP) soak --minutes $${MINUTES:-20} $(ARGS)
+	$(LOCAL) soak --minutes $${MINUTES:-20} $(ARGS)
 
 fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
 	contract/fuzz/run $(SECONDS_EACH)
@@ -95,7 +96,7 @@ mutants: ## Change the code in small ways, and see a test fail for each: [MUTANT
 
 # Some ten minutes. Compiles into a folder of its own, which stays: the first time takes longer.
 defences: $(TOOLS) ## Turn one defence after another off, and see its test fail: [ARGS="--only NAME"]
-	$(IWOMP).defences $(ARGS)
+	$(LOCAL).defences $(ARGS)
 
 fmt: $(TOOLS) ## Format everything
 	cargo fmt --all
@@ -106,15 +107,12 @@ fmt: $(TOOLS) ## Format everything
 # provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.
 BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
 
-# The program by which credentials are checked before they are stored.
-HANDED_OVER = cargo build --quiet --release --locked --package contract --example handed_over
-
 build: $(TOOLS) ## The zips of launcher and notifier and the worker, for this machine
 	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
-	$(HANDED_OVER)
 
 # Not in the call above: people sign in by more ways than a Lambda has, and cargo would give those to the Lambdas, too.
-iwomp: ## The program for people, target/release/iwomp
+# By its path it is built only where it is not there.
+iwomp $(PROGRAM): ## The program for people, target/release/iwomp
 	cargo build --release --locked --package iwomp
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
@@ -142,46 +140,53 @@ deploy: preflight zip ## Apply terraform/ with terraform.tfvars, push the image,
 	$(TERRAFORM) apply -target=aws_ecr_repository.this -var image_tag=none $(TF_ARGS)
 	digest=$$(worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \
 	$(TERRAFORM) apply -var "image_tag=$$digest" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
-	$(IWOMP) next-steps
+	@echo "The pipeline is there. For each private repository: iwomp secret set PROJECT < token.txt. What each CI runs once its tests pass:"
+	@$(TERRAFORM) output publish_command
+	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Try it: iwomp trigger PROJECT BRANCH"
 
 destroy: ## Take everything down again
 	$(TERRAFORM) destroy -var image_tag=none $(TF_ARGS)
 
-# In use: the local stack while one is up, else the account that terraform/ was applied to
+# In use: `iwomp` of this folder (docs/commands.md) on the local stack while one is up, else in the account of the environment.
+# ARGS= takes further options, such as --yes. Where it merely says no (statuses 2 to 5) that is said, and make adds nothing and
+# ends well; a script that has to know runs `iwomp` itself.
+USE = @$(PROGRAM) $(1) $(ARGS) || { status=$$?; [ $$status -ge 2 ] && [ $$status -le 5 ]; }
+WHOSE = $${PROJECT:+"$$PROJECT"}
+WHERE = $(WHOSE) $${BRANCH:+"$$BRANCH"}
 
-trigger: $(TOOLS) ## Publish a trigger: PROJECT= BRANCH= [COMMIT=]
-	$(IWOMP) trigger "$${PROJECT-}" "$${BRANCH-}" $${COMMIT:+--commit "$$COMMIT"}
+trigger: $(PROGRAM) ## Publish a trigger: PROJECT= BRANCH= [COMMIT=]
+	$(call USE,trigger $(WHERE) $${COMMIT:+--commit "$$COMMIT"})
 
-rollback: $(TOOLS) ## Go back to a commit, by an operator's right, and hold the head: PROJECT= BRANCH= COMMIT= [WAIT=1]
-	$(IWOMP) rollback "$${PROJECT-}" "$${BRANCH-}" "$${COMMIT-}" $${WAIT:+--wait}
+rollback: $(PROGRAM) ## Go back to a commit, by an operator's right, and hold the head: PROJECT= BRANCH= COMMIT= [ARGS="--wait 30m"]
+	$(call USE,rollback $(WHERE) $${COMMIT:+"$$COMMIT"})
 
-release: $(TOOLS) ## Let the head be deployed again that was rolled back from: PROJECT= BRANCH=
-	$(IWOMP) release "$${PROJECT-}" "$${BRANCH-}"
+release: $(PROGRAM) ## Let the head be deployed again that was rolled back from: PROJECT= BRANCH=
+	$(call USE,release $(WHERE))
 
-logs: $(TOOLS) ## The newest build's log, followed while it runs: PROJECT=
-	$(IWOMP) logs "$${PROJECT-}"
+logs: $(PROGRAM) ## The newest build's log, followed while it runs: PROJECT=
+	$(call USE,logs $(WHOSE) --follow)
 
-status: $(TOOLS) ## What is paused, what is live, what ran, what waits
-	$(IWOMP) status
+status: $(PROGRAM) ## What is live, what ran, what waits, what was given up: [PROJECT=]
+	$(call USE,status $(WHOSE))
 
-stop: $(TOOLS) ## End the running build: PROJECT=
-	$(IWOMP) stop "$${PROJECT-}"
+stop: $(PROGRAM) ## End the running build: PROJECT=
+	$(call USE,stop $(WHOSE))
 
-pause: $(TOOLS) ## Let a project's triggers wait in the queue: PROJECT= [REASON=]
-	$(IWOMP) pause "$${PROJECT-}" --reason "$${REASON-}"
+pause: $(PROGRAM) ## Let a project's triggers wait in the queue: PROJECT= [REASON=]
+	$(call USE,pause $(WHOSE) $${REASON:+--reason "$$REASON"})
 
-resume: $(TOOLS) ## Let a paused project deploy again: PROJECT=
-	$(IWOMP) resume "$${PROJECT-}"
+resume: $(PROGRAM) ## Let a paused project deploy again: PROJECT=
+	$(call USE,resume $(WHOSE))
 
-secret: $(TOOLS) ## Store a project's Git credentials, from standard input or FILE=: PROJECT=
-	$(HANDED_OVER)
-	$(IWOMP) secret "$${PROJECT-}" $${FILE:+--file "$$FILE"}
+# From standard input nobody can be asked beside: what is handed over there is the answer.
+secret: $(PROGRAM) ## Store a project's Git credentials, from standard input or FILE=: PROJECT=
+	$(call USE,secret set $(WHOSE) $$([ "$${FILE-}" ] || echo --yes) $${FILE:+--file "$$FILE"})
+
+redrive: $(PROGRAM) ## Send what was given up through the same checks again
+	$(call USE,redrive)
 
 verify-boundary: $(TOOLS) ## Show what each principal can do, and try the CI's key: [ARGS="--account N --ci-profile P"]
-	$(IWOMP) verify-boundary $(ARGS)
-
-redrive: $(TOOLS) ## Send the dead-letter queue through the same checks again
-	$(IWOMP) redrive
+	$(LOCAL) verify-boundary $(ARGS)
 
 $(TOOLS): local/requirements.txt
 	python3 -m venv --clear $(VENV)

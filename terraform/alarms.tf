@@ -66,7 +66,7 @@ locals {
       description = <<-TEXT
         A deployment was asked for and given up: it waited for over ${local.longest_waiting}, or no try could have helped.
         1. Why: the lines with "outcome":"expired" or "failed" in ${module.launcher.log_group}.
-        2. Mend it, then send the triggers through the same checks again: make redrive
+        2. Mend it, then send the triggers through the same checks again: iwomp redrive
         Doing nothing loses them ${local.retention_seconds / 86400} days after they were published.
       TEXT
       namespace   = "AWS/SQS"
@@ -81,7 +81,7 @@ locals {
       description = <<-TEXT
         A trigger has waited for over ${local.longest_wait_seconds / 60} minutes: its project is paused, builds for long, or cannot start.
         1. Which, and for what: the lines with "outcome":"busy" in ${module.launcher.log_group}.
-        2. If it is paused and need not be: make resume PROJECT=... If a build hangs: make stop PROJECT=...
+        2. If it is paused and need not be: iwomp resume PROJECT; if a build hangs: iwomp stop PROJECT
         3. If the class is account_limit: raise CodeBuild's quota of concurrently running builds.
         Nothing is lost yet. After ${local.longest_waiting} it becomes a dead letter.
       TEXT
@@ -146,7 +146,7 @@ locals {
       description = <<-TEXT
         The notifier fails again and again: what became of builds is not reported. Deployments go on all the same.
         1. Why: the last lines of ${module.notifier.log_group}.
-        2. Until it is mended: make status
+        2. Until it is mended: iwomp status
         3. Were entries of the register changed meanwhile? CloudTrail knows; the notifier may not have seen it.
       TEXT
       namespace   = "AWS/Lambda"
@@ -161,7 +161,7 @@ locals {
       description = <<-TEXT
         A deployment failed.
         1. Which: the lines with "outcome":"failed" in ${module.notifier.log_group}, or the report.
-        2. Why: make logs PROJECT=...
+        2. Why: iwomp logs PROJECT
         3. Mend it and push, or publish a trigger again. What was live before is still recorded as live.
       TEXT
       metric      = "Builds"
@@ -187,7 +187,7 @@ locals {
       description = <<-TEXT
         A project has had ${var.builds_per_hour} builds within an hour; its further triggers wait.
         1. Which: the lines with "class":"hourly_cap" in ${module.launcher.log_group}.
-        2. If its CI runs wild, or it is not its CI: make pause PROJECT=...
+        2. If its CI runs wild, or it is not its CI: iwomp pause PROJECT
         3. If that is how it should be: raise builds_per_hour.
       TEXT
       metric      = "Triggers"
@@ -199,7 +199,7 @@ locals {
       description = <<-TEXT
         Somebody who is not in register_keeper_arns wrote or deleted an entry of the register, which says what is run.
         1. Who and what: the lines of ${module.notifier.log_group} with the principal, or the report.
-        2. If it was not one of you: make pause PROJECT=..., then put the entry back with terraform apply, or from its history:
+        2. If it was not one of you: iwomp pause PROJECT, then put the entry back with terraform apply, or from its history:
            aws ssm get-parameter-history --region ${local.account.region} --name /${var.config_path}/...
       TEXT
       metric      = "RegisterChanges"
@@ -225,7 +225,7 @@ locals {
         A schedule could not reach its target for an hour and gave up: a deployment by the clock, or a sweep, did not happen.
         1. Which: aws scheduler list-schedules --region ${local.account.region} --group-name ${var.config_path}, and when they should have run.
         2. May the role ${aws_iam_role.scheduler.name} still publish on that topic? terraform plan shows what was changed by hand.
-        3. Make up for it: make trigger PROJECT=...
+        3. Make up for it: iwomp trigger PROJECT BRANCH
       TEXT
       namespace   = "AWS/Scheduler"
       metric      = "InvocationDroppedCount"

@@ -10,7 +10,7 @@ resource "aws_cloudformation_stack" "build_logs" {
 
   # By way of CloudFormation, because aws_cloudwatch_log_account_policy does not know this type of policy in all versions of the
   # provider that versions.tf allows. Not by a log class: the one that counts nothing, Infrequent Access, cannot be read line
-  # by line either, and `make logs` could show nothing.
+  # by line either, and `iwomp logs` could show nothing.
   template_body = jsonencode({
     Resources = {
       NoMetrics = {

@@ -53,7 +53,7 @@ locals {
         Resource = "*"
       },
       {
-        # Through SSM and for the pipeline's parameters only, by whom IAM allows: what `make secret` needs.
+        # Through SSM and for the pipeline's parameters only, by whom IAM allows: what `iwomp secret set` needs.
         Sid       = "WriteCredentials"
         Effect    = "Allow"
         Principal = { AWS = "${local.iam_arn_prefix}:root" }

@@ -59,7 +59,7 @@ resource "aws_sqs_queue" "dead_letters" {
   message_retention_seconds = local.retention_seconds
   sqs_managed_sse_enabled   = true
 
-  # No other queue may use this one, or `make redrive` would feed its messages to the launcher.
+  # No other queue may use this one, or `iwomp redrive` would feed its messages to the launcher.
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
     sourceQueueArns   = [local.triggers_arn]

@@ -300,7 +300,7 @@ variable "credential_keeper_arns" {
     condition = length(var.credential_keeper_arns) > 0 || alltrue([
       for project in values(local.projects) : project.credentials_version == null
     ])
-    error_message = "A project has a credentials_version, so the role that runs Terraform must be named here: the provider could not read back what it wrote. Or leave credentials_version out and use `make secret`."
+    error_message = "A project has a credentials_version, so the role that runs Terraform must be named here: the provider could not read back what it wrote. Or leave credentials_version out and use `iwomp secret set`."
   }
 }
 

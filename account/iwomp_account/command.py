@@ -104,7 +104,7 @@ def run_accept(options: argparse.Namespace) -> int:
 
 
 def credentials(file: Path) -> dict[str, str]:
-    """The document as `make secret` takes it. Errors do not repeat it."""
+    """The document as `iwomp secret set` takes it. Errors do not repeat it."""
     try:
         document = json.loads(file.read_text())
     except ValueError:

@@ -121,7 +121,7 @@ fn reason(outcome: Outcome, class: Option<Class>, build: &Build) -> Option<Strin
         ),
         (Outcome::Held, _) => Some(
             "nothing was run: an operator has rolled back, and this is not newer than what was rolled back from. To do: push a \
-             commit that mends it, or make release"
+             commit that mends it, or iwomp release"
                 .to_owned(),
         ),
         (Outcome::Refused, _) => Some(format!(
@@ -202,7 +202,7 @@ mod tests {
         let project = ProjectName::parse("demo").unwrap();
         let report = Ending::read(&build, &project, Recorded { by_build: None, holds: true }).report;
         assert_eq!((report.outcome, report.class), (Outcome::Held, Some(Class::NothingRun)));
-        assert!(report.reason.unwrap().contains("make release"));
+        assert!(report.reason.unwrap().contains("iwomp release"));
         let deployed = Ending::read(&build, &project, Recorded { by_build: Some(record(BUILD)), holds: true });
         assert_eq!(deployed.report.outcome, Outcome::Deployed, "the rollback itself");
     }

@@ -147,6 +147,19 @@ mod tests {
             &format!(r#"{{"commit":"{commit}","time":"","held":true}}"#),
             &format!(r#"{{"commit":"{commit}","time":"","rollback":"me"}}"#),
             &format!(r#"{{"commit":"{commit}","time":"","release":{{}}}}"#),
+            "null",
+            "5",
+            &format!(r#"["{commit}"]"#),
+            &"[".repeat(3000),
+            &format!(r#"{{"commit":{}"#, "[".repeat(3000)),
+            &format!(r#"{{"commit":"{commit}"}}"#),
+            r#"{"commit":5,"time":""}"#,
+            &format!(r#"{{"commit":"{commit}\n","time":""}}"#),
+            &format!(r#"{{"commit":"{}","time":""}}"#, commit.to_uppercase()),
+            &format!(r#"{{"commit":"{commit}","time":{{"year":2026}}}}"#),
+            &format!(r#"{{"commit":"{commit}","time":"","trigger":1}}"#),
+            &format!(r#"{{"commit":"{commit}","time":"","more":"x"}}"#),
+            &format!(r#"{{"commit":"{commit}","commit":"{commit}","time":""}}"#),
         ] {
             assert!(Deployed::parse(text).is_err(), "{text}");
         }

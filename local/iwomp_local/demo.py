@@ -111,8 +111,8 @@ class Demo:
         story.check(True, f"terraform apply made {len(made)} resources", clock.seconds)
         clock = Stopwatch()
         story.check(not self.stack.terraform.pending_changes(), "terraform plan finds nothing to change", clock.seconds)
-        name = self.stack.pipeline.store_secret(NAME, json.dumps({"authToken": self.token}))
-        story.check(True, f"the token is stored in {name}, which only builds of {NAME} can decrypt")
+        said = self.stack.store_secret(NAME, authToken=self.token)
+        story.check(True, f"iwomp secret set {NAME}: {said}, which only builds of {NAME} can decrypt")
 
     def first_deployment(self) -> Deployment:
         story = self.story
@@ -200,8 +200,8 @@ class Demo:
         self.story.command(f"aws sns publish --topic-arn {topic} --message '{text}'")
         said = self.stack.aws("sns", "publish", "--topic-arn", topic, "--message", text)
         if said.status != 0:
-            raise PipelineError(f"the CI cannot publish: {said.error}")
-        return str(json.loads(said.output)["MessageId"])
+            raise PipelineError(f"the CI cannot publish: {said.err}")
+        return str(json.loads(said.out)["MessageId"])
 
     def _follow_start(self, deployment: Deployment) -> None:
         verdict = self.stack.launcher_verdict(deployment.trigger)
@@ -272,9 +272,9 @@ class Demo:
         call = ("codebuild", "start-build", "--project-name", build_project)
         self.story.command(f"aws {' '.join(call)}")
         said = self.stack.aws(*call)
-        self.story.quiet(said.error.replace("\n", " ")[:240])
+        self.story.quiet(said.err.replace("\n", " ")[:240])
         self.story.check(
-            said.status != 0 and "AccessDenied" in said.error, "denied by IAM: any call of the CI's but sns:Publish"
+            said.status != 0 and "AccessDenied" in said.err, "denied by IAM: any call of the CI's but sns:Publish"
         )
 
 

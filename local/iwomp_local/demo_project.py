@@ -96,7 +96,12 @@ def rights() -> dict[str, Any]:
     }
 
 
-def entry(git_url: str, ca_bundle: str) -> dict[str, Any]:
+def plain(name: str) -> dict[str, str]:
+    """The first commit of another project, which has no rights yet."""
+    return {"deploy.sh": f'#!/bin/sh\nset -eu\necho "deploy.sh: {name} brings $1 at $IWOMP_COMMIT"\n'}
+
+
+def entry(git_url: str, ca_bundle: str, name: str = NAME) -> dict[str, Any]:
     """The project's entry in terraform.tfvars."""
     return {
         "git_url": git_url,
@@ -104,5 +109,5 @@ def entry(git_url: str, ca_bundle: str) -> dict[str, Any]:
         "branches": [BRANCH],
         "own_topic": True,
         "ca_bundle": ca_bundle,
-        "policy_json": json.dumps(rights()),
+        **({"policy_json": json.dumps(rights())} if name == NAME else {}),
     }

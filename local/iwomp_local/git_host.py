@@ -1,4 +1,4 @@
-"""The Git host of a stack that stays: a process with one repository, which outlives the command that made it."""
+"""The Git host of a stack that stays: a process with its repositories, which outlives the command that made it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from iwomp_local.git_server import GitServer, Token
 from iwomp_local.waiting import wait_for
 
 START_SECONDS = 30.0
+LOOK_SECONDS = 0.2  # between two looks at what is wanted
+SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,9 @@ class GitHost:
     directory: Path
 
     @classmethod
-    def start(cls, directory: Path, repository: str, token: str) -> GitHost:
-        """Starts serving `repository` of `directory` to who has the token, until it is stopped."""
-        wanted = directory / "wanted.json"
-        wanted.touch(mode=0o600)
-        wanted.write_text(json.dumps({"repository": repository, "token": token}))
+    def start(cls, directory: Path) -> GitHost:
+        """Starts one that serves nothing yet, until it is stopped."""
+        replace(directory / "wanted.json", "{}")
         with (directory / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*KEEPER, "--stays", "--", sys.executable, "-m", "iwomp_local.git_host", str(directory)],
@@ -44,16 +44,23 @@ class GitHost:
             )
         host = cls(directory)
         (directory / "process.json").write_text(json.dumps({"pid": process.pid, "born": emulator.birth(process.pid)}))
-        wait_for("the Git host", lambda: host.url if host._serving.exists() else None, START_SECONDS)
+        wait_for("the Git host", lambda: True if host._serving.exists() else None, START_SECONDS)
         return host
+
+    def serve(self, repository: str, token: str) -> str:
+        """Serves a repository of its directory to who has the token; returns its URL."""
+        wanted = self.directory / "wanted.json"
+        replace(wanted, json.dumps({**json.loads(wanted.read_text()), repository: token}))
+
+        def url() -> str | None:
+            served: dict[str, str] = json.loads(self._serving.read_text())
+            return served.get(repository)
+
+        return wait_for(f"the Git host with {repository}", url, START_SECONDS)
 
     @property
     def _serving(self) -> Path:
         return self.directory / "serving.json"
-
-    @property
-    def url(self) -> str:
-        return str(json.loads(self._serving.read_text())["url"])
 
     @property
     def ca_bundle(self) -> str:
@@ -74,17 +81,26 @@ class GitHost:
 
 
 def serve(directory: Path) -> None:
-    wanted, authority = json.loads((directory / "wanted.json").read_text()), Authority()
+    authority = Authority()
     authority.write_bundle(directory / "ca.pem")
     with GitServer(directory, authority.server_context()) as server:
-        url = server.serve(wanted["repository"], Token(wanted["token"]))
-        finished = directory / "serving.json.new"
-        finished.write_text(json.dumps({"url": url}))
-        finished.rename(directory / "serving.json")  # at once whole, since somebody waits for it
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        urls: dict[str, str] | None = None
+        while urls is None or signal.sigtimedwait(SIGNALS, LOOK_SECONDS) is None:
+            wanted = json.loads((directory / "wanted.json").read_text())
+            if urls is None or set(wanted) != set(urls):
+                urls = {repository: server.serve(repository, Token(token)) for repository, token in wanted.items()}
+                replace(directory / "serving.json", json.dumps(urls))
+
+
+def replace(file: Path, text: str) -> None:
+    """Writes a file that is whole at once, since somebody waits for it."""
+    finished = file.with_suffix(".new")
+    finished.touch(mode=0o600)
+    finished.write_text(text)
+    finished.rename(file)
 
 
 if __name__ == "__main__":
     # Before any thread starts, so that all of them leave the signal to the main one.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     serve(Path(sys.argv[1]))

@@ -50,15 +50,6 @@ def iwomp() -> Path:
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
-def handed_over() -> Path:
-    """The program that checks credentials before they are stored."""
-    target = REPOSITORY / "target"
-    built = [*target.glob("release/examples/handed_over"), *target.glob("*/release/examples/handed_over")]
-    if not built:
-        raise Missing("the program that checks credentials is not built: run `make build`")
-    return max(built, key=lambda path: path.stat().st_mtime)
-
-
 def program(name: str) -> Path:
     """A program of the virtual environment or of the machine."""
     beside_python = Path(sys.prefix) / "bin" / name

@@ -25,6 +25,7 @@ from iwomp_local.words import ENDS_OF_TRIGGERS
 
 OPERATOR = "operator"  # who runs Terraform: an administrator, but not the account's root, so that IAM judges it
 CI = "ci"
+OPERATED_SECONDS = 600.0  # some commands of `iwomp` wait for a deployment
 IMAGE_TAG = "local"  # builds run as processes of this machine, so no image is ever pulled
 # Bounds of waits that end as soon as what they wait for is there: wide, so that a busy machine passes them, too.
 CLI_SECONDS = 180.0
@@ -47,11 +48,21 @@ class Principal:
 
 @dataclass(frozen=True)
 class CliResult:
-    """What a command of the AWS CLI said."""
+    """What a command said."""
 
     status: int
-    output: str
-    error: str
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        if not self.out:
+            raise Refused(self.err)
+        return json.loads(self.out)
+
+
+class Refused(RuntimeError):
+    """A command that was to succeed did not; the text is what it said."""
 
 
 @dataclass
@@ -108,11 +119,18 @@ class Stack:
 
     def configure(self, credentials: Mapping[str, str] | None = None, **values: Any) -> None:
         """Adds to the module's variables. Credentials go through Terraform's environment, never into a file."""
-        file = self.terraform.directory / "terraform.tfvars.json"
-        known = json.loads(file.read_text()) if file.exists() else {"image_tag": IMAGE_TAG}
-        file.write_text(json.dumps({**known, **values}, indent=2))
+        self._values.write_text(json.dumps({**self.configured(), **values}, indent=2))
         if credentials is not None:
             self.terraform.variables["TF_VAR_credentials"] = json.dumps(credentials)
+
+    def configured(self) -> dict[str, Any]:
+        """The module's variables, as they are set."""
+        known: dict[str, Any] = json.loads(self._values.read_text()) if self._values.exists() else {}
+        return known or {"image_tag": IMAGE_TAG}
+
+    @property
+    def _values(self) -> Path:
+        return self.terraform.directory / "terraform.tfvars.json"
 
     def apply(self, on_progress: Callable[[int], None] = lambda _: None) -> None:
         """Applies the module, and makes the CI's user with exactly the policy that the module puts out for it."""
@@ -174,6 +192,43 @@ class Stack:
     def trigger(self, project: str, branch: str = "main", commit: str | None = None) -> str:
         message = {"project": project, "branch": branch, **({"commit": commit} if commit else {})}
         return self.publish(json.dumps(message), project)
+
+    # What an operator does
+
+    def iwomp(self, *arguments: str, given: str = "", folder: Path | None = None, **over: str) -> CliResult:
+        """Runs `iwomp` as an operator would, in any folder: with credentials and the pipeline's name alone.
+
+        `over` is laid over its environment; an empty value leaves a variable out.
+        """
+        known = {
+            "PATH": os.defpath,
+            "HOME": str(self.directory),
+            "IWOMP_CONFIG_PATH": self.pipeline.config_path,
+            **variables(self.emulator, self.operator),
+            **over,
+        }
+        done = subprocess.run(
+            [str(places.iwomp()), *arguments],
+            env={name: value for name, value in known.items() if value},
+            cwd=folder or self.directory,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=OPERATED_SECONDS,
+        )
+        return CliResult(done.returncode, done.stdout, done.stderr)
+
+    def operate(self, *arguments: str, given: str = "") -> str:
+        """The same for a command that changes something, and has to succeed; what it said."""
+        done = self.iwomp(*arguments, "--yes", given=given)
+        if done.status != 0:
+            raise Refused(f"iwomp {' '.join(arguments)} ended with {done.status}: {done.out}{done.err}")
+        return done.out
+
+    def store_secret(self, project: str, **document: str) -> str:
+        """Stores a project's Git credentials; what was said of it."""
+        return self.operate("secret", "set", project, given=json.dumps(document)).strip()
 
     # What somebody sees who waits
 

@@ -1,77 +1,148 @@
-"""`make up` and `make down`: a local stack that stays, with the demo project registered and a repository to push to."""
+"""`make up` and `make down`: a local stack that stays, with projects and a repository to push to for each."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import re
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from iwomp_local import demo_project, places
 from iwomp_local.demo_project import BRANCH, NAME
 from iwomp_local.emulator import REGION, Lifetime
 from iwomp_local.git_host import GitHost
+from iwomp_local.pipeline import PipelineError
 from iwomp_local.repository import Repository
 from iwomp_local.stack import Stack
+from iwomp_local.story import Stopwatch, Story
+
+PROJECT = re.compile("[a-z0-9][a-z0-9-]{0,40}")
 
 
-def up(directory: Path) -> None:
-    """Brings the stack up and says what can be done with it."""
-    if (stack := Stack.running(directory)) is not None:
-        print(f"a stack is up already, at {stack.emulator.url}")
-        return
-    down(directory, silently=True)  # what a crash or a reboot has left
-    print("starting a local AWS and applying terraform/ to it: about a minute and a half")
+def up(directory: Path, name: str = NAME, story: Story | None = None) -> None:
+    """Brings the stack up with a project `name`, or adds one to it, and says what can be done with it."""
+    if not PROJECT.fullmatch(name):
+        raise PipelineError(f"{name!r} is no name for a project here: small letters, digits and hyphens")
+    story = story or Story()
+    with alone(directory, story):
+        stack = Stack.running(directory)
+        if stack is None or not where(directory).exists():
+            stop(directory)  # what a crash or a reboot has left
+            stack = start(directory, story)
+        if name in projects_of(stack):
+            story.say(f"The stack at {stack.emulator.url} is up, with the project “{name}”.")
+        else:
+            add(stack, directory, name, story)
+    tell(stack, directory, name, story)
+
+
+def start(directory: Path, story: Story) -> Stack:
+    """The local AWS, and nothing in it."""
+    clock = Stopwatch()
     stack = Stack.start(directory, Lifetime.STAYS)
-    token = f"local-token-{secrets.token_hex(12)}"
     try:
-        git = directory / "git"
-        repository = Repository.create(git / f"{NAME}.git")
-        repository.commit("Greet our visitors", demo_project.FIRST_COMMIT)
-        host = GitHost.start(git, NAME, token)
-        # The shared topic beside the project's own, so that `make verify-boundary` has both to try.
-        stack.configure(
-            projects={NAME: demo_project.entry(host.url, host.ca_bundle)},
-            shared_topic=True,
-            retry_seconds=20,
-            max_wait_seconds=3600,
-        )
-        stack.apply()
-        stack.pipeline.store_secret(NAME, json.dumps({"authToken": token}))
+        (directory / "git").mkdir(exist_ok=True)
+        GitHost.start(directory / "git")
+        # The shared topic beside the projects' own, so that `make verify-boundary` has both to try.
+        stack.configure(projects={}, shared_topic=True, retry_seconds=20, max_wait_seconds=3600)
         tell_where(stack, directory)
     except BaseException:
-        down(directory, silently=True)
+        stop(directory)
         raise
-    local = repository.path.relative_to(places.REPOSITORY)
-    print(f"""
-up: {stack.emulator.url} is a local AWS with the pipeline and the project “{NAME}” in it
+    story.check(True, f"a local AWS answers at {stack.emulator.url}", clock.seconds)
+    return stack
 
-  make trigger PROJECT={NAME} BRANCH={BRANCH}     as its CI would
-  make logs PROJECT={NAME}                     the build, as it runs
-  make status                               what is live, what ran, what waits
-  git clone {local}      change deploy.sh or infrastructure.json, push, trigger again
-  make down                                 ends it
 
-For the AWS CLI: export AWS_ENDPOINT_URL={stack.emulator.url} AWS_DEFAULT_REGION=eu-central-1 \\
-                        AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test""")
+def add(stack: Stack, directory: Path, name: str, story: Story) -> None:
+    """A repository, its entry in the register by Terraform, and the token that its builds fetch with."""
+    known, token = projects_of(stack), f"local-token-{secrets.token_hex(12)}"
+    git = directory / "git"
+    path = git / f"{name}.git"
+    if not path.exists():
+        is_demo = name == NAME
+        Repository.create(path).commit("First", demo_project.FIRST_COMMIT if is_demo else demo_project.plain(name))
+    host = GitHost(git)
+    url = host.serve(name, token)
+    story.say(f"terraform apply with the project “{name}”; the first one takes about a minute")
+    clock = Stopwatch()
+    stack.configure(projects={**known, name: demo_project.entry(url, host.ca_bundle, name)})
+    try:
+        stack.apply(lambda made: story.progress(f"{made} resources made, {clock.seconds:.0f} s"))
+    except BaseException:
+        stack.configure(projects=known)
+        if not known:
+            stop(directory)
+        raise
+    made = len([resource for resource in stack.terraform.resources() if not resource.startswith("data.")])
+    story.check(True, f"terraform apply: the pipeline has {made} resources", clock.seconds)
+    story.check(True, f"the token of its repository: {stack.store_secret(name, authToken=token)}")
+
+
+def projects_of(stack: Stack) -> dict[str, object]:
+    projects: dict[str, object] = stack.configured().get("projects", {})
+    return projects if (stack.directory / "outputs.json").exists() else {}
+
+
+def tell(stack: Stack, directory: Path, name: str, story: Story) -> None:
+    repository = (directory / "git" / f"{name}.git").relative_to(places.REPOSITORY)
+    keys = stack.operator
+    story.line(f"""
+Up: {stack.emulator.url} is a local AWS with the pipeline and the project “{name}” in it. From this folder:
+
+  target/release/iwomp trigger {name} {BRANCH} --wait
+  target/release/iwomp status       what is live, what ran, what waits; and docs/commands.md
+  git clone {repository}      change deploy.sh, push, trigger again
+  make up PROJECT=shop              another project beside it
+  make down                         ends it all
+
+For the AWS CLI, as an operator (the first `aws` on the PATH then talks to this stack, and to nothing else):
+
+  export PATH={directory / "bin"}:$PATH AWS_ENDPOINT_URL={stack.emulator.url}
+  export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}
+  export AWS_ACCESS_KEY_ID={keys.access_key} AWS_SECRET_ACCESS_KEY={keys.secret_key}""")
+
+
+def where(directory: Path) -> Path:
+    return directory / "iwomp.json"
 
 
 def tell_where(stack: Stack, directory: Path) -> None:
     """Leaves in `directory` where the stack is, for `iwomp`: cli/src/local.rs reads it."""
     directory.mkdir(parents=True, exist_ok=True)
-    file = directory / "iwomp.json"
+    file = where(directory)
     file.touch(mode=0o600)
     keys = {"access_key": stack.operator.access_key, "secret_key": stack.operator.secret_key}
     file.write_text(json.dumps({"port": stack.emulator.port, "region": REGION, **keys}))
 
 
-def down(directory: Path, silently: bool = False) -> None:
+def down(directory: Path) -> None:
     """Ends the stack and removes its files. Ending what is not up is no error."""
+    with alone(directory, Story()):
+        existed = directory.exists()
+        stop(directory)
+    print("the local stack is down" if existed else "no local stack is up")
+
+
+def stop(directory: Path) -> None:
     GitHost(directory / "git").stop()
     stack = Stack.running(directory)
     if stack is not None:
         stack.stop()
-    existed = directory.exists()
     shutil.rmtree(directory, ignore_errors=True)
-    if not silently:
-        print("the local stack is down" if existed else "no local stack is up")
+
+
+@contextlib.contextmanager
+def alone(directory: Path, story: Story) -> Iterator[None]:
+    """Waits until no other `make up` or `make down` is at work on this stack."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_suffix(".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            story.say("Another `make up` or `make down` is at work on this stack; this one goes on after it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

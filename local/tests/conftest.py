@@ -43,7 +43,6 @@ def applied(pipeline: PipelineUnderTest) -> Snapshot:
 STACK = {
     "test_boundary.py": "stack",
     "test_broad_policies.py": "stack",
-    "test_commands.py": "stack",
     "test_delivery.py": "deliveries",
     "test_image.py": "deliveries",
     "test_iwomp.py": "deliveries",

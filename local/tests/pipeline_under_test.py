@@ -242,7 +242,7 @@ def configure(made: PipelineUnderTest) -> None:
         projects[name] = {"git_url": made.git_url(name), "ca_bundle": made.ca_bundle, **fields}
     projects["ssh"]["git_url"] = made.ssh.url("ssh")
     del projects["ssh"]["ca_bundle"]
-    projects["token"]["credentials_version"] = 1  # by Terraform; the others' credentials by `make secret`
+    projects["token"]["credentials_version"] = 1  # by Terraform; the others' credentials by `iwomp secret set`
     made.stack.configure(
         credentials={"token": json.dumps({"authToken": TOKEN})},
         credential_keeper_arns=[made.stack.operator.arn],
@@ -255,14 +255,12 @@ def configure(made: PipelineUnderTest) -> None:
 
 
 def register_by_hand(made: PipelineUnderTest) -> None:
-    pipeline = made.stack.pipeline
-    pipeline.store_secret("basic", json.dumps({"basicUsername": USERNAME, "basicPassword": PASSWORD}))
-    pipeline.store_secret("bearer", json.dumps({"authToken": BEARER}))
-    pipeline.store_secret("search", json.dumps({"authToken": TOKEN}))
-    pipeline.store_secret("thief", json.dumps({"authToken": THIEFS_OWN}))
-    pipeline.store_secret(
-        "ssh", json.dumps({"sshPrivateKey": made.ssh.private_key, "knownHosts": made.ssh.known_hosts})
-    )
+    stack = made.stack
+    stack.store_secret("basic", basicUsername=USERNAME, basicPassword=PASSWORD)
+    stack.store_secret("bearer", authToken=BEARER)
+    stack.store_secret("search", authToken=TOKEN)
+    stack.store_secret("thief", authToken=THIEFS_OWN)
+    stack.store_secret("ssh", sshPrivateKey=made.ssh.private_key, knownHosts=made.ssh.known_hosts)
     # Laid under every entry: that is how the article's entries, which know no caBundle, come to trust the Git host.
     made.write_register("_default", json.dumps({"caBundle": made.ca_bundle}))
     for name, more in (

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from pipeline_under_test import CLOCK_SKEW_SECONDS, RETRY_SECONDS, PipelineUnderTest
 
-from iwomp_local import commands
 from iwomp_local.faults.accounting import Accepted, account
 from iwomp_local.faults.world import BRANCH, Watch, script
 from iwomp_local.waiting import wait_for
@@ -128,8 +127,8 @@ def live_at(watched: Watch, project: str, commit: str) -> bool | None:
 
 
 def test_triggers_of_a_paused_project_wait_until_it_is_resumed(pipeline: PipelineUnderTest, ledger: Path) -> None:
-    watched, pipe = watch(pipeline, ledger, "paused"), pipeline.stack.pipeline
-    commands.pause(pipe, "paused", "maintenance")
+    watched = watch(pipeline, ledger, "paused")
+    pipeline.stack.operate("pause", "paused", "--reason", "maintenance")
     trigger = watched.publish("paused").trigger
     (said, *_) = wait_for(
         "the launcher's word", lambda: pipeline.stack.launcher_words(trigger) or None, RETRIED_SECONDS
@@ -137,7 +136,7 @@ def test_triggers_of_a_paused_project_wait_until_it_is_resumed(pipeline: Pipelin
     assert (said["outcome"], said["class"]) == ("busy", "paused")
     time.sleep(3)
     assert watched.builds("paused") == []
-    commands.resume(pipe, "paused")
+    pipeline.stack.operate("resume", "paused")
     watched.wait_until_quiet(RETRIED_SECONDS)
     assert [build.trigger for build in watched.builds("paused")] == [trigger]
     assert account(watched.evidence()).wrong == 0
@@ -172,22 +171,10 @@ def test_a_trigger_that_waited_too_long_is_reported_as_expired_and_runs_when_it_
         assert (verdict["outcome"], verdict["class"]) == ("expired", "building")
         assert trigger in watched.dead()
     gate.touch()
-    send_again(pipeline, trigger)
+    pipeline.stack.operate("redrive", trigger)  # only this one: other tests have dead letters, too
     watched.wait_until_quiet(RETRIED_SECONDS)
     assert trigger in [build.trigger for build in watched.builds("expiring")]
     assert account(watched.evidence()).wrong == 0
-
-
-def send_again(pipeline: PipelineUnderTest, trigger: str) -> None:
-    """As `make redrive` does, but only this one: other tests have dead letters, too."""
-    sqs, outputs = pipeline.stack.emulator.client("sqs"), pipeline.stack.pipeline.outputs
-    dead = outputs["dead_letter_queue_url"]
-    for message in sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]:
-        if trigger in message["Body"]:
-            sqs.send_message(QueueUrl=outputs["queue_url"], MessageBody=message["Body"])
-            sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
-        else:
-            sqs.change_message_visibility(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
 
 
 def test_the_end_of_a_build_is_reported_once_and_a_lost_event_is_made_up_for_by_the_sweep(

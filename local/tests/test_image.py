@@ -140,8 +140,8 @@ def test_a_build_in_the_image_that_is_stopped_lets_the_command_end_in_order(in_t
         build = stack.build_of(IN_THE_IMAGE, trigger)
         return build if build and "command: waits" in stack.pipeline.log_text(build) else None
 
-    build = wait_for("the command in the image", waits, 120)
-    stack.pipeline.stop_build(build)
+    wait_for("the command in the image", waits, 120)
+    stack.operate("stop", IN_THE_IMAGE)
     result = in_the_image.result(IN_THE_IMAGE, trigger)
     assert result.status == "STOPPED", result.log
     assert result.said("command: ") == ["waits", "tidied up"]

@@ -3,72 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_under_test import BEARER, PipelineUnderTest
+from pipeline_under_test import BEARER, CANARY, PipelineUnderTest
 
-from iwomp_local import places, standing
-from iwomp_local.stack import Stack
+from iwomp_local import standing
+from iwomp_local.stack import CliResult
 from iwomp_local.waiting import wait_for
 
 SECONDS = 60.0
-FOLLOWED_SECONDS = 330.0  # some commands wait for the end of a deployment
 
 
-@dataclass
-class Said:
-    """What a command said."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.out, self.err
-        return json.loads(self.out)
-
-
-@dataclass
-class Iwomp:
-    """The program in an empty folder, with the credentials of an operator."""
-
-    stack: Stack
-    folder: Path
-
-    def __call__(self, *arguments: str, folder: Path | None = None, **variables: str) -> Said:
-        """Runs it; `variables` are laid over the operator's, and an empty one is left out."""
-        operator = self.stack.operator
-        given = {
-            "HOME": str(self.folder),
-            "PATH": os.defpath,
-            **self.stack.emulator.variables(operator.access_key, operator.secret_key),
-            **variables,
-        }
-        done = subprocess.run(
-            [str(places.iwomp()), *arguments],
-            env={name: value for name, value in given.items() if value},
-            cwd=folder or self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=FOLLOWED_SECONDS,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
+Iwomp = Callable[..., CliResult]
 
 
 @pytest.fixture
 def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
-    return Iwomp(pipeline.stack, tmp_path)
+    """The program in an empty folder, for the pipeline of the default name."""
+    return partial(pipeline.stack.iwomp, folder=tmp_path, IWOMP_CONFIG_PATH="")
 
 
-def of(said: Said, project: str) -> dict[str, Any]:
+def of(said: CliResult, project: str) -> dict[str, Any]:
     found: dict[str, Any] = next(entry for entry in said.json["projects"] if entry["project"] == project)
     return found
 
@@ -207,7 +166,46 @@ def test_a_paused_projects_triggers_wait_until_it_is_resumed(pipeline: PipelineU
     assert "nosy deploys again" in resumed.out
     waited = iwomp("wait", trigger, "--timeout", "5m")
     assert waited.status == 0, waited.err
-    assert iwomp("stop", "nosy", "--yes").out == "no build of nosy runs\n"
+    stopped = iwomp("stop", "nosy", "--yes")
+    assert (stopped.out, stopped.err) == ("no build of nosy runs\n", "")
+
+
+def test_a_build_that_is_stopped_ends_and_says_what_comes_next(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    pipeline.repository("stopped").commit("wait for ever", {"deploy.sh": "#!/bin/sh\nwhile :; do sleep 0.1; done\n"})
+    trigger = pipeline.stack.trigger("stopped")
+    build = wait_for("the build", lambda: pipeline.stack.build_of("stopped", trigger), SECONDS)
+    said = iwomp("stop", "stopped", "--yes")
+    assert said.out == f"{build['id']} is asked to end\n"
+    assert "iwomp pause stopped" in said.err
+    finished, _ = pipeline.stack.finished_build("stopped", trigger)
+    assert finished["buildStatus"] == "STOPPED"
+    assert iwomp("wait", trigger).status == 1
+
+
+def test_what_a_build_writes_as_its_record_spoils_its_own_line_only(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    deployed = f"/{pipeline.config_path}-deployed/history"
+    ssm, commit = pipeline.stack.emulator.client("ssm"), "a1" * 20
+    strange = {
+        "garbage": "garbage",
+        "deep": "[" * 3000,
+        "list": f'["{commit}"]',
+        "twice": f'{{"commit": "{"b2" * 20}", "commit": "{commit}", "time": "now"}}',
+        "time": json.dumps({"commit": commit, "time": {"year": 2026}}),
+        "more": json.dumps({"commit": commit, "time": "now", "more": "x"}),
+    }
+    drawing = {"escape": "\x1b[2J\x07", "bidi": "\u202e2026", "line": "a\r\nlive"}
+    written = {**strange, **{name: json.dumps({"commit": commit, "time": time}) for name, time in drawing.items()}}
+    for branch, text in written.items():
+        ssm.put_parameter(Name=f"{deployed}/{branch}", Value=text, Type="String", Overwrite=True)
+    try:
+        told = {live["branch"]: live for live in of(iwomp("status", "history", "--json"), "history")["live"]}
+        assert {name for name in written if told[name].get("commit") is None} == set(strange)
+        said = iwomp("status", "history").out
+        assert all(letter.isprintable() for letter in said.replace("\n", "")), repr(said)
+        assert iwomp("release", "history", "garbage", "--yes").status == 1
+    finally:
+        for branch in written:
+            ssm.delete_parameter(Name=f"{deployed}/{branch}")
 
 
 def test_an_operator_goes_back_and_releases_what_was_left(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
@@ -238,3 +236,19 @@ def test_a_secret_is_stored_if_the_worker_will_take_it_and_then_used(
     stored = iwomp("secret", "set", "bearer", "--file", str(file), "--yes")
     assert (stored.status, stored.out) == (0, f"stored in /{pipeline.config_path}-credentials/bearer\n")
     assert iwomp("trigger", "bearer", "main", "--yes", "--wait").status == 0
+
+
+def test_a_secret_goes_from_standard_input_to_its_parameter_and_nowhere_else(
+    pipeline: PipelineUnderTest, iwomp: Iwomp
+) -> None:
+    said = iwomp("secret", "set", "public", "--yes", given=f"{CANARY}-given\n")
+    assert said.status == 0
+    assert CANARY not in said.out + said.err
+    name = f"/{pipeline.config_path}-credentials/public"
+    ssm = pipeline.stack.emulator.client("ssm")
+    parameter = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert json.loads(parameter["Value"]) == {"authToken": f"{CANARY}-given"}
+    assert parameter["Type"] == "SecureString"
+    (described,) = ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [name]}])["Parameters"]
+    assert described["KeyId"] == pipeline.stack.pipeline.outputs["kms_key_arn"]
+    ssm.delete_parameter(Name=name)

@@ -1,16 +1,33 @@
-"""docs/operations.md has a paragraph for every alarm, because the alarms' descriptions send people there."""
+"""docs/operations.md has a paragraph for every alarm, because the alarms' descriptions send people there.
+
+And what people are told to type is there to be typed.
+"""
 
 from __future__ import annotations
 
 import re
+import subprocess
 
+from iwomp_local import places
 from iwomp_local.places import REPOSITORY
 
 MANUAL = REPOSITORY / "docs" / "operations.md"
 TERRAFORM = REPOSITORY / "terraform"
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ALARM = re.compile(r"^    ([a-z-]+) = \{\n      description += <<-TEXT$", re.MULTILINE)
-COMMAND = re.compile(r"\bmake ([a-z-]+)")
+TARGET = re.compile(r"\bmake ([a-z-]+)")
+COMMAND = re.compile(r"(?:`|^|[:;] )iwomp ([a-z-]+)", re.MULTILINE)
+TELLING = (
+    "README.md",
+    "docs/operations.md",
+    "docs/register.md",
+    "docs/commands.md",
+    "terraform/**/*.md",
+    "terraform/*.tf",
+    "aws/src/**/*.rs",
+    "worker/src/**/*.rs",
+    "lambdas/*/src/**/*.rs",
+)
 LINK = re.compile(r"\]\((?:([\w./-]+))?#([\w-]+)\)")
 
 
@@ -34,9 +51,18 @@ def test_every_paragraph_under_alarms_has_its_alarm() -> None:
 
 
 def test_every_command_that_people_are_told_to_type_exists() -> None:
-    told = {command for file in (MANUAL, TERRAFORM / "alarms.tf") for command in COMMAND.findall(file.read_text())}
-    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    assert {"pause", "redrive", "resume", "stop"} <= told
+    texts = [file.read_text() for pattern in TELLING for file in REPOSITORY.glob(pattern)]
+    told = {command for text in texts for command in COMMAND.findall(text)}
+    assert {"pause", "redrive", "resume", "stop", "rollback", "release"} <= told
+    for command in sorted(told):
+        done = subprocess.run([str(places.iwomp()), command, "--help"], capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, f"iwomp {command}"
+
+
+def test_every_target_that_the_manual_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+)\b[^:=]*:", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    told = {target for file in (MANUAL, REPOSITORY / "README.md") for target in TARGET.findall(file.read_text())}
+    assert {"deploy", "preflight"} <= told
     assert sorted(told - targets) == []
 
 

@@ -23,11 +23,10 @@ from pipeline_under_test import (
     Result,
 )
 
-from iwomp_local import commands
-from iwomp_local.pipeline import PipelineError, variable
+from iwomp_local.pipeline import variable
 from iwomp_local.waiting import wait_for
 
-Captured = pytest.CaptureFixture[str]
+REFUSED = 3  # exit status of `iwomp` where a rule says no
 RETRIED_SECONDS = RETRY_SECONDS * 2 + 120.0
 DEAD_SECONDS = RETRY_SECONDS * 3 + 120.0  # the delays grow up to it, and five tries have four
 
@@ -158,7 +157,7 @@ def test_a_rewritten_branch_is_refused_until_an_operator_says_otherwise(pipeline
     repository.move("main", rewritten)
     result = pipeline.deploy("article")
     assert_ended(result, "refused", "not_forward")
-    assert f"make rollback PROJECT=article BRANCH=main COMMIT={rewritten}" in result.outcome["reason"]
+    assert f"iwomp rollback article main {rewritten}" in result.outcome["reason"]
     rolled_back = rolled_back_to(pipeline, "article", "main", rewritten)
     assert rolled_back["buildStatus"] == "SUCCEEDED"
     assert_deployed(pipeline.deploy("article"))  # the head is live, so that nothing is held
@@ -172,8 +171,8 @@ def test_a_branch_with_the_characters_of_an_issue_tracker_is_deployed_and_record
     result = pipeline.deploy("ssh", f"refs/heads/{branch}")  # as CI has it in its variable
     assert_deployed(result)
     assert result.said("command: arguments ") == [branch]
-    (live,) = [live for live in pipeline.stack.pipeline.live("ssh") if live.branch == branch]
-    assert live.commit == commit
+    (told,) = pipeline.stack.iwomp("status", "ssh", "--json").json["projects"]
+    assert [live["commit"] for live in told["live"] if live["branch"] == branch] == [commit]
 
 
 def test_an_operator_goes_back_to_an_older_commit_and_what_is_live_says_so(pipeline: PipelineUnderTest) -> None:
@@ -184,52 +183,37 @@ def test_an_operator_goes_back_to_an_older_commit_and_what_is_live_says_so(pipel
     result = pipeline.deploy("ssh")
     assert result.outcome["commit"] == head
     # What waits when the pause ends is the case that a rollback has to stand.
-    commands.pause(pipe, "ssh", "a mistake is live")
+    pipeline.stack.operate("pause", "ssh", "--reason", "a mistake is live")
     waiting = pipeline.stack.trigger("ssh")
     build = rolled_back_to(pipeline, "ssh", "main", old)
     record = live_record(pipeline, "ssh")
     assert (record["commit"], record["build"], record["held"]) == (old, build["id"], head)
     assert record["rollback"] == {"from": head, "by": build["initiator"]}
-    commands.resume(pipe, "ssh")
+    pipeline.stack.operate("resume", "ssh")
     wait_for("the build", lambda: pipeline.stack.build_of("ssh", waiting), 6 * RETRY_SECONDS + 30.0)
     finished, log = pipeline.stack.finished_build("ssh", waiting)
     held = Result(finished, log, pipe.build_outcome(finished) or {})
     assert (held.status, held.outcome["outcome"]) == ("SUCCEEDED", "held"), held.log
     assert held.said("command: ") == []
     assert live_record(pipeline, "ssh") == record
-    commands.release(pipe, "ssh", "main")
+    pipeline.stack.operate("release", "ssh", "main")
     assert live_record(pipeline, "ssh")["release"]["held"] == head
     assert_deployed(pipeline.deploy("ssh"))
 
 
-def test_a_mistyped_rollback_leaves_nothing_behind(pipeline: PipelineUnderTest, capsys: Captured) -> None:
-    pipe, head = pipeline.stack.pipeline, pipeline.repository("token").head() or ""
+def test_a_mistyped_rollback_leaves_nothing_behind(pipeline: PipelineUnderTest) -> None:
+    pipe = pipeline.stack.pipeline
     live = pipe.live("token")
-    for branch, commit in (("mian", head), ("main", "0" * 40)):
-        assert rolled_back_to(pipeline, "token", branch, commit)["buildStatus"] == "FAILED"
+    refused = pipeline.stack.iwomp("rollback", "token", "mian", pipeline.repository("token").head() or "", "--yes")
+    assert refused.status == REFUSED
+    assert rolled_back_to(pipeline, "token", "main", "0" * 40)["buildStatus"] == "FAILED"
     assert pipe.live("token") == live
-    commands.release(pipe, "token", "mian")
-    assert "nothing of token mian is held" in capsys.readouterr().out
-
-
-def test_a_rollback_says_when_a_build_runs(pipeline: PipelineUnderTest) -> None:
-    class Busy:
-        look_seconds = 0.0
-
-        def live(self, _project: str) -> list[Any]:
-            return []
-
-        def roll_back(self, *_arguments: str) -> None:
-            return None
-
-    with pytest.raises(PipelineError, match="make stop PROJECT=demo"):
-        commands.rollback(Busy(), "demo", "main", "a" * 40)  # type: ignore[arg-type]
 
 
 def rolled_back_to(pipeline: PipelineUnderTest, project: str, branch: str, commit: str) -> dict[str, Any]:
-    """What became of the build that `make rollback` started."""
+    """What became of the build that `iwomp rollback` started."""
     pipe = pipeline.stack.pipeline
-    commands.rollback(pipe, project, branch, commit, wait=True)
+    pipeline.stack.operate("rollback", project, branch, commit, "--wait", "5m")
     build: dict[str, Any] = pipe.builds(project, limit=1)[0]
     assert variable(build, "ROLLBACKTO") == commit
     list(pipe.follow(build, RETRIED_SECONDS))
@@ -285,9 +269,9 @@ def test_a_broken_register_entry_is_a_clear_error(pipeline: PipelineUnderTest, k
 
 def test_a_wrong_token_is_a_clear_error_without_the_token(pipeline: PipelineUnderTest) -> None:
     wrong = f"{CANARY}-wrong"
-    pipeline.stack.pipeline.store_secret("bearer", json.dumps({"authToken": wrong}))
+    pipeline.stack.store_secret("bearer", authToken=wrong)
     result = pipeline.deploy("bearer")
-    pipeline.stack.pipeline.store_secret("bearer", json.dumps({"authToken": f"{CANARY}-bearer"}))
+    pipeline.stack.store_secret("bearer", authToken=f"{CANARY}-bearer")
     assert_ended(result, "failed", "git")
     assert "credential" in result.outcome["reason"]
     assert CANARY not in result.log
@@ -336,8 +320,11 @@ def test_what_is_no_trigger_of_a_registered_branch_is_refused_for_good(
 
 
 def test_on_its_own_topic_a_project_needs_no_name_and_none_else_can_be_named(pipeline: PipelineUnderTest) -> None:
+    sns = pipeline.stack.emulator.client("sns")
+
     def publish(**message: str) -> str:
-        return pipeline.stack.pipeline.publish("own", json.dumps(message))
+        topic = pipeline.stack.pipeline.topic("own")
+        return str(sns.publish(TopicArn=topic, Message=json.dumps(message))["MessageId"])
 
     def refused(**message: str) -> str:
         return str(pipeline.stack.launcher_verdict(publish(**message))["class"])
@@ -361,7 +348,7 @@ def test_the_worker_refuses_a_branch_that_an_encrypted_entry_does_not_allow(pipe
 
 
 def denied(result: Any) -> bool:
-    return result.status != 0 and ("AccessDenied" in result.error or "AuthorizationError" in result.error)
+    return result.status != 0 and ("AccessDenied" in result.err or "AuthorizationError" in result.err)
 
 
 def test_the_ci_may_publish_and_nothing_else(pipeline: PipelineUnderTest) -> None:
@@ -553,7 +540,7 @@ def test_a_trigger_that_cannot_start_becomes_a_dead_letter_and_redrive_sends_it_
     assert "unbuilt" in tries[-1]["reason"]
     # Mended: the entry is withdrawn, so the checks have another answer this time.
     pipeline.stack.emulator.client("ssm").delete_parameter(Name=f"/{pipe.config_path}/unbuilt")
-    assert pipe.redrive() == 1
+    assert pipeline.stack.operate("redrive") == f"sent {trigger}\n"
     verdict = pipeline.stack.launcher_verdict(trigger, RETRIED_SECONDS)
     assert (verdict["outcome"], verdict["class"]) == ("refused", "unknown_project")
     wait_for("empty queues", lambda: True if pipe.waiting(dead_letters) == 0 else None, RETRIED_SECONDS)

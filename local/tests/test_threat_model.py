@@ -11,6 +11,7 @@ NAMED = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+){2,})`")
 DEFINED = re.compile(r'^\s*(?:async )?fn ([a-z0-9_]+)\(|^def ([a-z0-9_]+)\(|^run "([a-z0-9_]+)"', re.MULTILINE)
 SOURCES = (
     "aws/**/*.rs",
+    "cli/**/*.rs",
     "contract/**/*.rs",
     "lambdas/**/*.rs",
     "worker/**/*.rs",

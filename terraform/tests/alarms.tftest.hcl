@@ -59,7 +59,7 @@ run "an_alarm_says_what_happened_what_to_type_and_where_to_read_on" {
   }
 
   assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.this["dead-letters"].alarm_description, "make redrive")
+    condition     = strcontains(aws_cloudwatch_metric_alarm.this["dead-letters"].alarm_description, "iwomp redrive")
     error_message = "The alarm must say what to do."
   }
 }

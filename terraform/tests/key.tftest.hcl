@@ -78,7 +78,7 @@ run "who_writes_credentials_cannot_read_them" {
 
   assert {
     condition     = one([for statement in jsondecode(aws_kms_key.this.policy).Statement : statement if statement.Sid == "WriteCredentials"]).Action == ["kms:Encrypt", "kms:GenerateDataKey"]
-    error_message = "`make secret` needs Encrypt and GenerateDataKey and no more."
+    error_message = "`iwomp secret set` needs Encrypt and GenerateDataKey and no more."
   }
 }
 

@@ -129,7 +129,7 @@ run "credentials_are_not_managed_unless_asked_for" {
 
   assert {
     condition     = length(aws_ssm_parameter.credentials) == 0
-    error_message = "Without a credentials_version the parameter is `make secret`'s."
+    error_message = "Without a credentials_version the parameter is `iwomp secret set`'s."
   }
 }
 

@@ -165,7 +165,7 @@ impl<'a> Parameters<'a> {
     fn key_advice(&self) -> String {
         format!(
             "after a destroy and a new deployment the pipeline has a new key, and what was stored under the old one is lost to \
-             it: store the credentials again, `make secret PROJECT={}`, and write an encrypted register entry again with \
+             it: store the credentials again, `iwomp secret set {}`, and write an encrypted register entry again with \
              the pipeline's key. Was nothing destroyed, see that the parameter was written with the pipeline's key (`aws \
              ssm describe-parameters` shows its KeyId), and that nobody disabled the key",
             self.project
@@ -197,7 +197,7 @@ fn credentials(document: Document<'_>, name: &str, git_url: &GitUrl) -> Result<C
     credentials
         .check(git_url)
         .with_context(doing)
-        .or_fail(Kind::Register, "store credentials that fit gitUrl (`make secret` checks them), then trigger again")?;
+        .or_fail(Kind::Register, "store credentials that fit gitUrl (`iwomp secret set` checks them), then trigger again")?;
     Ok(credentials)
 }
 
@@ -376,7 +376,7 @@ mod tests {
         let text = format!("{:#}", failure.error);
         assert_eq!(failure.kind, Kind::Aws);
         assert!(text.contains("/iwomp/demo") && text.contains("AccessDeniedException: not authorized"), "{text}");
-        assert!(failure.advice.contains("make secret PROJECT=demo"), "{}", failure.advice);
+        assert!(failure.advice.contains("iwomp secret set demo"), "{}", failure.advice);
     }
 
     #[tokio::test]

@@ -178,7 +178,7 @@ fn rewritten(variables: &Variables, live: &CommitId, commit: &CommitId) -> Failu
         error,
         format!(
             "see what the live commit did that the branch lacks; to go on with the rewritten branch, an operator runs \
-             `make rollback PROJECT={project} BRANCH={branch} COMMIT={commit}`"
+             `iwomp rollback {project} {branch} {commit}`"
         ),
     )
 }

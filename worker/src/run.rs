@@ -104,7 +104,7 @@ fn conclude(result: Result<Outcome, Failure>, narration: &Narration, report: &mu
                 Outcome::Superseded => "a newer commit of the branch is live already; nothing was run",
                 Outcome::Held => {
                     "an operator has rolled back, and this is not newer than what was rolled back from; nothing was run. To do: \
-                     push a commit that mends it, or let an operator say `make release`"
+                     push a commit that mends it, or let an operator say `iwomp release`"
                 }
                 Outcome::Unchanged => "this commit is live already, and the register says to skip it; nothing was run",
                 _ => return 0,

@@ -156,7 +156,7 @@ class Deployed:
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def redrive(self) -> None:
-        """As `make redrive`."""
+        """As `iwomp redrive`."""
         sqs, dead, alive = self.place.client("sqs"), self.outputs["dead_letter_queue_url"], self.outputs["queue_url"]
 
         def arn(url: str) -> str:

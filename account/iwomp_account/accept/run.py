@@ -193,7 +193,7 @@ class Acceptance:
         return done.stdout.split()[-1]
 
     def _store_credentials(self, parameter: str, key_arn: str) -> None:
-        """As `make secret`."""
+        """As `iwomp secret set`."""
         self.place.client("ssm").put_parameter(
             Name=parameter, Value=json.dumps(self.options.credentials), Type="SecureString", KeyId=key_arn,
             Overwrite=True, Tier="Intelligent-Tiering",

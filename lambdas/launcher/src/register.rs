@@ -78,7 +78,7 @@ impl Entry {
             let project = &trigger.project;
             let why = printable(why, MAX_REASON_CHARS);
             let reason =
-                format!("{project} is paused ({why}): the trigger waits until `make resume PROJECT={project}`");
+                format!("{project} is paused ({why}): the trigger waits until `iwomp resume {project}`");
             return Err(Stop::Busy { class: Busy::Paused, reason });
         }
         Ok(())

@@ -69,7 +69,7 @@ impl Change {
         let parameters: Vec<_> = self.parameters.iter().map(escaped).collect();
         let reason = format!(
             "{who} has {} {} and is no keeper of the register: what is deployed, from where and with which command, may be \
-             another now. To do: make pause for the project, compare the parameter with the Terraform that describes it, \
+             another now. To do: iwomp pause for the project, compare the parameter with the Terraform that describes it, \
              and apply that; if it was meant, add who may do it to register_keeper_arns",
             self.class,
             parameters.join(" and "),
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!((&report["who"], &report["role"]), (&json!(SESSION), &json!(KEEPER)));
         let reason = report["reason"].as_str().unwrap();
         assert!(reason.starts_with(&format!("{SESSION} has written /iwomp-in-aws/demo and is no keeper")), "{reason}");
-        assert!(reason.contains("make pause") && reason.contains("register_keeper_arns"), "{reason}");
+        assert!(reason.contains("iwomp pause") && reason.contains("register_keeper_arns"), "{reason}");
     }
 
     #[test]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from iwomp_local.boundary.attempts import Result
-from iwomp_local.endings import Record
 from iwomp_local.stack import Stack
 
 FOREIGN_COMMIT = "0" * 40
@@ -64,8 +63,8 @@ def older_commit(stack: Stack, project: str, branch: str, live: str) -> str | No
     """A commit that was live before."""
     path = f"/{stack.pipeline.config_path}-deployed/{project}/{branch}"
     versions = stack.emulator.client("ssm").get_parameter_history(Name=path)["Parameters"]
-    past = [record for version in versions if (record := Record.parse(version["Value"])) is not None]
-    return next((record.commit for record in past if record.commit != live), None)
+    past = [str(json.loads(version["Value"])["commit"]) for version in versions]
+    return next((commit for commit in past if commit != live), None)
 
 
 def published(stack: Stack, message: Message) -> Result:
@@ -75,6 +74,6 @@ def published(stack: Stack, message: Message) -> Result:
     outcome = stack.launcher_verdict(trigger)
     if message.project is not None and outcome["outcome"] == "started":
         build, _ = stack.finished_build(message.project, trigger)
-        outcome = {"outcome": stack.pipeline.ending(build, message.project).word}
+        outcome = {"outcome": (stack.pipeline.build_outcome(build) or {}).get("outcome", "")}
     held = outcome["outcome"] == message.outcome and message.word in (None, outcome.get("class"))
     return Result(f"publish {message.what}", held, " ".join(filter(None, (outcome["outcome"], outcome.get("class")))))

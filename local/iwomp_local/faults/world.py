@@ -98,7 +98,7 @@ class Watch:
         pipeline = self.stack.pipeline
         if pipeline.waiting(pipeline.outputs["queue_url"]):
             return False
-        return not any(pipeline.running(project) for project in self.projects)
+        return not any(pipeline.is_building(project) for project in self.projects)
 
     def wait_until_quiet(self, timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds

@@ -368,7 +368,7 @@ variable "external_register" {
 # --- credentials ---
 
 variable "credentials_version" {
-  description = "Raise it by one to write `credentials` again. Null: the parameter is not managed here, but by `make secret` or by hand."
+  description = "Raise it by one to write `credentials` again. Null: the parameter is not managed here, but by `iwomp secret set` or by hand."
   type        = number
   default     = null
 

@@ -157,7 +157,7 @@ fn a_rewritten_branch_is_refused_until_an_operator_says_otherwise() {
     let rewritten = scene.commit("rewritten", "#!/bin/sh\necho evil\n");
     let run = scene.run();
     run.is_refused(77, "not_forward", "the branch was rewritten");
-    let advice = format!("make rollback PROJECT=demo BRANCH=main COMMIT={rewritten}");
+    let advice = format!("iwomp rollback demo main {rewritten}");
     assert!(run.log.contains(&advice) && !run.log.contains("evil"), "{}", run.log);
     // As that command does it.
     let run = scene.run_operators(&[("ROLLBACKTO", &rewritten)]);
@@ -209,7 +209,7 @@ fn credentials_under_the_key_of_a_destroyed_pipeline_are_named_with_what_to_do()
     scene.ssm.put_under_a_dead_key("/iw-credentials/demo");
     let run = scene.run();
     for part in
-        ["/iw-credentials/demo", "InvalidKeyId", "under a key that this build cannot use", "make secret PROJECT=demo"]
+        ["/iw-credentials/demo", "InvalidKeyId", "under a key that this build cannot use", "iwomp secret set demo"]
     {
         assert!(run.log.contains(part), "{part} is missing in {}", run.log);
     }

@@ -20,7 +20,7 @@ fn bad_head(scene: &Scene) -> (String, String) {
 
 fn assert_held(run: &Run) {
     assert_eq!((run.status, run.outcome()["outcome"].as_str()), (0, Some("held")), "{}", run.log);
-    assert!(run.log.contains("make release") && !run.log.contains("RAN"), "{}", run.log);
+    assert!(run.log.contains("iwomp release") && !run.log.contains("RAN"), "{}", run.log);
 }
 
 #[test]

@@ -492,7 +492,7 @@ async fn the_triggers_of_a_paused_project_wait_however_long() {
     assert_eq!((report.outcome, report.class, fate), (Outcome::Busy, Some(Class::Paused), &Fate::Wait));
     assert_eq!(*place, Place::Paused);
     let reason = report.reason.as_deref().unwrap();
-    assert!(reason.contains("\\u{1b}[31mmigration") && reason.contains("make resume PROJECT=demo"), "{reason}");
+    assert!(reason.contains("\\u{1b}[31mmigration") && reason.contains("iwomp resume demo"), "{reason}");
 }
 
 #[tokio::test]
