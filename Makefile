@@ -32,7 +32,7 @@ LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 PROGRAM := target/release/iwomp
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
-PYTHON_ELSEWHERE := ../account/iwomp_account ../worker/build_context.py
+PYTHON_ELSEWHERE := ../account/iwomp_account ../boundary ../worker/build_context.py
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -185,8 +185,8 @@ secret: $(PROGRAM) ## Store a project's Git credentials, from standard input or 
 redrive: $(PROGRAM) ## Send what was given up through the same checks again
 	$(call USE,redrive)
 
-verify-boundary: $(TOOLS) ## Show what each principal can do, and try the CI's key: [ARGS="--account N --ci-profile P"]
-	$(LOCAL) verify-boundary $(ARGS)
+verify-boundary: $(TOOLS) $(PROGRAM) ## Show what each principal can do, and try the CI's key: [ARGS="--account N --ci-profile P"]
+	$(call USE,verify-boundary)
 
 $(TOOLS): local/requirements.txt
 	python3 -m venv --clear $(VENV)

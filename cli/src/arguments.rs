@@ -48,6 +48,8 @@ pub struct Place {
 pub enum Command {
     #[command(flatten)]
     OfPipeline(OfPipeline),
+    /// Prove what each principal of a pipeline can do; needs Python and a checkout
+    VerifyBoundary(VerifyBoundaryArguments),
     /// What a shell completes: iwomp completions bash >~/.local/share/bash-completion/completions/iwomp
     Completions { shell: Shell },
     /// The manual: iwomp man | man -l -
@@ -98,6 +100,16 @@ pub struct StatusArguments {
     pub project: Option<ProjectName>,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyBoundaryArguments {
+    /// The account in which to try the CI's key, which has to be one of it
+    #[arg(long, value_name = "NUMBER", requires = "ci_profile")]
+    pub account: Option<String>,
+    /// Profile of the AWS configuration with the CI's key
+    #[arg(long, value_name = "PROFILE", requires = "account")]
+    pub ci_profile: Option<String>,
 }
 
 #[derive(Debug, Args)]

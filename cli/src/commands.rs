@@ -13,6 +13,7 @@ pub mod status;
 pub mod stop;
 pub mod trace;
 pub mod trigger;
+pub mod verify_boundary;
 pub mod wait;
 
 use crate::arguments::{Change, Output};

@@ -11,7 +11,8 @@ from pipeline_under_test import PipelineUnderTest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from iwomp_local.boundary.snapshot import Snapshot, read
+from iwomp_boundary.pipeline import Pipeline
+from iwomp_boundary.snapshot import Snapshot, read
 from iwomp_local.emulator import Emulator, Lifetime
 
 
@@ -35,7 +36,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelineUnder
 def applied(pipeline: PipelineUnderTest) -> Snapshot:
     """The policies of the shared stack, read back. No test changes them for longer than it runs."""
     stack = pipeline.stack
-    return read(stack.pipeline, {stack.ci.arn: (stack.pipeline.outputs["topic_arn"],)})
+    found = Pipeline.find(stack.emulator.client, stack.pipeline.config_path)
+    return read(found, {stack.ci.arn: (stack.pipeline.outputs["topic_arn"],)})
 
 
 # In several processes, a file goes to one of them, whole, so that what its tests share is made once. The files whose

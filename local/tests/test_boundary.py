@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pipeline_under_test import PipelineUnderTest
+from place import changed
+from weakened import Weakening, fewer, weakenings
+from weakened_pipelines import PIPELINES
+from weakened_statements import STATEMENTS
 
-from iwomp_local.boundary import command, messages
-from iwomp_local.boundary.attempts import attempts, safe, tried
-from iwomp_local.boundary.catalogue import catalogue
-from iwomp_local.boundary.identities import Identity
-from iwomp_local.boundary.place import changed
-from iwomp_local.boundary.proof import Finding, Focus, Verdict, first_finding, prove
-from iwomp_local.boundary.report import show_proof, show_weakened
-from iwomp_local.boundary.snapshot import Snapshot, read
-from iwomp_local.boundary.weakened import Weakening, fewer, weakenings
-from iwomp_local.boundary.weakened_pipelines import PIPELINES
-from iwomp_local.boundary.weakened_statements import STATEMENTS
+from iwomp_boundary import command
+from iwomp_boundary.attempts import attempts, safe, tried
+from iwomp_boundary.catalogue import catalogue
+from iwomp_boundary.identities import Identity
+from iwomp_boundary.pipeline import NotVerified, Pipeline
+from iwomp_boundary.proof import Finding, Focus, Verdict, first_finding, prove
+from iwomp_boundary.report import Report, show_proof
+from iwomp_boundary.snapshot import Snapshot
+from iwomp_local import standing
 from iwomp_local.emulator import ACCOUNT
-from iwomp_local.pipeline import PipelineError
-from iwomp_local.story import Story
 
 Weakened = list[tuple[Weakening, Finding | None]]
 
 ALL_ACTIONS = 15_000
 LEAST_WEAKENED = 50
+PROJECTS_WEAKENED = 2  # one to weaken, one that it must not reach
 
 
 @pytest.fixture(scope="module")
-def snapshot(pipeline: PipelineUnderTest) -> Snapshot:
-    stack = pipeline.stack
-    return read(stack.pipeline, {stack.ci.arn: (stack.pipeline.outputs["topic_arn"],)})
+def found(pipeline: PipelineUnderTest) -> Pipeline:
+    return Pipeline.find(pipeline.stack.emulator.client, pipeline.config_path)
+
+
+@pytest.fixture(scope="module")
+def snapshot(applied: Snapshot) -> Snapshot:
+    return applied
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,9 @@ def verdicts(snapshot: Snapshot) -> list[Verdict]:
 
 @pytest.fixture(scope="module")
 def weakened(snapshot: Snapshot) -> Weakened:
-    return list(command.weakened(snapshot))
+    """Each weakened policy with what the proof says to it."""
+    few = fewer(snapshot, PROJECTS_WEAKENED)
+    return [(weakening, first_finding(weakening.snapshot, weakening.focus)) for weakening in weakenings(few)]
 
 
 def of_kind(verdicts: list[Verdict], kind: str) -> list[Verdict]:
@@ -112,7 +120,9 @@ def test_a_pipeline_of_one_project_is_weakened_as_well(snapshot: Snapshot) -> No
 def test_what_the_cis_key_must_not_reach_is_denied(pipeline: PipelineUnderTest, snapshot: Snapshot) -> None:
     stack = pipeline.stack
     topics = (stack.pipeline.outputs["topic_arn"],)
-    results = list(command.calls_of(attempts(snapshot, topics), command.client_of_ci(stack)))
+    ci = stack.ci
+    client = functools.partial(stack.emulator.client, access_key=ci.access_key, secret_key=ci.secret_key)
+    results = list(command.calls_of(attempts(snapshot, topics), client))
     assert [result for result in results if not result.held] == []
     assert len(results) > 100
 
@@ -128,35 +138,40 @@ def test_a_call_that_is_not_denied_is_no_success_of_the_boundary(
     assert {"went through", "ParameterNotFound"} <= {result.said for result in results}
 
 
-def test_messages_that_ask_for_too_much_deploy_nothing(pipeline: PipelineUnderTest) -> None:
-    results = [messages.published(pipeline.stack, message) for message in messages.messages(pipeline.stack)]
-    assert [result for result in results if not result.held] == []
+def test_the_pipeline_is_found_as_terraform_made_it(pipeline: PipelineUnderTest, found: Pipeline) -> None:
+    outputs = pipeline.stack.pipeline.outputs["projects"]
+    builds = found.projects()
+    names = {name: found.names(name, build) for name, build in builds.items()}
+    assert {name: outputs[name]["role_arn"] for name in outputs} == {
+        name: each.role_arn for name, each in names.items()
+    }
+    for key in ("build_project", "boundary_arn"):
+        assert {name: outputs[name][key] for name in outputs} == {name: getattr(names[name], key) for name in names}
+    assert {name: outputs[name]["identity_path"] for name in outputs} == {name: names[name].path for name in names}
+    assert {name: outputs[name]["register_parameter"] for name in outputs} == {n: names[n].register for n in names}
 
 
-def test_an_old_commit_and_one_that_no_branch_has_deploy_nothing(pipeline: PipelineUnderTest) -> None:
-    for text in ("one", "two"):
-        pipeline.repository("monorepo").commit(f"boundary {text}", {"boundary": text})
-        assert pipeline.deploy("monorepo").outcome["outcome"] == "deployed"
-    results = [
-        messages.published(pipeline.stack, message) for message in messages.commits(pipeline.stack, ["monorepo"])
-    ]
-    assert [(result.held, result.said.split()[0]) for result in results] == [(True, "refused"), (True, "superseded")]
-
-
-def test_the_report_counts_and_ends_with_a_verdict(verdicts: list[Verdict], weakened: Weakened) -> None:
-    out = io.StringIO()
-    story = Story(out=out)
-    show_proof(story, verdicts, 1)
-    show_weakened(story, weakened)
-    assert command.verdict(story)
-    said = out.getvalue()
+def test_the_command_proves_tries_and_ends_with_a_verdict(
+    pipeline: PipelineUnderTest, snapshot: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = pipeline.stack
+    standing.tell_where(stack, tmp_path)
+    (tmp_path / "ci.json").write_text(json.dumps(vars(stack.ci)))
+    builds = {name: stack.pipeline.builds(name) for name in ("public", "monorepo")}
+    assert command.main(["--local", str(tmp_path), "--config-path", pipeline.config_path]) == 0
+    said = capsys.readouterr().out
     assert f"{len(catalogue().actions):,} actions of AWS" in said
     assert "requests judged" in said
-    assert f"{len(weakened)} of {len(weakened)} weakened policies noticed" in said
+    assert "✓ make a user" in said
     assert "the boundary holds" in said
-    show_weakened(story, [(weakening, None) for weakening, _ in weakened[:1]])
-    assert not command.verdict(story)
-    assert f"not noticed: {weakened[0][0].where}" in out.getvalue()
+    assert {name: stack.pipeline.builds(name) for name in builds} == builds, "it deploys nothing"
+
+
+def test_a_finding_is_shown_and_ends_in_no(verdicts: list[Verdict]) -> None:
+    report = Report(out=(out := io.StringIO()))
+    show_proof(report, [Verdict("somebody", "", findings=[Finding("somebody", "may do anything")])], 1)
+    assert not report.verdict()
+    assert "may do anything" in out.getvalue()
 
 
 # CI's identities
@@ -239,9 +254,9 @@ def profile(pipeline: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch, tmp_pa
     return "ci"
 
 
-def test_in_an_account_nothing_is_tried_that_could_change_it(pipeline: PipelineUnderTest, profile: str) -> None:
+def test_in_an_account_nothing_is_tried_that_could_change_it(found: Pipeline, profile: str) -> None:
     out = io.StringIO()
-    assert command.of_account(pipeline.stack.pipeline, ACCOUNT, profile, Story(out=out))
+    assert command.of_account(found, ACCOUNT, profile, Report(out=out))
     said = out.getvalue()
     assert "✓ take role" in said
     assert "none of which could have changed anything" in said
@@ -249,14 +264,14 @@ def test_in_an_account_nothing_is_tried_that_could_change_it(pipeline: PipelineU
         assert f"✓ {change}" not in said
 
 
-def test_another_account_than_the_one_that_was_named_is_left_alone(pipeline: PipelineUnderTest, profile: str) -> None:
-    with pytest.raises(PipelineError, match=f"account {ACCOUNT}, not of 210987654321: nothing was tried"):
-        command.of_account(pipeline.stack.pipeline, "210987654321", profile, Story(out=io.StringIO()))
+def test_another_account_than_the_one_that_was_named_is_left_alone(found: Pipeline, profile: str) -> None:
+    with pytest.raises(NotVerified, match=f"account {ACCOUNT}, not of 210987654321: nothing was tried"):
+        command.of_account(found, "210987654321", profile, Report(out=io.StringIO()))
 
 
-def test_without_an_account_nothing_is_tried_and_that_is_said(pipeline: PipelineUnderTest, profile: str) -> None:
+def test_without_an_account_nothing_is_tried_and_that_is_said(found: Pipeline, profile: str) -> None:
     out = io.StringIO()
-    assert command.of_account(pipeline.stack.pipeline, None, None, Story(out=out))
+    assert command.of_account(found, None, None, Report(out=out))
     assert "Nothing was tried" in out.getvalue()
-    with pytest.raises(PipelineError, match="--ci-profile"):
-        command.of_account(pipeline.stack.pipeline, ACCOUNT, None, Story(out=io.StringIO()))
+    with pytest.raises(NotVerified, match="--ci-profile"):
+        command.of_account(found, ACCOUNT, None, Report(out=io.StringIO()))

@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 from pipeline_under_test import PipelineUnderTest
 from sessions import Client, of_role
 
-from iwomp_local.boundary.attempts import DENIED
-from iwomp_local.boundary.snapshot import Snapshot
+from iwomp_boundary.attempts import DENIED
+from iwomp_boundary.snapshot import Snapshot
 from iwomp_local.emulator import ACCOUNT, REGION
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

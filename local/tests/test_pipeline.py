@@ -304,6 +304,8 @@ def test_a_deploy_directory_that_leaves_the_checkout_is_not_entered(pipeline: Pi
         ({"project": "public", "branch": "feature"}, "branch_not_allowed"),
         ({"project": "public", "branch": "main", "command": "id"}, None),
         ({"project": "public"}, None),
+        ({"project": "public", "branch": "refs/pull/1/head"}, None),
+        ({"project": "public", "branch": "--upload-pack=id"}, None),
         ('{"project":"public","branch":"main","branch":"main"}', None),
         ('["public","main"]', None),
         ("\x1b[2Jnonsense", None),

@@ -18,11 +18,11 @@ from botocore.exceptions import ClientError
 from pipeline_under_test import CANARY, PipelineUnderTest
 from sessions import Client, of_role
 
-from iwomp_local.boundary.attempts import DENIED
-from iwomp_local.boundary.conditions import Context
-from iwomp_local.boundary.judge import Kind, Principal, Request, allowed
-from iwomp_local.boundary.policy import statements_of
-from iwomp_local.boundary.snapshot import Snapshot
+from iwomp_boundary.attempts import DENIED
+from iwomp_boundary.conditions import Context
+from iwomp_boundary.judge import Kind, Principal, Request, allowed
+from iwomp_boundary.policy import statements_of
+from iwomp_boundary.snapshot import Snapshot
 from iwomp_local.emulator import ACCOUNT, REGION
 
 VIA_SSM = {"kms:viaservice": f"ssm.{REGION}.amazonaws.com"}

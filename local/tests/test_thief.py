@@ -22,8 +22,8 @@ import pytest
 from pipeline_under_test import CANARY, THIEFS_OWN, PipelineUnderTest, Result
 from sessions import Client, with_variables
 
-from iwomp_local.boundary.attempts import Attempt, Harm, attempts, tried
-from iwomp_local.boundary.snapshot import Snapshot
+from iwomp_boundary.attempts import Attempt, Harm, attempts, tried
+from iwomp_boundary.snapshot import Snapshot
 from iwomp_local.places import REPOSITORY, worker
 
 SCRIPT = REPOSITORY / "worker" / "tests" / "worker" / "thief.py"

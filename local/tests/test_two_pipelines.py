@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pipeline_under_test import PipelineUnderTest
 
+from iwomp_boundary.attempts import DENIED
 from iwomp_local import places
-from iwomp_local.boundary.attempts import DENIED
 from iwomp_local.emulator import REGION
 from iwomp_local.pipeline import Pipeline
 from iwomp_local.stack import IMAGE_TAG, Stack

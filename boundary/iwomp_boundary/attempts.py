@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from iwomp_local.boundary.snapshot import Snapshot
+from iwomp_boundary.snapshot import Snapshot
 
 Client = Callable[[str], Any]
 DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")

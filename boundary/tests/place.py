@@ -7,10 +7,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from iwomp_local.boundary.identities import Identity
-from iwomp_local.boundary.policy import Document
-from iwomp_local.boundary.proof import Focus
-from iwomp_local.boundary.snapshot import Project, Snapshot
+from iwomp_boundary.identities import Identity
+from iwomp_boundary.policy import Document
+from iwomp_boundary.proof import Focus
+from iwomp_boundary.snapshot import Project, Snapshot
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from iwomp_local.boundary.identities import Identity, document, managed_policy, pages, roles_of, users_of
-from iwomp_local.boundary.policy import Document
-from iwomp_local.pipeline import Pipeline
+from iwomp_boundary.identities import Identity, document, managed_policy, pages, roles_of, users_of
+from iwomp_boundary.pipeline import Pipeline, iam_prefix
+from iwomp_boundary.policy import Document
 
 Client = Callable[[str], Any]
 ABSENT = (
@@ -83,53 +83,53 @@ class Snapshot:
         return names + [f"/{self.config_path}-deployed/{project}/{branch}" for branch in branches]
 
 
-def iam_prefix(config_path: str, region: str) -> str:
-    return f"{config_path}--{region}--"
-
-
 def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Snapshot:
     """Reads everything back. `extra_publishers` are CI identities that were made by hand, with their topics."""
-    outputs, client = pipeline.outputs, pipeline.client
-    cp = pipeline.config_path
-    _, partition, _, region, account, _ = outputs["kms_key_arn"].split(":")
-    iam, prefix = client("iam"), iam_prefix(cp, region)
-    arns = {name: project["role_arn"] for name, project in outputs["projects"].items()}
-    function = function_called(client, outputs["launcher_function_name"])
-    notifier = function_called(client, outputs["notifier_function_name"])
+    client, cp = pipeline.client, pipeline["config_path"]
+    partition, region, account = pipeline["partition"], pipeline["region"], pipeline["account"]
+    iam, prefix = client("iam"), pipeline.iam_prefix
+    builds = pipeline.projects()
+    arns = {name: build["serviceRole"] for name, build in builds.items()}
+    functions = [pipeline.description[name]["function"] for name in ("launcher", "notifier")]
+    function, notifier = (function_called(client, name) for name in functions)
     schedules = list(schedules_of(client, cp))
     # One role for all schedules; a second one is nobody's that is known here, and held to the least.
     scheduler = next(schedule["Target"]["RoleArn"] for schedule in schedules)
     topics = list(topics_of(client, {cp, *(f"{cp}--{name}" for name in arns)}))
-    reports = outputs["reports_topic_arn"]
+    reports, key = pipeline["reports_topic_arn"], pipeline["kms_key_arn"]
     ours = [*arns.values(), function["Role"], notifier["Role"], scheduler]
-    made = {entry["identity_arn"]: (entry["topic_arn"],) for entry in outputs.get("publishers", {}).values()}
-    named = {**made, **extra_publishers}
     identities = {
         identity.arn: identity
-        for identity in (*roles_of(iam, prefix, [*ours, *named]), *users_of(iam, prefix, list(named)))
+        for identity in (
+            *roles_of(iam, prefix, [*ours, *extra_publishers]),
+            *users_of(iam, prefix, [*extra_publishers]),
+        )
     }
-    queues = [queue_arn(client, outputs[name]) for name in ("queue_url", "dead_letter_queue_url")]
+    made = pipeline.publishers()
+    named = {arn: (made[each.name],) for arn, each in identities.items() if each.name in made} | extra_publishers
+    urls = [pipeline[name] for name in ("queue_url", "dead_letter_queue_url")]
+    queues = [queue_arn(client, url) for url in urls]
     repository = f"arn:{partition}:ecr:{region}:{account}:repository/{cp.lower()}"
     return Snapshot(
         account=account,
         region=region,
         partition=partition,
         config_path=cp,
-        projects=projects_of(client, outputs["projects"], partition),
+        projects=projects_of(pipeline, builds),
         identities=identities,
         # Whatever else bears the pipeline's prefix is held to the least: to publish, and on no topic.
         publishers={arn: named.get(arn, ()) for arn in identities if arn not in ours},
         resources={
             **{arn: topic_policy(client, arn) for arn in (*topics, reports)},
-            **{arn: queue_policy(client, outputs[name]) for arn, name in zip(queues, QUEUE_OUTPUTS, strict=True)},
-            outputs["kms_key_arn"]: key_policy(client, outputs["kms_key_arn"]),
-            function["FunctionArn"]: function_policy(client, outputs["launcher_function_name"]),
-            notifier["FunctionArn"]: function_policy(client, outputs["notifier_function_name"]),
+            **{arn: queue_policy(client, url) for arn, url in zip(queues, urls, strict=True)},
+            key: key_policy(client, key),
+            function["FunctionArn"]: function_policy(client, functions[0]),
+            notifier["FunctionArn"]: function_policy(client, functions[1]),
             repository: repository_policy(client, cp.lower()),
         },
         topics=tuple(topics),
         queues=(queues[0], queues[1]),
-        key=outputs["kms_key_arn"],
+        key=key,
         launcher=function["Role"],
         function=function["FunctionArn"],
         notifier=notifier["Role"],
@@ -139,9 +139,6 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
         schedules={schedule["Arn"]: schedule["Target"]["Arn"] for schedule in schedules},
         repository=repository,
     )
-
-
-QUEUE_OUTPUTS = ("queue_url", "dead_letter_queue_url")
 
 
 def asked(call: Callable[[], Any]) -> Any:
@@ -234,28 +231,20 @@ def schedules_of(client: Client, group: str) -> Iterator[dict[str, Any]]:
 # Projects
 
 
-def projects_of(client: Client, outputs: dict[str, Any], partition: str) -> dict[str, Project]:
-    found = {}
-    names = {entry["build_project"]: name for name, entry in outputs.items()}
-    for build in build_projects(client, list(names)):
-        name = names[build["name"]]
-        entry = outputs[name]
+def projects_of(pipeline: Pipeline, builds: dict[str, dict[str, Any]]) -> dict[str, Project]:
+    client, found = pipeline.client, {}
+    for name, build in builds.items():
+        names = pipeline.names(name, build)
         found[name] = Project(
             name,
-            entry["role_arn"],
-            image_repository(build["environment"]["image"], partition),
-            deploy_role(client, entry["register_parameter"]),
-            entry["identity_path"],
-            entry["boundary_arn"],
-            asked(functools.partial(managed_policy, client("iam"), entry["boundary_arn"])),
+            names.role_arn,
+            image_repository(build["environment"]["image"], pipeline["partition"]),
+            deploy_role(client, names.register),
+            names.path,
+            names.boundary_arn,
+            asked(functools.partial(managed_policy, client("iam"), names.boundary_arn)),
         )
     return found
-
-
-def build_projects(client: Client, names: list[str]) -> Iterator[dict[str, Any]]:
-    size = 100  # CodeBuild's own
-    for start in range(0, len(names), size):
-        yield from client("codebuild").batch_get_projects(names=names[start : start + size])["projects"]
 
 
 def image_repository(image: str, partition: str) -> str | None:

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from iwomp_local.boundary.place import Place
-from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT
+from iwomp_boundary.subjects import FOREIGN_ACCOUNT
+from place import Place
 
 Entry = dict[str, Any]
 PRINCIPAL_ARN = "aws:PrincipalArn"  # every signed request has it, so that to let it be absent is no weakening

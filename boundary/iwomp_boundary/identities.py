@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from iwomp_local.boundary.policy import Document
+from iwomp_boundary.policy import Document
 
 
 @dataclass

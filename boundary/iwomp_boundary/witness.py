@@ -15,11 +15,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from iwomp_local.boundary.catalogue import catalogue
-from iwomp_local.boundary.judge import Kind, Principal, Request, allowed_by_itself
-from iwomp_local.boundary.policy import statements_of
-from iwomp_local.boundary.promise import things_of
-from iwomp_local.boundary.snapshot import Project, Snapshot
+from iwomp_boundary.catalogue import catalogue
+from iwomp_boundary.judge import Kind, Principal, Request, allowed_by_itself
+from iwomp_boundary.policy import statements_of
+from iwomp_boundary.promise import things_of
+from iwomp_boundary.snapshot import Project, Snapshot
 
 Client = Callable[[str], Any]
 ACTIONS_A_CALL = 50

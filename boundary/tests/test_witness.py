@@ -11,9 +11,9 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from iwomp_local.boundary.identities import Identity
-from iwomp_local.boundary.snapshot import Project, Snapshot
-from iwomp_local.boundary.witness import TRIED, Hearing, analysed, hearings, simulated
+from iwomp_boundary.identities import Identity
+from iwomp_boundary.snapshot import Project, Snapshot
+from iwomp_boundary.witness import TRIED, Hearing, analysed, hearings, simulated
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/p--{REGION}--shop"

@@ -7,12 +7,12 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from iwomp_local.boundary.catalogue import catalogue, concrete
-from iwomp_local.boundary.globs import filled
-from iwomp_local.boundary.judge import Statements
-from iwomp_local.boundary.policy import Document
-from iwomp_local.boundary.snapshot import Snapshot
-from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT, compiled, resource_documents
+from iwomp_boundary.catalogue import catalogue, concrete
+from iwomp_boundary.globs import filled
+from iwomp_boundary.judge import Statements
+from iwomp_boundary.policy import Document
+from iwomp_boundary.snapshot import Snapshot
+from iwomp_boundary.subjects import FOREIGN_ACCOUNT, compiled, resource_documents
 
 FOREIGN = "x-foreign"
 FILLINGS = (FOREIGN, "", "x/y", "x:y", "_default")

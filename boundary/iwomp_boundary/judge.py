@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from iwomp_local.boundary.conditions import Context
-from iwomp_local.boundary.policy import Statement
+from iwomp_boundary.conditions import Context
+from iwomp_boundary.policy import Statement
 
 Statements = tuple[Statement, ...]
 

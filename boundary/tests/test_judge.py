@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iwomp_local.boundary.conditions import Value, conditions_of
-from iwomp_local.boundary.judge import Kind, Principal, Request, allowed
-from iwomp_local.boundary.policy import Document, statements_of
-from iwomp_local.boundary.subjects import EVERYTHING
-from iwomp_local.boundary.unjudged import Unjudged
+import iwomp_boundary
+from iwomp_boundary.conditions import Value, conditions_of
+from iwomp_boundary.judge import Kind, Principal, Request, allowed
+from iwomp_boundary.policy import Document, statements_of
+from iwomp_boundary.subjects import EVERYTHING
+from iwomp_boundary.unjudged import Unjudged
 
 OWN, OTHER = "111111111111", "222222222222"
 THING = f"arn:aws:sqs:eu-central-1:{OWN}:things"
@@ -203,3 +207,13 @@ def test_the_judge_allows_whatever_the_local_aws_allows() -> None:
             assert ours == (evaluator.evaluate(theirs, [parsed]).decision == "Allow"), (document, action, context)
             compared += 1
     assert compared > 10_000
+
+
+def test_the_proof_imports_nothing_of_an_emulator() -> None:
+    package = Path(iwomp_boundary.__file__).parents[1]
+    asked = "import sys, iwomp_boundary.command; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env={"PYTHONPATH": str(package)}, capture_output=True, text=True, check=True
+    )
+    assert "iwomp_boundary" in done.stdout.split()
+    assert not {"iwomp_local", "iwomp_account", "ministack"} & set(done.stdout.split())

@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from iwomp_local.boundary.globs import filled, has_wildcard
-from iwomp_local.boundary.identities import Identity
-from iwomp_local.boundary.judge import Kind, Principal, Statements, account_of, is_root_of
-from iwomp_local.boundary.policy import Document, Statement, statements_of
-from iwomp_local.boundary.snapshot import Snapshot
-from iwomp_local.boundary.stated import Entry, Names, entry_of, table
+from iwomp_boundary.globs import filled, has_wildcard
+from iwomp_boundary.identities import Identity
+from iwomp_boundary.judge import Kind, Principal, Statements, account_of, is_root_of
+from iwomp_boundary.policy import Document, Statement, statements_of
+from iwomp_boundary.snapshot import Snapshot
+from iwomp_boundary.stated import Entry, Names, entry_of, table
 
 FOREIGN_ACCOUNT = "999999999999"
 EVERYTHING: Document = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

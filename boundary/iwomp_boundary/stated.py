@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iwomp_local.boundary.catalogue import catalogue
-from iwomp_local.boundary.conditions import Value
-from iwomp_local.boundary.globs import has_wildcard, like
-from iwomp_local.boundary.judge import Request
-from iwomp_local.boundary.policy import actions_like
+from iwomp_boundary.catalogue import catalogue
+from iwomp_boundary.conditions import Value
+from iwomp_boundary.globs import has_wildcard, like
+from iwomp_boundary.judge import Request
+from iwomp_boundary.policy import actions_like
 
 FILE = Path(__file__).with_name("stated.toml")
 NAME = re.compile(r"\{(\w+)\}")

@@ -10,13 +10,13 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from iwomp_local.boundary.place import Place, changed
-from iwomp_local.boundary.proof import Focus
-from iwomp_local.boundary.snapshot import Snapshot
-from iwomp_local.boundary.subjects import is_deploy, listed
-from iwomp_local.boundary.weakened_boundaries import BOUNDARIES
-from iwomp_local.boundary.weakened_pipelines import PIPELINES
-from iwomp_local.boundary.weakened_statements import STATEMENTS
+from iwomp_boundary.proof import Focus
+from iwomp_boundary.snapshot import Snapshot
+from iwomp_boundary.subjects import is_deploy, listed
+from place import Place, changed
+from weakened_boundaries import BOUNDARIES
+from weakened_pipelines import PIPELINES
+from weakened_statements import STATEMENTS
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from iwomp_local.boundary.place import Place
-from iwomp_local.boundary.weakened_statements import Entry, Weaken, conditions, several, with_condition
+from place import Place
+from weakened_statements import Entry, Weaken, conditions, several, with_condition
 
 BOUNDARIES: dict[str, Weaken] = {}
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iwomp_local.boundary.globs import like
-from iwomp_local.boundary.unjudged import Unjudged
+from iwomp_boundary.globs import like
+from iwomp_boundary.unjudged import Unjudged
 
 # By key in lower case; None says that the request has no such key, a tuple that it has several values.
 Value = str | tuple[str, ...] | None

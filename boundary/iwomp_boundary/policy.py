@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from iwomp_local.boundary.catalogue import catalogue
-from iwomp_local.boundary.conditions import Condition, conditions_of
-from iwomp_local.boundary.globs import VARIABLE, glob, has_wildcard, like
-from iwomp_local.boundary.unjudged import Unjudged
+from iwomp_boundary.catalogue import catalogue
+from iwomp_boundary.conditions import Condition, conditions_of
+from iwomp_boundary.globs import VARIABLE, glob, has_wildcard, like
+from iwomp_boundary.unjudged import Unjudged
 
 Document = dict[str, Any]
 ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition"}

@@ -19,15 +19,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from iwomp_local.boundary.catalogue import catalogue, concrete
-from iwomp_local.boundary.conditions import Context
-from iwomp_local.boundary.judge import Kind, Principal, Request, allowed_by_itself
-from iwomp_local.boundary.policy import actions_like
-from iwomp_local.boundary.snapshot import Project, Snapshot
-from iwomp_local.boundary.stated import row_of, table
-from iwomp_local.boundary.subjects import EVERYTHING, FENCE, FOREIGN_ACCOUNT, compiled, project_names
-from iwomp_local.boundary.unjudged import Unjudged
-from iwomp_local.boundary.world import FOREIGN, STREAMS, World, by_service, service_of
+from iwomp_boundary.catalogue import catalogue, concrete
+from iwomp_boundary.conditions import Context
+from iwomp_boundary.judge import Kind, Principal, Request, allowed_by_itself
+from iwomp_boundary.policy import actions_like
+from iwomp_boundary.snapshot import Project, Snapshot
+from iwomp_boundary.stated import row_of, table
+from iwomp_boundary.subjects import EVERYTHING, FENCE, FOREIGN_ACCOUNT, compiled, project_names
+from iwomp_boundary.unjudged import Unjudged
+from iwomp_boundary.world import FOREIGN, STREAMS, World, by_service, service_of
 
 BOUNDARY = "iam:permissionsboundary"
 NAMESPACE = "iwomp"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from iwomp_local.boundary.identities import Identity
-from iwomp_local.boundary.place import Place
-from iwomp_local.boundary.policy import Document
-from iwomp_local.boundary.snapshot import Snapshot, default_topic_policy
-from iwomp_local.boundary.subjects import FENCE, FOREIGN_ACCOUNT, is_deploy, listed
+from iwomp_boundary.identities import Identity
+from iwomp_boundary.policy import Document
+from iwomp_boundary.snapshot import Snapshot, default_topic_policy
+from iwomp_boundary.subjects import FENCE, FOREIGN_ACCOUNT, is_deploy, listed
+from place import Place
 
 MANAGED = {
     "AdministratorAccess": {"Effect": "Allow", "Action": "*", "Resource": "*"},

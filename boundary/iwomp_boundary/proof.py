@@ -14,16 +14,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from iwomp_local.boundary.catalogue import catalogue
-from iwomp_local.boundary.conditions import Context, Value
-from iwomp_local.boundary.globs import filled, like
-from iwomp_local.boundary.judge import Request, allowed, within_reach
-from iwomp_local.boundary.promise import Self, breaches, may_still, selves
-from iwomp_local.boundary.snapshot import Snapshot
-from iwomp_local.boundary.stated import Rule
-from iwomp_local.boundary.subjects import FOREIGN_ACCOUNT, Subject, subjects
-from iwomp_local.boundary.unjudged import Unjudged
-from iwomp_local.boundary.world import (
+from iwomp_boundary.catalogue import catalogue
+from iwomp_boundary.conditions import Context, Value
+from iwomp_boundary.globs import filled, like
+from iwomp_boundary.judge import Request, allowed, within_reach
+from iwomp_boundary.promise import Self, breaches, may_still, selves
+from iwomp_boundary.snapshot import Snapshot
+from iwomp_boundary.stated import Rule
+from iwomp_boundary.subjects import FOREIGN_ACCOUNT, Subject, subjects
+from iwomp_boundary.unjudged import Unjudged
+from iwomp_boundary.world import (
     FILLINGS,
     FOREIGN,
     World,

@@ -1,0 +1,87 @@
+//! `iwomp verify-boundary`: starts the proof of what each principal of a pipeline can do. The proof itself is a program in Python
+//! (boundary/) which judges policies over all actions of AWS; so this is the one command that needs a checkout, and it says so.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use anyhow::Context;
+
+use crate::arguments::{Place, VerifyBoundaryArguments};
+use crate::exit::{Exit, Failure};
+use crate::terminal::Terminal;
+
+const PROOF: &str = "boundary/iwomp_boundary/__main__.py";
+/// Made by make, at the versions of local/requirements.txt.
+const PYTHON: &str = ".tools/venv/bin/python";
+/// Left by `make up`; see crate::local.
+const LOCAL: &str = ".local/default";
+
+/// # Errors
+/// If what the proof needs is not there, or nothing can be said.
+pub fn run(place: &Place, arguments: &VerifyBoundaryArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let here = std::env::current_dir().context("finding the folder that this is")?;
+    let checkout = checkout(&here)?;
+    let python = checkout.join(PYTHON);
+    if !python.exists() {
+        let what = format!("the proof is written in Python, and {} is not there", python.display());
+        return Err(Failure::new(Exit::Failed, what).advise("make verify-boundary installs it, in this checkout alone"));
+    }
+    let mut proof = Command::new(python);
+    proof.args(["-m", "iwomp_boundary"]).env("PYTHONPATH", checkout.join("boundary"));
+    if let Some(config_path) = &place.config_path {
+        proof.args(["--config-path", config_path.as_str()]);
+    }
+    if let Some(profile) = &place.profile {
+        proof.env("AWS_PROFILE", profile);
+    }
+    if let Some(region) = &place.region {
+        proof.env("AWS_REGION", region).env("AWS_DEFAULT_REGION", region);
+    }
+    let is_named = place.is_named() || arguments.account.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
+    let local = checkout.join(LOCAL);
+    if !is_named && local.join("iwomp.json").exists() {
+        terminal.note("(the local stack of this checkout; make down ends it)");
+        proof.arg("--local").arg(local);
+    }
+    for (option, value) in [("--account", &arguments.account), ("--ci-profile", &arguments.ci_profile)] {
+        if let Some(value) = value {
+            proof.args([option, value]);
+        }
+    }
+    exit(proof.status().context("starting the proof, python -m iwomp_boundary")?)
+}
+
+/// The checkout in which one stands.
+fn checkout(here: &Path) -> Result<PathBuf, Failure> {
+    here.ancestors().find(|folder| folder.join(PROOF).exists()).map(Path::to_owned).ok_or_else(|| {
+        let what = format!("the proof needs Python and a checkout of iwomp, and {} is in none", here.display());
+        Failure::new(Exit::Usage, what).advise("git clone iwomp's repository, and run it there: make verify-boundary")
+    })
+}
+
+/// What the proof's own exit status means here.
+fn exit(ended: ExitStatus) -> Result<Exit, Failure> {
+    match ended.code() {
+        Some(0) => Ok(Exit::Done),
+        Some(1) => Ok(Exit::Failed),
+        _ => Err(Failure::new(Exit::Unknown, "nothing can be said of the boundary: the proof did not come to its end")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_proof_needs_is_said_where_it_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = checkout(folder.path()).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.what.contains("Python and a checkout"), "{}", failure.what);
+
+        let proof = folder.path().join(PROOF);
+        std::fs::create_dir_all(proof.parent().unwrap()).unwrap();
+        std::fs::write(proof, "").unwrap();
+        assert_eq!(checkout(&folder.path().join("boundary")).unwrap(), folder.path());
+    }
+}
