@@ -80,7 +80,7 @@ faults: ## The launcher under 100,000 triggers and every fault, in simulated tim
 	mkdir -p target
 	FAULT_TRIGGERS=$${TRIGGERS:-100000} cargo test --locked --profile faults --package launcher --test faults -- --nocapture >target/faults.log
 
-faults-local: build ## 1,000 triggers through a local AWS that breaks, and the article's design beside it: [ARGS="--seed 2"]
+faults-local: build ## 1,000 triggers through a local AWS that breaks: [ARGS="--seed 2"]
 	$(LOCAL) faults $(ARGS)
 
 soak: build ## A pipeline in use, with kill -9 at random moments; then every trigger is accounted for: [MINUTES=20]

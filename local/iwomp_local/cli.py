@@ -71,7 +71,6 @@ def parser() -> argparse.ArgumentParser:
     command("down", "end the local stack", lambda _: standing.down(places.DEFAULT_STACK))
     broken = command("faults", "many triggers while calls and deliveries go wrong; the figures", break_calls)
     broken.add_argument("--triggers", type=int, default=Size.triggers)
-    broken.add_argument("--of-article", type=int, default=Size.of_article, help="of the original article's design")
     broken.add_argument("--projects", type=int, default=Size.projects)
     broken.add_argument("--seed", type=int, default=1)
     soaked = command("soak", "a pipeline in use, with kill -9 at random moments; the figures", soak_it)
@@ -81,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def break_calls(options: argparse.Namespace) -> int:
-    size = Size(projects=options.projects, triggers=options.triggers, of_article=options.of_article)
+    size = Size(projects=options.projects, triggers=options.triggers)
     return faults.run(Story(), size, options.seed)
 
 

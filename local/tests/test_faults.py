@@ -17,7 +17,7 @@ from iwomp_local.story import Story
 
 SEED = 5
 PROJECTS = 6
-SIZE = Size(PROJECTS, triggers=200, of_article=80, per_second=6.0, of_article_per_second=6.0, share=0.02)
+SIZE = Size(PROJECTS, triggers=200, per_second=6.0, share=0.02)
 KILLING_SECONDS = 30.0
 QUIET_SECONDS = 600.0
 
@@ -55,12 +55,10 @@ def test_killed_at_random_moments_everything_is_accounted_for(world: World) -> N
     assert birth(world.stack.emulator.gateway_pid)
 
 
-def test_the_design_of_the_article_is_seen_to_fail_under_the_same_faults(world: World) -> None:
-    figures = run.run_article(world, SIZE, SEED)
-    assert figures.doubled, figures
-    assert figures.overlapped, figures
-    out = io.StringIO()
-    table.columns(Story(out=out), "", {"the article's": figures})
-    assert ["doubled", str(len(figures.doubled))] in [line.split() for line in out.getvalue().splitlines()]
+def test_what_is_wrong_is_named_and_ends_in_no() -> None:
+    figures, out = Figures(triggers=2, builds=3, doubled=["demo 1 by two builds"]), io.StringIO()
+    table.figures(Story(out=out), figures)
     assert not table.verdict(Story(out=out), figures)
-    assert figures.doubled[0] in out.getvalue()
+    assert "demo 1 by two builds" in out.getvalue()
+    assert ["builds", "per", "trigger", "1.50"] in [line.split() for line in out.getvalue().splitlines()]
+    assert table.verdict(Story(out=out), Figures(triggers=2, builds=2))

@@ -63,7 +63,8 @@ def all_defences() -> list[Defence]:
 
 def read(file: Path) -> list[Defence]:
     document = tomllib.loads(file.read_text())
-    return [defence(file.stem.replace("_", " "), fields) for fields in document["defence"]]
+    shared = {"test": document["test"]} if "test" in document else {}
+    return [defence(file.stem.replace("_", " "), shared | fields) for fields in document["defence"]]
 
 
 def defence(part: str, fields: dict[str, str]) -> Defence:

@@ -44,7 +44,7 @@ def run(story: Story, minutes: float, seed: int) -> int:
         table.counts(story, "calls that went wrong besides", world.proxy.injected())
         table.counts(story, "deliveries", world.deliveries())
         table.counts(story, "builds", statuses(evidence.builds))
-    table.columns(story, "", {"iwomp": figures})
+    table.figures(story, figures)
     story.line()
     return 0 if table.verdict(story, figures) else 1
 

@@ -11,22 +11,19 @@ SHOWN = 8  # of each kind of fault, by id
 NAME_COLUMN, COLUMN = 40, 16
 
 
-def columns(story: Story, what: str, figures: Mapping[str, Figures]) -> None:
-    """A column for each design."""
-    story.line("\n" + row(what, figures.keys()))
-    story.line(row("triggers accepted", (one.triggers for one in figures.values())))
-    story.line(row("builds", (one.builds for one in figures.values())))
-    story.line(row("builds per trigger", (f"{one.builds_per_trigger:.2f}" for one in figures.values())))
-    for fate in sorted({fate for one in figures.values() for fate in one.fates} - {"lost"}):
-        story.line(row(f"  {fate}", (one.fates[fate] for one in figures.values())))
-    story.line(row("reports to people", (one.reports for one in figures.values())))
-    story.line(row("longest wait, s", (f"{one.longest_wait_seconds:.1f}" for one in figures.values())))
-    for name in HAVE_TO_BE_ZERO:
-        story.line(row(name, (len(getattr(one, name)) for one in figures.values())))
-
-
-def row(name: str, values: object) -> str:
-    return f"  {name:<{NAME_COLUMN}}" + "".join(f"{value!s:>{COLUMN}}" for value in values)  # type: ignore[attr-defined]
+def figures(story: Story, found: Figures) -> None:
+    story.line()
+    fates = {f"  {fate}": found.fates[fate] for fate in sorted(set(found.fates) - {"lost"})}
+    rows = {
+        "triggers accepted": found.triggers,
+        "builds": found.builds,
+        "builds per trigger": f"{found.builds_per_trigger:.2f}",
+        **fates,
+        "reports to people": found.reports,
+        "longest wait, s": f"{found.longest_wait_seconds:.1f}",
+    }
+    for name, value in rows.items():
+        story.line(f"  {name:<{NAME_COLUMN}}{value!s:>{COLUMN}}")
 
 
 def counts(story: Story, what: str, counted: Mapping[str, int]) -> None:

@@ -8,7 +8,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from iwomp_local.faults.article import Article
 from iwomp_local.faults.world import World
 
 PUBLISHERS = 3
@@ -57,15 +56,3 @@ class Traffic:
                 world.publish(project, chance.choice(world.commits(project)[-OLD_COMMITS:]))
             else:
                 world.publish(project)
-
-
-def of_article(article: Article, seed: int, triggers: int, per_second: float) -> None:
-    """The same for the article's design, which knows no pinned commits."""
-    chance, begin = random.Random(seed), time.monotonic()  # noqa: S311 (repeatable, that is the point)
-    while (done := len(article.accepted)) < triggers:
-        time.sleep(max(0.0, begin + done / per_second - time.monotonic()))
-        project = chance.choice(article.world.projects)
-        if chance.random() < NEW_COMMIT:
-            article.world.push(project)
-        for _ in range(chance.randint(2, BURST_TRIGGERS) if chance.random() < BURST else 1):
-            article.publish(project)

@@ -213,9 +213,9 @@ class Watch:
         except ssm.exceptions.ParameterNotFound:
             return []
 
-    def commands(self, project: str, prefix: str = "") -> list[Command]:
+    def commands(self, project: str) -> list[Command]:
         """What the deploy scripts wrote down of themselves."""
-        ledger = self.ledger / f"{prefix}{project}"
+        ledger = self.ledger / project
         begun: dict[str, Command] = {}
         for line in ledger.read_text().splitlines() if ledger.exists() else ():
             fields = line.split()
