@@ -23,12 +23,12 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 CANNOT_EXECUTE = 127  # what a shell reports for a command that is not there
 
-USAGE = "usage: keeper.py [--stays] [--user NAME] -- COMMAND [ARGUMENT...]"
+USAGE = "usage: keeper.py [--stays] -- COMMAND [ARGUMENT...]"
 
 
 def main(arguments: list[str]) -> int:
     """Runs the command of `arguments` and returns its exit status, 128 + N if signal N ended it."""
-    stays, user, command = parse(arguments)
+    stays, command = parse(arguments)
     adopt_orphans()
     wakeups, wakeup_writer = os.pipe()
     for end in (wakeups, wakeup_writer):
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, on_stop)
     signal.signal(signal.SIGCHLD, lambda *_: None)  # so that set_wakeup_fd hears of it
 
-    child = start(command, user)
+    child = start(command)
     watched = [wakeups] if stays else [wakeups, sys.stdin.fileno()]
     status = None
     while status is None and not asked_to_stop:
@@ -59,16 +59,14 @@ def main(arguments: list[str]) -> int:
     return status
 
 
-def parse(arguments: list[str]) -> tuple[bool, str | None, list[str]]:
-    stays, user = False, None
+def parse(arguments: list[str]) -> tuple[bool, list[str]]:
+    stays = False
     while arguments:
         option, arguments = arguments[0], arguments[1:]
         if option == "--" and arguments:
-            return stays, user, arguments
+            return stays, arguments
         if option == "--stays":
             stays = True
-        elif option == "--user" and arguments:
-            user, arguments = arguments[0], arguments[1:]
         else:
             break
     raise SystemExit(USAGE)
@@ -79,7 +77,7 @@ def adopt_orphans() -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def start(command: list[str], user: str | None) -> int:
+def start(command: list[str]) -> int:
     """Starts the command in a process group of its own, with nothing on its standard input."""
     keeper = os.getpid()
     child = os.fork()
@@ -94,22 +92,11 @@ def start(command: list[str], user: str | None) -> int:
             signal.signal(number, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
-        if user is not None:
-            become(user)
         os.execvp(command[0], command)  # noqa: S606 (there is no shell, and there shall be none)
     except OSError as error:
         os.write(2, f"cannot run {command[0]}: {error.strerror}\n".encode())
     finally:
         os._exit(CANNOT_EXECUTE)
-
-
-def become(user: str) -> None:
-    import pwd  # noqa: PLC0415 (only builds that run as somebody else pay for it)
-
-    entry = pwd.getpwnam(user)
-    os.initgroups(user, entry.pw_gid)
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
 
 
 def reap(child: int) -> int | None:

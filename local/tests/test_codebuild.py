@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import uuid
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from sessions import with_variables
 
 from iwomp_local.emulator import ACCOUNT, REGION, Emulator, Lifetime
 from iwomp_local.standin.codebuild import TOKEN_SECONDS, ApiError, CodeBuild
@@ -78,8 +78,8 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def spec(*commands: str, **more: Any) -> str:
-    return json.dumps({"version": "0.2", "phases": {"build": {"commands": list(commands)}}, **more})
+def spec(*commands: str) -> str:
+    return json.dumps({"version": "0.2", "phases": {"build": {"commands": list(commands)}}})
 
 
 def project(emulator: Emulator, buildspec: str, role_arn: str | None = None, **fields: Any) -> Project:
@@ -308,18 +308,11 @@ def test_the_exit_status_decides_and_is_told_in_the_phase(emulator: Emulator) ->
     assert "\nafter\n" not in log
 
 
-def test_phases_run_in_order_and_post_build_runs_after_a_failure(emulator: Emulator) -> None:
-    phases = {
-        "pre_build": {"commands": ["echo one"]},
-        "build": {"commands": ["echo two", "false"], "finally": ["echo three"]},
-        "post_build": {"commands": ['echo "four $CODEBUILD_BUILD_SUCCEEDING"']},
-    }
-    build, log = project(emulator, json.dumps({"version": "0.2", "phases": phases})).run()
-    said = [line for line in log.splitlines() if not line.startswith("[Container]")]
-    assert said == ["one", "two", "three", "four 0"]
+def test_a_build_has_the_phases_of_codebuild(emulator: Emulator) -> None:
+    build, _ = project(emulator, spec("false", "true")).run()
     assert build["buildStatus"] == "FAILED"
     assert [phase["phaseType"] for phase in build["phases"]] == [
-        "SUBMITTED", "QUEUED", "PROVISIONING", "DOWNLOAD_SOURCE", "PRE_BUILD", "BUILD", "POST_BUILD",
+        "SUBMITTED", "QUEUED", "PROVISIONING", "DOWNLOAD_SOURCE", "BUILD",
         "UPLOAD_ARTIFACTS", "FINALIZING", "COMPLETED",
     ]  # fmt: skip
 
@@ -330,6 +323,8 @@ def test_phases_run_in_order_and_post_build_runs_after_a_failure(emulator: Emula
         ("phases: [", "not YAML"),
         (json.dumps({"version": "0.1", "phases": {"build": {"commands": ["true"]}}}), "version must be 0.2"),
         (json.dumps({"version": "0.2", "phases": {"deploy": {"commands": ["true"]}}}), "deploy"),
+        (json.dumps({"version": "0.2", "phases": {"post_build": {"commands": ["true"]}}}), "post_build"),
+        (json.dumps({"version": "0.2", "run-as": "nobody", "phases": {"build": {"commands": ["true"]}}}), "run-as"),
         (json.dumps({"version": "0.2", "batch": {}, "phases": {"build": {"commands": ["true"]}}}), "batch"),
         (json.dumps({"version": "0.2", "phases": {"build": {"commands": "true"}}}), "must be a list"),
     ],
@@ -356,23 +351,13 @@ def test_a_build_holds_the_projects_role_and_no_inherited_environment(emulator: 
 
 
 def test_a_build_may_do_what_its_role_may_and_nothing_else(emulator: Emulator) -> None:
-    made = project(emulator, spec("true"), role(emulator, *LOG_RIGHTS, "ssm:GetParameter"))
     emulator.client("ssm").put_parameter(Name="/readable", Value="plain", Type="String", Overwrite=True)
-    emulator.client("codebuild").update_project(
-        name=made.name,
-        environment={
-            "type": "LINUX_CONTAINER",
-            "image": "an/image:1",
-            "computeType": "BUILD_GENERAL1_SMALL",
-            "environmentVariables": [{"name": "READ", "value": "/readable", "type": "PARAMETER_STORE"}],
-        },
-        source={"type": "NO_SOURCE", "buildspec": spec('echo "read $READ"')},
-    )
-    build, log = made.run()
-    assert "\nread plain\n" in log
-    made.emulator.client("iam").delete_role_policy(RoleName=made.role_arn.split("/")[1], PolicyName="rights")
-    build = made.finished(made.start()["id"])
-    assert build["buildStatus"] == "FAILED"
+    made = project(emulator, spec("env"), role(emulator, *LOG_RIGHTS, "ssm:GetParameter"))
+    _, log = made.run()
+    ssm = with_variables(emulator, dict(line.split("=", 1) for line in log.splitlines() if "=" in line))("ssm")
+    assert ssm.get_parameter(Name="/readable")["Parameter"]["Value"] == "plain"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        ssm.delete_parameter(Name="/readable")
 
 
 def test_a_role_that_may_not_write_its_log_fails_the_build_as_at_aws(emulator: Emulator) -> None:
@@ -487,11 +472,6 @@ def test_every_change_of_state_is_an_event(emulator: Emulator) -> None:
     assert {"name": "TRIGGER", "type": "PLAINTEXT", "value": "t-1"} in variables
 
 
-def test_a_user_that_the_machine_does_not_have_is_no_obstacle(emulator: Emulator) -> None:
-    build, _ = project(emulator, spec("true", **{"run-as": "nobody-of-this-name"})).run()
-    assert build["buildStatus"] == "SUCCEEDED"
-
-
 def test_a_long_line_reaches_the_log_whole(emulator: Emulator) -> None:
     _, log = project(emulator, spec("head -c 5000 /dev/zero | tr '\\0' x; echo")).run()
     assert log.replace("\n", "").count("x" * 5000) == 1
@@ -524,9 +504,3 @@ def test_a_variable_of_a_kind_that_the_stand_in_does_not_know_fails_the_build(em
     build = made.finished(started["id"])
     assert build["buildStatus"] == "FAILED"
     assert "SECRETS_MANAGER" in made.log(build)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_build_runs_as_the_user_of_its_buildspec_where_that_can_be(emulator: Emulator) -> None:
-    _, log = project(emulator, spec("id -un", **{"run-as": "nobody"})).run()
-    assert "\nnobody\n" in log

@@ -1,4 +1,4 @@
-"""Runs one build: the phases of its buildspec, in a process that holds nothing but the project role's credentials.
+"""Runs one build: the commands of its buildspec, in a process that holds nothing but the project role's credentials.
 
 Where the emulator was told of the build's image, the process is in a container of that image, and gets the address of
 its credentials; else it is one of this machine, and gets the credentials themselves, which is all it has to do with.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import subprocess
 import threading
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from iwomp_local import keeper
 from iwomp_local.contained import KEEPER
@@ -62,7 +61,6 @@ class BuildRun:
     _log: BuildLog | None = field(default=None, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _verdict: str | None = field(default=None, init=False)  # STOPPED or TIMED_OUT, once decided from outside
-    _last_failed: str = field(default="", init=False)
     _ending: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     ended: threading.Event = field(default_factory=threading.Event, init=False)
@@ -99,17 +97,8 @@ class BuildRun:
         credentials = self.credentials()
         self._log = self._open_log(credentials)
         self._begin_phase("DOWNLOAD_SOURCE")
-        spec = self._buildspec()
-        environment = self._environment(spec, credentials)
-        succeeded = True
-        for phase in spec.phases:
-            # As at AWS: after a failure only post_build still runs, and only if the failure was in build.
-            if not succeeded and not (phase.name == "post_build" and self._last_failed == "BUILD"):
-                continue
-            if self._verdict is not None:
-                return False
-            succeeded = self._run_phase(spec, phase, environment) and succeeded
-        return succeeded
+        commands = self._commands()
+        return self._build(commands, self._environment(credentials))
 
     def _open_log(self, credentials: dict[str, str]) -> BuildLog | None:
         logs = self.record["logs"]
@@ -126,26 +115,22 @@ class BuildRun:
             ) from error
         return log
 
-    def _buildspec(self) -> buildspec.Buildspec:
+    def _commands(self) -> list[str]:
         try:
             return buildspec.parse(self.record["source"]["buildspec"])
         except buildspec.BuildspecError as error:
             code, _, message = str(error).partition(": ")
             raise BuildFailed(code, message) from error
 
-    def _environment(self, spec: buildspec.Buildspec, credentials: dict[str, str]) -> dict[str, str]:
+    def _environment(self, credentials: dict[str, str]) -> dict[str, str]:
         """Everything that the build's processes find in their environment."""
         record = self.record
         ground = self._ground_of_the_machine(credentials) if self.container is None else self._ground_of(self.container)
-        declared = dict(spec.variables)
-        wanted = dict(spec.parameters)
+        declared = {}
         for variable in record["environment"].get("environmentVariables", []):
-            kind = variable.get("type", "PLAINTEXT")
-            if kind not in ("PLAINTEXT", "PARAMETER_STORE"):
+            if (kind := variable.get("type", "PLAINTEXT")) != "PLAINTEXT":
                 raise BuildFailed("CLIENT_ERROR", f"the local CodeBuild knows no variables of type {kind}")
-            target = wanted if kind == "PARAMETER_STORE" else declared
-            target[variable["name"]] = variable["value"]
-        declared |= {name: self._parameter(value, credentials) for name, value in wanted.items()}
+            declared[variable["name"]] = variable["value"]
         if self.container is not None:
             declared |= self._credentials_address(credentials)
         return {
@@ -198,26 +183,17 @@ class BuildRun:
         self._ending.callback(endpoint.close)
         return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": endpoint.url}
 
-    def _parameter(self, name: str, credentials: dict[str, str]) -> str:
-        try:
-            answer = self.client("ssm", credentials).get_parameter(Name=name, WithDecryption=True)
-        except (ClientError, BotoCoreError) as error:
-            raise BuildFailed("CLIENT_ERROR", f"cannot read parameter {name} of the environment: {error}") from error
-        return str(answer["Parameter"]["Value"])
-
-    def _run_phase(self, spec: buildspec.Buildspec, phase: buildspec.Phase, environment: dict[str, str]) -> bool:
-        name = phase.name.upper()
-        self._begin_phase(name)
-        if self.container is None:
-            command, folder = self._on_the_machine(spec, phase), self.directory / "src"
-        else:
-            inside = self.container.command(spec.shell, phase.script(), environment, phase.run_as)
-            command, folder = [*KEEPER, "--", *inside], self.directory
+    def _build(self, commands: list[str], environment: dict[str, str]) -> bool:
+        self._begin_phase("BUILD")
+        script, folder = buildspec.script(commands), self.directory / "src"
+        inside = ["/bin/sh", "-c", script]
+        if self.container is not None:
+            inside, folder = self.container.command(script, environment), self.directory
         with self._lock:
             if self._verdict is not None:
                 return False
             self._process = subprocess.Popen(
-                command,
+                [*KEEPER, "--", *inside],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.PIPE,  # held open: the keeper ends the build if we are gone
@@ -232,33 +208,12 @@ class BuildRun:
         with self._lock:
             self._process = None
         succeeded = status == 0 and self._verdict is None
-        if status != 0:
-            environment["CODEBUILD_BUILD_SUCCEEDING"] = "0"
-            self._last_failed = name
         if succeeded:
             self._end_phase("SUCCEEDED")
         else:
-            reason = f"Error while executing command: {'; '.join(phase.commands)}. Reason: exit status {status}"
+            reason = f"Error while executing command: {'; '.join(commands)}. Reason: exit status {status}"
             self._end_phase(self._verdict or "FAILED", EXECUTION_ERROR, reason)
         return succeeded
-
-    def _on_the_machine(self, spec: buildspec.Buildspec, phase: buildspec.Phase) -> list[str]:
-        command = list(KEEPER)
-        if (user := self._user(phase.run_as)) is not None:
-            command += ["--user", user]
-            for place in (self.directory, *(self.directory / part for part in ("src", "home", "tmp"))):
-                shutil.chown(place, user)
-        return [*command, "--", spec.shell, "-c", phase.script()]
-
-    def _user(self, name: str | None) -> str | None:
-        """The user to run as. At AWS the image has it; here the machine may not, or we may not become it."""
-        if name is None or os.geteuid() != 0:
-            return None
-        try:
-            pwd.getpwnam(name)
-        except KeyError:
-            return None
-        return name
 
     def _pump(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 (it was asked for)

@@ -59,7 +59,7 @@ class Container:
     image: Image
     place: Path
 
-    def command(self, shell: str, script: str, variables: dict[str, str], user: str | None) -> list[str]:
+    def command(self, script: str, variables: dict[str, str]) -> list[str]:
         """What to run for `script` to run in it. Writes CodeBuild's tree, readable by everybody, as at AWS."""
         for name in ("upper", "work", "root"):
             (self.place / name).mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ class Container:
             self._make(folder)
         # In a process of its own right from the start, so that none outside has to be told of the namespaces' end.
         unshare = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--"]
-        return [*unshare, str(ENTER), self.image.root, str(self.place), user or "root", shell, SCRIPT]
+        return [*unshare, str(ENTER), self.image.root, str(self.place), "/bin/sh", SCRIPT]
 
     def _write(self, path: str, text: str) -> None:
         self._make(str(Path(path).parent))

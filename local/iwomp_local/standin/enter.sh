@@ -1,13 +1,13 @@
 #!/bin/sh
-# Runs a program on the file system of an image, as its container's first process: enter.sh IMAGE PLACE USER PROGRAM...
+# Runs a program on the file system of an image, as its container's first process: enter.sh IMAGE PLACE PROGRAM...
 #
 # IMAGE is the image's root, which stays as it is; what the build writes goes to PLACE/upper. PLACE/mounts has a line
 # for each folder of this machine that the image is to see, read-only: its path here, a tab, its path there.
 # To be started by `unshare --mount --pid --fork`, as root: the mounts then end with the container. Its network is the
 # machine's, on whose loopback the local AWS is.
 set -eu
-image=$1 place=$2 user=$3
-shift 3
+image=$1 place=$2
+shift 2
 root=$place/root
 
 mount -t overlay -o "lowerdir=$image,upperdir=$place/upper,workdir=$place/work" overlay "$root"
@@ -33,4 +33,4 @@ done <"$place/mounts"
 cd "$root"
 # The rights that Docker leaves to a container's root, and with it CodeBuild to a project that is not privileged.
 exec setpriv --inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap \
-  chroot --userspec="$user" . "$@"
+  chroot . "$@"
