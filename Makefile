@@ -32,7 +32,7 @@ LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 PROGRAM := target/release/iwomp
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
-PYTHON_ELSEWHERE := ../account/iwomp_account ../boundary ../worker/build_context.py
+PYTHON_ELSEWHERE := ../account ../boundary ../worker/build_context.py ../worker/tests/git
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 

@@ -7,20 +7,15 @@ from pathlib import Path
 
 import pipeline_under_test
 import pytest
+from local_aws import emulator
 from pipeline_under_test import PipelineUnderTest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from iwomp_boundary.pipeline import Pipeline
 from iwomp_boundary.snapshot import Snapshot, read
-from iwomp_local.emulator import Emulator, Lifetime
 
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    directory = tmp_path_factory.mktemp("aws")
-    with Emulator.start(directory, [Path("/usr/local/bin"), Path("/usr/bin")], Lifetime.WITH_STARTER) as running:
-        yield running
+__all__ = ["emulator"]
 
 
 @pytest.fixture(scope="session")

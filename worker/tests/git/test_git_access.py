@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import registered
-from registered import Registered
 
+import registered
 from iwomp_local.emulator import Emulator
 from iwomp_local.git_server import Access, BearerToken, GitServer, Password, Token
 from iwomp_local.places import program
 from iwomp_local.repository import Repository
 from iwomp_local.ssh_server import SshServer
+from registered import Registered
 
 CANARY = "canary-of-git-access"
 TOKEN = {"authToken": CANARY}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from hostile_git import catalogue, lab
 from hostile_git.case import Case
 from hostile_git.lab import Lab
-
 from iwomp_local.emulator import Emulator
 
 CASES = catalogue.cases()

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import registered
-from registered import Registered
 
+import registered
 from iwomp_local.certificates import Authority
 from iwomp_local.emulator import Emulator
 from iwomp_local.git_server import Access, Anybody, BearerToken, Password, Request, Token
 from iwomp_local.repository import Repository
+from registered import Registered
 
 CANARY = "canary-of-lfs"
 TOKEN = {"authToken": CANARY}
