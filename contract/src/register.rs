@@ -11,7 +11,8 @@ use crate::{credentials, environment, ssh_key};
 
 pub use checkout::{Checkout, GitFault, LargeFiles, Submodules, Tags};
 
-const KEYS: [&str; 21] = [
+/// The keys of an entry. tests/register_keys.rs holds every other list to this one.
+pub const KEYS: [&str; 21] = [
     "gitUrl",
     "command",
     "deployDir",

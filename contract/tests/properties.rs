@@ -101,6 +101,12 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
         ("tags", any::<bool>().prop_map(Value::from).boxed()),
         ("gitAccess", any::<bool>().prop_map(Value::from).boxed()),
         ("acceptedGitFaults", prop::collection::vec("badTimezone|badDate", 0..2).prop_map(Value::from).boxed()),
+        (
+            "environment",
+            prop::collection::btree_map("[A-Z]{1,5}(_KEY)?", "[a-z]{0,5}", 0..3)
+                .prop_map(|variables| json!(variables))
+                .boxed(),
+        ),
         ("deployRoleArn", text("arn:aws(-cn)?:iam::[0-9]{12}:role/[a-z/]{0,5}")),
         (
             "allowedSigners",

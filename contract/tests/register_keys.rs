@@ -1,0 +1,88 @@
+//! A key of the register has its place in every list that goes by keys: whoever adds one is led from each to the next.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use contract::register::KEYS;
+
+/// The original article's, which are written by hand: Terraform's state would hold them.
+const BY_HAND: [&str; 3] = ["authToken", "basicUsername", "basicPassword"];
+/// Of use to an entry written elsewhere, too: the build's role must be allowed to take the deploy role.
+const WITH_EXTERNAL_REGISTER: [&str; 1] = ["deployRoleArn"];
+
+fn file(path: &str) -> String {
+    fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+}
+
+/// As Terraform calls it: `deploy_dir` for `deployDir`.
+fn field(key: &str) -> String {
+    let letters =
+        key.chars().map(|c| if c.is_ascii_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.into() });
+    letters.collect()
+}
+
+/// Lines without the blanks by which columns are aligned.
+fn lines(path: &str) -> BTreeSet<String> {
+    file(path).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+fn assert_has_all<'a>(path: &str, keys: impl IntoIterator<Item = &'a str>, form: impl Fn(&str) -> String) {
+    let lines = lines(path);
+    let missing: Vec<_> =
+        keys.into_iter().map(form).filter(|form| !lines.iter().any(|line| line.contains(form.as_str()))).collect();
+    assert!(missing.is_empty(), "{path} lacks {missing:?}");
+}
+
+fn written_by_terraform() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().filter(|key| !BY_HAND.contains(key))
+}
+
+#[test]
+fn the_manual_explains_each_key_with_its_name_in_terraform() {
+    let rows: Vec<_> = lines("docs/register.md").into_iter().filter(|line| line.starts_with("| `")).collect();
+    for key in KEYS {
+        let of_terraform = if BY_HAND.contains(&key) { "–".to_owned() } else { format!("`{}`", field(key)) };
+        let is_told = |row: &String| {
+            let cells: Vec<_> = row.split(" | ").collect();
+            cells[0].contains(&format!("`{key}`")) && cells[1].contains(&of_terraform)
+        };
+        assert!(rows.iter().any(is_told), "docs/register.md has no row for {key} and {of_terraform}");
+    }
+}
+
+#[test]
+fn noise_is_made_of_each_key() {
+    assert_has_all("contract/fuzz/dictionary", KEYS, |key| format!(r#""\"{key}\":""#));
+    assert_has_all("contract/tests/properties.rs", KEYS, |key| format!(r#""{key}""#));
+}
+
+#[test]
+fn terraform_has_a_field_for_each_key_and_writes_it() {
+    assert_has_all("terraform/fields.tf", written_by_terraform(), |key| format!("{} = \"", field(key)));
+    assert_has_all("terraform/projects.tf", written_by_terraform(), |key| format!("{0} = each.value.{0}", field(key)));
+    assert_has_all("terraform/modules/project/variables.tf", written_by_terraform(), |key| {
+        format!("variable \"{}\"", field(key))
+    });
+    assert_has_all("terraform/modules/project/register.tf", written_by_terraform(), |key| {
+        format!("{key} = var.{}", field(key))
+    });
+}
+
+#[test]
+fn a_field_that_would_do_nothing_is_refused() {
+    let keys = written_by_terraform().filter(|key| !WITH_EXTERNAL_REGISTER.contains(key));
+    assert_has_all("terraform/modules/project/variables.tf", keys, |key| format!("var.{} == null,", field(key)));
+}
+
+#[test]
+fn terraform_writes_no_key_that_nobody_reads() {
+    let written = lines("terraform/modules/project/register.tf");
+    let keys = written.iter().filter_map(|line| line.split_once(" = var.").map(|(key, _)| key));
+    // What the module calls a thing, and not a key of the entry: lower case and underscores.
+    let strangers: Vec<_> =
+        keys.filter(|key| key.chars().all(char::is_alphanumeric) && !KEYS.contains(key) && *key != "count").collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
