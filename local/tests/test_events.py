@@ -174,6 +174,26 @@ def test_a_log_is_filtered_in_pages_and_none_of_its_events_is_missing(emulator: 
     assert sum(len(page["events"]) for page in pages) == 1000
 
 
+def test_a_log_of_json_is_filtered_by_what_stands_in_it(emulator: Emulator) -> None:
+    logs, group = emulator.client("logs"), f"/log-{uuid.uuid4().hex[:8]}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    lines = [{"trigger": "t-1", "outcome": "busy"}, {"trigger": "t-1", "outcome": "started"}, {"trigger": "t-2"}]
+    messages = [*(json.dumps(line) for line in lines), "no JSON", "[" * 3000]
+    events = [{"timestamp": int(time.time() * 1000), "message": message} for message in messages]
+    logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
+    for pattern, expected in (
+        ('{ $.trigger = "t-1" }', lines[:2]),
+        ('{ ($.trigger = "t-1") && ($.outcome != "busy") }', lines[1:2]),
+        ('{ $.outcome = "*" }', lines[:2]),
+        ('{ $.trigger = "t-3" }', []),
+    ):
+        found = logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"]
+        assert [json.loads(event["message"]) for event in found] == expected, pattern
+    with pytest.raises(ClientError, match="does not understand"):
+        logs.filter_log_events(logGroupName=group, filterPattern="{ $.size > 1 }")
+
+
 def denied(error: pytest.ExceptionInfo[ClientError]) -> bool:
     return str(error.value.response["Error"]["Code"]).startswith("AccessDenied")
 
