@@ -48,7 +48,7 @@ fn object(keys: Vec<(&'static str, BoxedStrategy<Value>)>) -> impl Strategy<Valu
     let pairs: Vec<_> = keys
         .into_iter()
         .map(|(key, good)| {
-            let absent = if ["gitUrl", "command"].contains(&key) { 1 } else { 30 };
+            let absent = if ["gitUrl", "command"].contains(&key) { 1 } else { 35 };
             let value = prop_oneof![20 => good.prop_map(Some), 1 => any_json().prop_map(Some), absent => Just(None)];
             value.prop_map(move |value| value.map(|value| (key.to_owned(), value)))
         })
@@ -103,7 +103,7 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
         ("acceptedGitFaults", prop::collection::vec("badTimezone|badDate", 0..2).prop_map(Value::from).boxed()),
         (
             "environment",
-            prop::collection::btree_map("[A-Z]{1,5}(_KEY)?", "[a-z]{0,5}", 0..3)
+            prop::collection::btree_map(prop_oneof![49 => "V[A-Z]{1,5}", 1 => "[A-Z]{1,5}_KEY"], "[a-z]{0,5}", 0..3)
                 .prop_map(|variables| json!(variables))
                 .boxed(),
         ),
