@@ -194,10 +194,10 @@ fn credentials(document: Document<'_>, name: &str, git_url: &GitUrl) -> Result<C
     let credentials = Credentials::parse(document.text)
         .with_context(doing)
         .or_fail(Kind::Register, "correct the parameter, then trigger again")?;
-    credentials
-        .check(git_url)
-        .with_context(doing)
-        .or_fail(Kind::Register, "store credentials that fit gitUrl (`iwomp secret set` checks them), then trigger again")?;
+    credentials.check(git_url).with_context(doing).or_fail(
+        Kind::Register,
+        "store credentials that fit gitUrl (`iwomp secret set` checks them), then trigger again",
+    )?;
     Ok(credentials)
 }
 

@@ -77,8 +77,7 @@ impl Entry {
         if let Some(why) = &self.paused {
             let project = &trigger.project;
             let why = printable(why, MAX_REASON_CHARS);
-            let reason =
-                format!("{project} is paused ({why}): the trigger waits until `iwomp resume {project}`");
+            let reason = format!("{project} is paused ({why}): the trigger waits until `iwomp resume {project}`");
             return Err(Stop::Busy { class: Busy::Paused, reason });
         }
         Ok(())
