@@ -14,18 +14,23 @@ use crate::pipeline::Pipeline;
 /// Of a project, in which the build of a trigger is looked for.
 const BUILDS: usize = 100;
 
-/// The build with this id.
+/// The build with this id, or with this end of one.
 ///
 /// # Errors
 /// If it is none of the pipeline's, or of another project than `project`.
 pub async fn named(pipeline: &Pipeline, project: &ProjectName, id: &str) -> Result<Build, Failure> {
     let not_there = || Failure::new(Exit::NotThere, format!("{id} is no build of {project}"));
     // Of a foreign id CodeBuild may say that we have no right, which would help nobody.
-    let (build_project, _) = id.split_once(':').ok_or_else(not_there)?;
-    if parameter::project_of_build(&pipeline.config_path, build_project).as_ref() != Some(project) {
+    let id = match id.split_once(':') {
+        Some(_) => id.to_owned(),
+        None => format!("{}:{id}", pipeline.build_project(project)),
+    };
+    let (build_project, own) = id.split_once(':').ok_or_else(not_there)?;
+    let is_ours = parameter::project_of_build(&pipeline.config_path, build_project).as_ref() == Some(project);
+    if !is_ours || own.is_empty() {
         return Err(not_there());
     }
-    let found = builds::get(&pipeline.codebuild, vec![id.to_owned()]).await;
+    let found = builds::get(&pipeline.codebuild, vec![id.clone()]).await;
     let found = found.map_err(aws_error).with_context(|| format!("reading the build {id}"))?;
     found.into_iter().next().ok_or_else(not_there)
 }

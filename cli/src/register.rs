@@ -81,6 +81,9 @@ fn document(parameter: &Parameter) -> Document<'_> {
     Document { text: parameter.value().unwrap_or_default(), storage: Storage::Plain }
 }
 
+/// More names would hide the one that was meant.
+const NAMED: usize = 10;
+
 /// That there is no such project, and which ones there are.
 pub async fn unknown(pipeline: &Pipeline, project: &ProjectName) -> Failure {
     let failure =
@@ -90,7 +93,8 @@ pub async fn unknown(pipeline: &Pipeline, project: &ProjectName) -> Failure {
             let projects: Vec<_> = register.projects().iter().map(ToString::to_string).collect();
             failure.advise(match projects.as_slice() {
                 [] => "register it first: none is registered yet".to_owned(),
-                known => format!("name one that is registered: {}", known.join(", ")),
+                known if known.len() <= NAMED => format!("name one that is registered: {}", known.join(", ")),
+                known => format!("name one of the {} that are registered: iwomp projects", known.len()),
             })
         }
         Err(_) => failure,

@@ -154,13 +154,19 @@ impl Was {
                 let from = rollback.from.as_ref().map_or("nothing", CommitId::short);
                 Meaning::Pending.of(format!("rolled back from {from}{}", by(&rollback.by)))
             }
-            _ => self.build.as_deref().unwrap_or("without a build").into(),
+            // Whose build it is, is known; and whole it would be broken up on a narrow terminal.
+            _ => self.build.as_deref().map_or_else(|| "without a build".to_owned(), own_name).into(),
         }
     }
 
     fn writer(&self) -> &str {
         self.written_by.as_deref().unwrap_or("somebody")
     }
+}
+
+/// What tells a build from others of its project; `iwomp logs PROJECT --build` takes it.
+fn own_name(build: &str) -> String {
+    format!("build {}", build.split_once(':').map_or(build, |(_, own)| own))
 }
 
 fn view(history: &History, terminal: &mut Terminal) {
@@ -211,9 +217,12 @@ mod tests {
             let aws = Aws { live: versions(), ..Aws::with([entry("demo", "{}"), live.clone()]) };
             let (ended, text) = said(aws, of, Output { json: false }).await;
             assert_eq!(ended.unwrap(), Exit::Done);
-            for told in
-                ["rolled back from 0123456789ab by ada", "0123456789ab released by ada", BUILD, "no record: it is not"]
-            {
+            for told in [
+                "rolled back from 0123456789ab by ada",
+                "0123456789ab released by ada",
+                "build 7",
+                "no record: it is not",
+            ] {
                 assert!(text.contains(told), "{told}: {text}");
             }
             assert!(!text.contains('\x1b'), "{text:?}");

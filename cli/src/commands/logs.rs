@@ -137,7 +137,8 @@ mod tests {
         let named = LogsArguments { build: Some(BUILD.to_owned()), ..arguments() };
         let triggered = LogsArguments { trigger: Some(TRIGGER_ID.to_owned()), ..arguments() };
         let followed = LogsArguments { follow: true, ..arguments() };
-        for arguments in [arguments(), named, triggered, followed] {
+        let by_its_end = LogsArguments { build: Some("7".to_owned()), ..arguments() };
+        for arguments in [arguments(), named, by_its_end, triggered, followed] {
             let (ended, text) = logs(deployed(), arguments).await;
             assert_eq!((ended.unwrap(), text.as_str()), (Exit::Done, "one\ntwo\nthree\nfour\nfive\n"));
         }

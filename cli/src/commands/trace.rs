@@ -124,14 +124,15 @@ fn view(trace: &Trace, terminal: &mut Terminal) {
     let first = trace.events.first().map_or(Timestamp::UNIX_EPOCH, |event| event.at);
     let rows = trace.events.iter().map(|event| {
         let took = event.seconds.filter(|seconds| *seconds > 0).map(|seconds| format!(" ({})", when::lasted(seconds)));
+        let detail = event.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
         [
             Meaning::Quiet.of(after(event.at.duration_since(first))),
             Meaning::Quiet.of(event.source),
-            format!("{}{}", event.what, took.unwrap_or_default()).into(),
-            event.detail.clone().unwrap_or_default().into(),
+            format!("{}{}{detail}", event.what, took.unwrap_or_default()).into(),
         ]
     });
-    terminal.table(["AFTER", "BY", "WHAT", "DETAIL"], rows.collect());
+    // In one column, which is the last: an id is broken up where it is narrow.
+    terminal.table(["AFTER", "BY", "WHAT"], rows.collect());
 }
 
 fn after(time: SignedDuration) -> String {

@@ -140,8 +140,8 @@ fn concerns(project: &ProjectStatus, at: Timestamp) -> Vec<Vec<Piece>> {
         lines.push(about(Meaning::Bad, "not applied", "CodeBuild has no project for it: terraform apply".to_owned()));
     }
     if let Some(pause) = &project.paused {
-        let since = pause.since.map(|since| format!(" {}", ago(since, at))).unwrap_or_default();
-        lines.push(about(Meaning::Pending, "paused", format!("{}{since}; iwomp resume {name}", pause.reason)));
+        let since = pause.since.map(|since| format!("{}, ", ago(since, at))).unwrap_or_default();
+        lines.push(about(Meaning::Pending, "paused", format!("{since}{}; iwomp resume {name}", pause.reason)));
     }
     for live in &project.live {
         if let Some(fault) = &live.fault {
