@@ -6,7 +6,9 @@ use aws_sdk_codebuild::primitives::DateTimeFormat;
 use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
 use aws_sdk_ssm::Client;
 use contract::failure::exit_status;
-use contract::{Class, CommitId, ConfigPath, Outcome, ProjectName, Report, is_trigger_id, printable, variable};
+use contract::{
+    Class, CommitId, ConfigPath, Deployed, Outcome, ProjectName, Report, is_trigger_id, printable, variable,
+};
 use serde_json::{Value, json};
 
 use crate::builds::{branch, has_ended, succeeded, variable_of};
@@ -43,6 +45,25 @@ impl<'a> Ending<'a> {
             _ => Recorded::default(),
         };
         Ok(Some(Self::read(build, project, record)))
+    }
+
+    /// The same, for who has read what is live of the build's branch: where the build itself wrote that, nobody is asked.
+    ///
+    /// # Errors
+    /// If SSM fails.
+    pub async fn of_live(
+        build: &'a Build,
+        project: &ProjectName,
+        live: Option<&Deployed>,
+        ssm: &Client,
+        config_path: &ConfigPath,
+    ) -> Result<Option<Self>> {
+        match live {
+            Some(live) if succeeded(build) && live.build.is_some() && live.build.as_deref() == build.id() => {
+                Ok(Some(Self::read(build, project, Some(live.clone()))))
+            }
+            _ => Self::of(build, project, ssm, config_path).await,
+        }
     }
 
     /// `record` is what the build wrote when its command had succeeded.
@@ -161,8 +182,6 @@ fn name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contract::Deployed;
-
     use super::*;
     use crate::fixtures::{
         BUILD, COMMIT, TRIGGER_ID, build, config_path, failed_with, is_harmless, record, ssm, with_variables,

@@ -18,6 +18,7 @@ mod log_group;
 mod parallel;
 mod pipeline;
 mod queue;
+mod records;
 mod register;
 mod terminal;
 mod when;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_sdk_codebuild::types::Build;
-use aws_sdk_ssm::types::Parameter;
-use contract::{Branch, CommitId, Deployed, Fate, ProjectName, Report, parameter, variable};
+use contract::{CommitId, Fate, Outcome, ProjectName, Report, parameter, variable};
 use iwomp_aws::ending::Ending;
 use iwomp_aws::parameters::{Depth, Register, below};
 use iwomp_aws::{aws_error, builds};
@@ -17,6 +16,7 @@ use crate::launcher_log::{self, Lines, Said};
 use crate::parallel::each;
 use crate::pipeline::Pipeline;
 use crate::queue;
+use crate::records::{self, MAX_PAGES, Record};
 use crate::register::{self, Pause};
 use crate::when;
 
@@ -24,8 +24,6 @@ use crate::when;
 const BUILDS: usize = 3;
 /// What CodeBuild describes in one call.
 const BUILDS_IN_A_CALL: usize = 100;
-/// Of 10 parameters each: as many as SSM keeps in a region.
-const MAX_PAGES: usize = 1000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// As long as SQS keeps a dead letter.
 const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -37,33 +35,27 @@ pub async fn status(pipeline: &Pipeline, only: Option<&ProjectName>, now: Timest
         let mut projects = register.projects();
         projects.retain(|project| only.is_none_or(|only| only == project));
         let builds = builds_of(pipeline, &projects).await?;
-        let ends = ends(pipeline, &projects, &builds).await?;
-        Ok((register, projects, builds, ends))
+        Ok((register, projects, builds))
     };
     let pauses = format!("/{}-paused", pipeline.config_path);
-    let before = |time| now.checked_sub(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    let (register, paused, records, said, refused, queue) = tokio::try_join!(
+    let (register, paused, records, said, (queue, ends)) = tokio::try_join!(
         register,
         below(&pipeline.ssm, &pauses, Depth::Children, MAX_PAGES),
-        records_of(pipeline, only),
+        records::of(pipeline, only),
         launcher_log::since(pipeline, launcher_log::horizon(pipeline, now), Lines::All),
-        launcher_log::since(pipeline, before(DAY), Lines::Refused),
-        queue(pipeline),
+        queue_and_ends(pipeline, now),
     )?;
-    let (register, projects, builds, ends) = register;
-    let given_up = match queue.given_up {
-        0 => Vec::new(),
-        _ => launcher_log::since(pipeline, before(DEAD_LETTERS_KEPT), Lines::Ends).await?,
-    };
-    let mut words = Words::sort(said, refused, given_up);
+    let (register, projects, builds) = register;
+    let last = last_ends(pipeline, &projects, &builds, &records).await?;
+    let mut words = Words::sort(said, ends, before(now, DAY));
     let mut found = Vec::new();
-    for ((project, builds), last) in projects.into_iter().zip(builds).zip(ends) {
+    for ((project, builds), last) in projects.into_iter().zip(builds).zip(last) {
         let name = parameter::paused(&pipeline.config_path, &project);
         found.push(ProjectStatus {
             fault: fault(pipeline, &register, &project),
             applied: builds.is_some(),
             paused: paused.iter().find(|parameter| parameter.name() == Some(&name)).map(Pause::of),
-            live: records.iter().filter(|record| record.project == project.as_str()).map(Record::live).collect(),
+            live: records.iter().filter(|record| record.project == project.as_str()).map(live).collect(),
             running: builds.iter().flatten().filter(|build| !builds::has_ended(build)).map(running).collect(),
             last,
             waiting: words.waiting.remove(&project).unwrap_or_default(),
@@ -139,15 +131,20 @@ fn asked(build: &Build) -> Option<CommitId> {
     named.and_then(|text| CommitId::parse(text).ok())
 }
 
-/// How the newest build that is over ended, of each project.
-async fn ends(
+/// How the newest build that is over ended, of each project. Of most it wrote what is live, so that nothing more is asked.
+async fn last_ends(
     pipeline: &Pipeline,
     projects: &[ProjectName],
     builds: &[Option<Vec<Build>>],
+    records: &[Record],
 ) -> Result<Vec<Option<Ended>>> {
     each(projects.iter().zip(builds), |(project, builds)| async move {
         let Some(build) = builds.iter().flatten().find(|build| builds::has_ended(build)) else { return Ok(None) };
-        let ending = Ending::of(build, project, &pipeline.ssm, &pipeline.config_path).await?;
+        let branch = builds::branch(build);
+        let of_branch =
+            |record: &&Record| branch.is_some() && record.branch == branch && record.project == project.as_str();
+        let live = records.iter().find(of_branch).and_then(|record| record.deployed.as_ref().ok());
+        let ending = Ending::of_live(build, project, live, &pipeline.ssm, &pipeline.config_path).await?;
         Ok(ending.map(|ending| Ended::of(ending.report, build)))
     })
     .await
@@ -168,58 +165,43 @@ impl Ended {
     }
 }
 
-/// The record of a branch. A build may have written it, and chosen its name.
-struct Record {
-    project: String,
-    /// As it stands in the parameter's name.
-    encoded: String,
-    branch: Option<Branch>,
-    deployed: Result<Deployed, contract::DocumentError>,
+fn live(record: &Record) -> Live {
+    let branch = record.branch.as_ref().map_or_else(|| record.encoded.clone(), ToString::to_string);
+    match &record.deployed {
+        Ok(deployed) => Live {
+            branch,
+            commit: Some(deployed.commit.clone()),
+            since: deployed.time.parse().ok(),
+            build: deployed.build.clone(),
+            trigger: deployed.trigger.clone(),
+            held: deployed.held.clone(),
+            fault: record.branch.is_none().then(|| "it has no branch's name".to_owned()),
+        },
+        Err(error) => Live {
+            branch,
+            commit: None,
+            since: None,
+            build: None,
+            trigger: None,
+            held: None,
+            fault: Some(format!("it {error}")),
+        },
+    }
 }
 
-/// What is live of all projects, or of one: fewer calls than asking project by project.
-async fn records_of(pipeline: &Pipeline, only: Option<&ProjectName>) -> Result<Vec<Record>> {
-    let tree = format!("/{}-deployed", pipeline.config_path);
-    let path = only.map_or_else(|| tree.clone(), |project| parameter::seen(&pipeline.config_path, project));
-    let found = below(&pipeline.ssm, &path, Depth::All, MAX_PAGES).await?;
-    Ok(found.iter().filter_map(|parameter| Record::read(parameter, &tree)).collect())
+fn before(now: Timestamp, time: Duration) -> Timestamp {
+    now.checked_sub(time).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-impl Record {
-    /// None: it stands where no record does.
-    fn read(parameter: &Parameter, tree: &str) -> Option<Self> {
-        let (project, encoded) = parameter.name()?.strip_prefix(tree)?.strip_prefix('/')?.split_once('/')?;
-        Some(Self {
-            project: project.to_owned(),
-            encoded: encoded.to_owned(),
-            branch: Branch::decode(encoded),
-            deployed: Deployed::parse(parameter.value().unwrap_or_default()),
-        })
-    }
-
-    fn live(&self) -> Live {
-        let branch = self.branch.as_ref().map_or_else(|| self.encoded.clone(), ToString::to_string);
-        match &self.deployed {
-            Ok(deployed) => Live {
-                branch,
-                commit: Some(deployed.commit.clone()),
-                since: deployed.time.parse().ok(),
-                build: deployed.build.clone(),
-                trigger: deployed.trigger.clone(),
-                held: deployed.held.clone(),
-                fault: self.branch.is_none().then(|| "it has no branch's name".to_owned()),
-            },
-            Err(error) => Live {
-                branch,
-                commit: None,
-                since: None,
-                build: None,
-                trigger: None,
-                held: None,
-                fault: Some(format!("it {error}")),
-            },
-        }
-    }
+/// With how the launcher is done with triggers: refusals of the last day, and where dead letters lie, all since the oldest of them
+/// may have died. One reading for both: the log is long, and CloudWatch slow.
+async fn queue_and_ends(pipeline: &Pipeline, now: Timestamp) -> Result<(Queue, Vec<Said>)> {
+    let queue = queue(pipeline).await?;
+    let ends = match queue.given_up {
+        0 => launcher_log::since(pipeline, before(now, DAY), Lines::Refused).await?,
+        _ => launcher_log::since(pipeline, before(now, DEAD_LETTERS_KEPT), Lines::Ends).await?,
+    };
+    Ok((queue, ends))
 }
 
 async fn queue(pipeline: &Pipeline) -> Result<Queue> {
@@ -239,8 +221,8 @@ pub struct Words {
 }
 
 impl Words {
-    /// `said` is all of the last minutes, `refused` and `ends` are of longer ago.
-    pub fn sort(said: Vec<Said>, refused: Vec<Said>, ends: Vec<Said>) -> Self {
+    /// `said` is all of the last minutes, `ends` reach further back; refusals are told since `recent`.
+    pub fn sort(said: Vec<Said>, ends: Vec<Said>, recent: Timestamp) -> Self {
         let mut words =
             Self { waiting: HashMap::new(), refused: HashMap::new(), given_up: HashMap::new(), nameless: Vec::new() };
         let mut waiting: HashMap<_, Vec<_>> = HashMap::new();
@@ -250,6 +232,8 @@ impl Words {
             }
         }
         words.waiting = waiting.into_iter().map(|(project, said)| (project, in_line(said))).collect();
+        let refused = ends.iter().filter(|said| said.outcome() == Outcome::Refused && said.at >= recent).cloned();
+        let refused: Vec<_> = refused.collect();
         for said in launcher_log::last_words(ends).into_iter().filter(|said| said.fate() == Fate::GivenUp) {
             words.put(said, |words| &mut words.given_up);
         }

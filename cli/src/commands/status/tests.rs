@@ -145,11 +145,14 @@ async fn recent_refusals_are_told_whoever_they_are_of() {
         (EPOCH_SECONDS, evil),
         said(90_000, "old", json!({"outcome":"refused","reason":"yesterday"})),
     ];
-    let status = status(Aws { lines, ..Aws::with([entry("demo", "{}")]) }).await;
-    assert_eq!((status.projects[0].refused.len(), status.elsewhere.len()), (1, 1));
-    let text = seen(&status, view::all);
-    assert!(text.contains("demo refused main 1 min ago: see its branches"), "{text}");
-    assert!(text.contains("ghost refused 1 h ago: no entry (trigger ?)") && !text.contains("yesterday"), "{text}");
+    // With dead letters the log is read further back, and no refusal is told that is older than a day.
+    for messages in [[0, 0], [0, 1]] {
+        let status = status(Aws { lines: lines.clone(), messages, ..Aws::with([entry("demo", "{}")]) }).await;
+        assert_eq!((status.projects[0].refused.len(), status.elsewhere.len()), (1, 1));
+        let text = seen(&status, view::all);
+        assert!(text.contains("demo refused main 1 min ago: see its branches"), "{text}");
+        assert!(text.contains("ghost refused 1 h ago: no entry (trigger ?)") && !text.contains("yesterday"), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -197,7 +200,7 @@ async fn a_pipeline_without_projects_says_so() {
 }
 
 #[tokio::test]
-async fn a_hundred_projects_cost_no_more_than_three_calls_each() {
+async fn a_hundred_projects_cost_hardly_more_than_a_call_each() {
     let names: Vec<_> = (0..100).map(|number| format!("p{number}")).collect();
     let parameters = names.iter().map(|name| entry(name, "{}"));
     let live = names.iter().map(|name| {
@@ -209,5 +212,5 @@ async fn a_hundred_projects_cost_no_more_than_three_calls_each() {
     let status = gather::status(&pipeline, None, now()).await.unwrap();
     assert_eq!(status.projects.len(), 100);
     let calls = done.lock().unwrap().calls;
-    assert!(calls <= 230, "{calls}");
+    assert!(calls <= 140, "{calls}");
 }
