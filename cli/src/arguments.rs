@@ -91,6 +91,8 @@ pub enum OfPipeline {
     /// The Git credentials of a project
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// What would keep a deployment from working, and what to do about it
+    Doctor(DoctorArguments),
 }
 
 #[derive(Debug, Args)]
@@ -152,7 +154,7 @@ pub struct LogsArguments {
     /// Of the build that this trigger started; unless given, of the newest build
     #[arg(long, value_name = "ID", value_parser = trigger_id, conflicts_with = "build")]
     pub trigger: Option<String>,
-    /// Of this build
+    /// Of this build: its id, or the part behind the colon
     #[arg(long, value_name = "ID")]
     pub build: Option<String>,
     /// Go on until the build is over
@@ -270,6 +272,25 @@ pub struct RedriveArguments {
 pub enum SecretCommand {
     /// Store them, encrypted with the pipeline's key, if they pass the worker's own rules
     Set(SecretArguments),
+    /// Whether the worker will take what is stored; nothing of it is shown
+    Check(SecretCheckArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct SecretCheckArguments {
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: ProjectName,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Of this project, and of the pipeline around it
+    #[arg(value_parser = ProjectName::parse)]
+    pub project: Option<ProjectName>,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! One file a command, and what commands that read or change have in common.
 
+pub mod doctor;
 pub mod history;
 pub mod logs;
 pub mod pause;
@@ -8,6 +9,7 @@ pub mod register;
 pub mod release;
 pub mod rollback;
 pub mod secret;
+pub mod secret_check;
 pub mod shell;
 pub mod status;
 pub mod stop;

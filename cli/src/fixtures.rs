@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use anstream::ColorChoice;
+use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsOutput;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, OutputLogEvent};
@@ -23,12 +24,16 @@ use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageOutput;
 use aws_sdk_sqs::operation::send_message::SendMessageOutput;
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
+use aws_sdk_ssm::error::ErrorMetadata;
 use aws_sdk_ssm::operation::delete_parameter::DeleteParameterOutput;
+use aws_sdk_ssm::operation::describe_parameters::DescribeParametersOutput;
+use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
 use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
 use aws_sdk_ssm::operation::put_parameter::PutParameterOutput;
-use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_sdk_ssm::primitives::DateTime;
+use aws_sdk_ssm::types::{Parameter, ParameterMetadata, ParameterType};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
-use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use contract::{Branch, CommitId, Description};
 use iwomp_aws::fixtures::{self, config_path};
 use serde_json::{Value, json};
@@ -112,6 +117,10 @@ pub struct Aws {
     pub dead: Vec<&'static str>,
     /// Whether `CodeBuild` starts no build.
     pub is_busy: bool,
+    /// demo's stored Git credentials.
+    pub secret: Option<String>,
+    /// Whether nobody may decrypt them.
+    pub is_sealed: bool,
 }
 
 impl Default for Aws {
@@ -127,6 +136,8 @@ impl Default for Aws {
             messages: [0, 0],
             dead: Vec::new(),
             is_busy: false,
+            secret: None,
+            is_sealed: false,
         }
     }
 }
@@ -209,6 +220,7 @@ impl Aws {
             sqs: self.sqs(&done),
             ssm: self.ssm(&done),
             sts: sts(),
+            aws: SdkConfig::builder().build(),
         };
         (pipeline, done)
     }
@@ -333,11 +345,39 @@ impl Aws {
                 let found = parameters.iter().filter(is_asked).cloned().collect();
                 GetParametersOutput::builder().set_parameters(Some(found)).build()
             });
+        let [told, opened, sealed] = self.credentials_rules();
         let by_path = fixtures::parameters_rule(self.parameters.clone());
         let [history, no_history] = fixtures::history_rules(self.live.clone());
-        let (rules, counter) =
-            ([&get, &by_path, &history, &no_history, &put, &encrypt, &delete], Counter(done.clone()));
+        let (rules, counter) = (
+            [&get, &by_path, &history, &no_history, &put, &encrypt, &delete, &told, &sealed, &opened],
+            Counter(done.clone()),
+        );
         mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules, move |conf| conf.interceptor(counter.clone()))
+    }
+
+    /// What SSM tells of demo's credentials, and what it gives to whom.
+    fn credentials_rules(&self) -> [Rule; 3] {
+        use aws_sdk_ssm::Client;
+        const NAME: &str = "/iwomp-in-aws-credentials/demo";
+        let metadata = ParameterMetadata::builder().name(NAME).r#type(ParameterType::SecureString).version(3);
+        let metadata =
+            metadata.key_id("alias/iwomp-in-aws").last_modified_date(DateTime::from_secs(EPOCH_SECONDS)).build();
+        let metadata: Vec<_> = self.secret.iter().map(|_| metadata.clone()).collect();
+        let told = mock!(Client::describe_parameters)
+            .then_output(move || DescribeParametersOutput::builder().set_parameters(Some(metadata.clone())).build());
+        let (secret, is_sealed) = (self.secret.clone(), self.is_sealed);
+        let opened = mock!(Client::get_parameter)
+            .match_requests(|input| input.name() == Some(NAME) && input.with_decryption() == Some(true))
+            .then_output(move || {
+                let parameter = Parameter::builder().name(NAME).set_value(secret.clone()).build();
+                GetParameterOutput::builder().parameter(parameter).build()
+            });
+        let sealed = mock!(Client::get_parameter).match_requests(move |_| is_sealed).then_error(|| {
+            GetParameterError::generic(
+                ErrorMetadata::builder().code("AccessDeniedException").message("kms:Decrypt").build(),
+            )
+        });
+        [told, opened, sealed]
     }
 
     /// CloudWatch gives all of the launcher's lines since a time: that it keeps to a pattern is not counted on. A log has pages of

@@ -58,10 +58,12 @@ mod tests {
 
     #[test]
     fn the_schemas_in_the_documentation_are_those_of_the_program() {
+        holds::<crate::commands::doctor::Doctor>();
         holds::<crate::commands::history::History>();
         holds::<crate::commands::register::Entry>();
         holds::<crate::commands::register::Lint>();
         holds::<crate::commands::register::Projects>();
+        holds::<crate::commands::secret_check::Check>();
         holds::<crate::commands::status::Status>();
         holds::<crate::commands::trace::Trace>();
     }

@@ -4,6 +4,7 @@
 //! its own. [`pipeline`] finds the pipeline, [`exit`] has the one table of how it ends, [`terminal`] is the last place before the
 //! screen. What happened is told by CodeBuild, the records and the launcher's log, never by what a build has printed.
 
+mod account;
 mod arguments;
 mod builds;
 mod commands;
@@ -20,6 +21,7 @@ mod pipeline;
 mod queue;
 mod records;
 mod register;
+mod stored;
 mod terminal;
 mod when;
 
@@ -72,5 +74,9 @@ async fn run(command: &OfPipeline, place: &Place, terminal: &mut Terminal) -> Re
         OfPipeline::Release(arguments) => commands::release::run(pipeline, arguments, terminal).await,
         OfPipeline::Redrive(arguments) => commands::redrive::run(pipeline, arguments, terminal).await,
         OfPipeline::Secret(SecretCommand::Set(arguments)) => commands::secret::set(pipeline, arguments, terminal).await,
+        OfPipeline::Secret(SecretCommand::Check(arguments)) => {
+            commands::secret_check::run(pipeline, arguments, terminal).await
+        }
+        OfPipeline::Doctor(arguments) => commands::doctor::run(pipeline, arguments, terminal).await,
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use futures::stream::{StreamExt, TryStreamExt, iter};
 
 /// CodeBuild and SSM let an account have some tens a second.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 
 /// The answers in the order of `items`, or the first error.
 pub async fn each<I, T, F>(items: impl IntoIterator<Item = I>, ask: impl Fn(I) -> F) -> Result<Vec<T>>

@@ -1,5 +1,5 @@
-//! Finds the pipeline: from its name, by the description that Terraform has left in SSM. Clients are made here and nowhere else,
-//! after the command line was read.
+//! Finds the pipeline: from its name, by the description that Terraform has left in SSM. Clients are made here and in
+//! [`crate::account`] and nowhere else, after the command line was read.
 
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const LOOK_AT_CREDENTIALS: &str =
 pub struct Pipeline {
     pub config_path: ConfigPath,
     pub description: Description,
+    /// What the clients are made of.
+    pub aws: SdkConfig,
     pub codebuild: aws_sdk_codebuild::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
     pub sns: aws_sdk_sns::Client,
@@ -65,6 +67,7 @@ impl Pipeline {
             sqs: aws_sdk_sqs::Client::new(&aws),
             ssm,
             sts: aws_sdk_sts::Client::new(&aws),
+            aws,
         })
     }
 

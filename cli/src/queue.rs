@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
+use contract::Description;
 use iwomp_aws::aws_error;
 use serde_json::Value;
 
@@ -15,6 +16,13 @@ const BATCH: u64 = 10;
 const WAIT_SECONDS: i32 = 2;
 /// How long a dead letter that was looked at is hidden from others, in seconds; those that stay are shown again at the end.
 const HIDDEN_SECONDS: i32 = 120;
+
+/// The ARN of one of the pipeline's queues: its URL ends with its name.
+#[must_use]
+pub fn arn(described: &Description, queue_url: &str) -> String {
+    let name = queue_url.rsplit('/').next().unwrap_or_default();
+    format!("arn:{}:sqs:{}:{}:{name}", described.partition, described.region, described.account)
+}
 
 /// How many messages a queue holds, those that somebody has just taken and those that are to come back later among them.
 pub async fn depth(pipeline: &Pipeline, queue_url: &str) -> Result<u64> {

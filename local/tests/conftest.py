@@ -41,6 +41,7 @@ STACK = {
     "test_boundary.py": "stack",
     "test_broad_policies.py": "stack",
     "test_delivery.py": "deliveries",
+    "test_doctor.py": "deliveries",
     "test_image.py": "deliveries",
     "test_iwomp.py": "deliveries",
     "test_pipeline.py": "stack",

@@ -58,17 +58,17 @@ struct Key {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Lint {
     /// How many parameters were looked at.
-    looked_at: usize,
+    pub looked_at: usize,
     /// Those that only the worker can read.
-    encrypted: Vec<String>,
-    faults: Vec<Fault>,
+    pub encrypted: Vec<String>,
+    pub faults: Vec<Fault>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
-struct Fault {
-    parameter: String,
+pub struct Fault {
+    pub parameter: String,
     /// Names the key.
-    fault: String,
+    pub fault: String,
 }
 
 impl Shape for Projects {
@@ -163,12 +163,13 @@ pub async fn lint(
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
     let register = Register::read(&pipeline.ssm, &pipeline.config_path).await?;
-    let lint = look(pipeline, &register);
+    let lint = lint_of(pipeline, &register);
     show(&lint, &arguments.output, terminal, view_lint)?;
     Ok(if lint.faults.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-fn look(pipeline: &Pipeline, register: &Register) -> Lint {
+/// What is wrong in the register as it was read.
+pub fn lint_of(pipeline: &Pipeline, register: &Register) -> Lint {
     let config_path = &pipeline.config_path;
     let (default_name, description) = (parameter::default(config_path), parameter::description(config_path));
     let default = register.find(&default_name);
@@ -215,7 +216,7 @@ fn view_entry(entry: &Entry, terminal: &mut Terminal) {
     let rows = entry.keys.iter().map(|key| {
         let value = match &key.value {
             None => Meaning::Bad.of("a secret, which is not shown"),
-            Some(Value::String(text)) => text.as_str().into(),
+            Some(Value::String(text)) => lines(text).into(),
             Some(value) => value.to_string().into(),
         };
         [Meaning::Subject.of(key.key.as_str()), Meaning::Quiet.of(key.from.as_str()), value]
@@ -223,6 +224,16 @@ fn view_entry(entry: &Entry, terminal: &mut Terminal) {
     terminal.table(["KEY", "FROM", "VALUE"], rows.collect());
     if let Some(fault) = &entry.fault {
         terminal.line([Meaning::Bad.of("wrong"), format!(": the entry {fault}; every trigger is refused").into()]);
+    }
+}
+
+/// A certificate has many lines, of which none tells anything to people.
+fn lines(text: &str) -> String {
+    match text.trim_end().lines().collect::<Vec<_>>().as_slice() {
+        [first, _, ..] => {
+            format!("{first} ... ({} lines, {} bytes; --json has them)", text.trim_end().lines().count(), text.len())
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -303,7 +314,7 @@ mod tests {
         let aws = Aws { parameters: [parameters().to_vec(), more.to_vec()].concat(), ..Aws::default() };
         let (pipeline, _) = aws.pipeline();
         let register = Register::read(&pipeline.ssm, &pipeline.config_path).await.unwrap();
-        let lint = look(&pipeline, &register);
+        let lint = lint_of(&pipeline, &register);
         let found: Vec<_> = lint.faults.iter().map(|fault| fault.parameter.rsplit('/').next().unwrap()).collect();
         assert_eq!(found, ["leaky", "typo", "no.project", "garbage"]);
         assert!(lint.faults[1].fault.contains("almost \"branches\""), "{:?}", lint.faults[1]);
@@ -320,7 +331,7 @@ mod tests {
         let default = parameter("/iwomp-in-aws/_default", r#"{"authToken":"canary-7"}"#);
         let (pipeline, _) = Aws::with([default]).pipeline();
         let register = Register::read(&pipeline.ssm, &pipeline.config_path).await.unwrap();
-        let lint = look(&pipeline, &register);
+        let lint = lint_of(&pipeline, &register);
         assert_eq!(lint.faults.len(), 1);
         assert!(lint.faults[0].fault.contains("authToken") && !lint.faults[0].fault.contains("canary-7"));
     }

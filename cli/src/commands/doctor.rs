@@ -1,0 +1,220 @@
+//! `iwomp doctor`: what in the account, the pipeline or a project would keep a deployment from working, each with what to do. It
+//! only looks. What AWS does not let it see is said to be unknown, which is not the same as good.
+
+mod builds;
+mod credentials;
+mod functions;
+mod images;
+mod policy;
+mod queues;
+mod quotas;
+mod register;
+mod roles;
+mod view;
+mod watch;
+
+use std::future::Future;
+
+use anyhow::Result;
+use aws_sdk_codebuild::types::Project as BuildProject;
+use contract::{Description, ProjectName};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::{StreamExt, iter};
+use iwomp_aws::parameters::Register;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::account::Account;
+use crate::arguments::DoctorArguments;
+use crate::commands::show;
+use crate::exit::{Exit, Failure};
+use crate::json::Shape;
+use crate::parallel::AT_ONCE;
+use crate::pipeline::Pipeline;
+use crate::register::unknown;
+use crate::terminal::Terminal;
+
+const LOOK_YOURSELF: &str = "use credentials that may read it, or look yourself; deployments may work all the same";
+
+/// What was looked at, and what was found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Doctor {
+    /// When it was looked at.
+    #[schemars(with = "String")]
+    at: Timestamp,
+    findings: Vec<Finding>,
+}
+
+/// Something that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Finding {
+    grade: Grade,
+    /// What was looked at: `launcher`, `queue`, `credentials`.
+    check: String,
+    /// Whose it is, where it is one project's.
+    #[schemars(with = "Option<String>")]
+    project: Option<ProjectName>,
+    saw: String,
+    to_do: Option<String>,
+}
+
+/// How bad it is. The worst come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Grade {
+    /// Keeps deployments from working, or from being told of.
+    Problem,
+    /// Somebody should know.
+    Warning,
+    /// It could not be judged.
+    Unknown,
+    Good,
+}
+
+/// What is looked at: names the findings.
+#[derive(Debug, Clone, Copy)]
+struct About<'a> {
+    check: &'a str,
+    project: Option<&'a ProjectName>,
+}
+
+impl<'a> About<'a> {
+    fn the(check: &'a str) -> Self {
+        Self { check, project: None }
+    }
+
+    fn of(project: &'a ProjectName, check: &'a str) -> Self {
+        Self { check, project: Some(project) }
+    }
+
+    fn good(self, saw: impl Into<String>) -> Finding {
+        self.finding(Grade::Good, saw, None)
+    }
+
+    fn problem(self, saw: impl Into<String>, to_do: impl Into<String>) -> Finding {
+        self.finding(Grade::Problem, saw, Some(to_do.into()))
+    }
+
+    fn warning(self, saw: impl Into<String>, to_do: impl Into<String>) -> Finding {
+        self.finding(Grade::Warning, saw, Some(to_do.into()))
+    }
+
+    fn unknown(self, saw: impl Into<String>, to_do: impl Into<String>) -> Finding {
+        self.finding(Grade::Unknown, saw, Some(to_do.into()))
+    }
+
+    fn finding(self, grade: Grade, saw: impl Into<String>, to_do: Option<String>) -> Finding {
+        Finding { grade, check: self.check.to_owned(), project: self.project.cloned(), saw: saw.into(), to_do }
+    }
+
+    /// What a look came to. One that AWS cut short is unknown.
+    fn judge(self, looked: Result<Vec<Finding>>) -> Vec<Finding> {
+        looked.unwrap_or_else(|error| vec![self.unknown(format!("AWS did not say: {error:#}"), LOOK_YOURSELF)])
+    }
+}
+
+/// A look that is still to be taken.
+type Look<'a> = LocalBoxFuture<'a, Vec<Finding>>;
+
+/// `looking`, of which an error is unknown.
+fn look<'a>(about: About<'a>, looking: impl Future<Output = Result<Vec<Finding>>> + 'a) -> Look<'a> {
+    looking.map(move |looked| about.judge(looked)).boxed_local()
+}
+
+impl Shape for Doctor {
+    const NAME: &'static str = "doctor";
+    const VERSION: u32 = 1;
+}
+
+pub async fn run(pipeline: &Pipeline, arguments: &DoctorArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let spinner = terminal.spinner("looking at all that a deployment needs");
+    let patient = Patient::find(pipeline, arguments.project.as_ref()).await?;
+    let doctor = examine(&patient, &Account::of(pipeline)).await;
+    drop(spinner);
+    show(&doctor, &arguments.output, terminal, |doctor, terminal| view::findings(pipeline, doctor, terminal))?;
+    Ok(doctor.exit())
+}
+
+/// The pipeline, and what must be known of it to know where to look.
+struct Patient<'a> {
+    pipeline: &'a Pipeline,
+    /// One of which alone was asked.
+    only: Option<&'a ProjectName>,
+    register: Result<Register>,
+    projects: Vec<ProjectName>,
+    /// None: CodeBuild does not say.
+    builds: Result<Vec<BuildProject>>,
+}
+
+impl<'a> Patient<'a> {
+    async fn find(pipeline: &'a Pipeline, only: Option<&'a ProjectName>) -> Result<Self, Failure> {
+        let register = Register::read(&pipeline.ssm, &pipeline.config_path).await;
+        let mut projects = register.as_ref().map(Register::projects).unwrap_or_default();
+        if let Some(only) = only {
+            projects.retain(|project| project == only);
+            if projects.is_empty() {
+                return Err(match register {
+                    Ok(_) => unknown(pipeline, only).await,
+                    Err(error) => error.into(),
+                });
+            }
+        }
+        let builds = builds::registered(pipeline, &projects).await;
+        Ok(Self { pipeline, only, register, projects, builds })
+    }
+
+    fn build_project(&self, project: &ProjectName) -> Option<&BuildProject> {
+        let name = self.pipeline.build_project(project);
+        self.builds.iter().flatten().find(|found| found.name() == Some(&name))
+    }
+}
+
+async fn examine(patient: &Patient<'_>, account: &Account) -> Doctor {
+    let mut looks = vec![look(About::the("version"), async { Ok(vec![version(&patient.pipeline.description)]) })];
+    looks.extend(functions::looks(patient, account));
+    looks.extend(queues::looks(patient));
+    looks.extend(register::looks(patient));
+    looks.extend(credentials::looks(patient, account));
+    looks.extend(builds::looks(patient));
+    looks.extend(images::looks(patient, account));
+    looks.extend(quotas::looks(patient, account));
+    looks.extend(roles::looks(patient, account));
+    looks.extend(watch::looks(patient, account));
+    let mut findings = iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await.concat();
+    // In the order of the looks where they are equally bad.
+    findings.sort_by_key(|finding| finding.grade);
+    Doctor { at: Timestamp::now(), findings }
+}
+
+/// An older program does not know what a newer pipeline says, and the other way round.
+fn version(described: &Description) -> Finding {
+    let (applied, ours) = (&described.iwomp, env!("CARGO_PKG_VERSION"));
+    let about = About::the("version");
+    if applied == ours {
+        return about.good(format!("{applied}, of the pipeline and of this program"));
+    }
+    about.warning(
+        format!("the pipeline is of version {applied}, and this program of {ours}"),
+        "install the program of the pipeline's version, or apply the newer module",
+    )
+}
+
+impl Doctor {
+    fn count(&self, grade: Grade) -> usize {
+        self.findings.iter().filter(|finding| finding.grade == grade).count()
+    }
+
+    /// What nobody could judge has not passed.
+    fn exit(&self) -> Exit {
+        match self.findings.first().map(|finding| finding.grade) {
+            Some(Grade::Problem | Grade::Warning) => Exit::Failed,
+            Some(Grade::Unknown) => Exit::Unknown,
+            Some(Grade::Good) | None => Exit::Done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::test_util::infallible_client_fn;
+
+use super::*;
+use crate::arguments::Output;
+use crate::fixtures::{Aws, entry, terminal};
+
+/// Every call is answered with this.
+fn aws(status: u16, body: &'static str) -> SdkConfig {
+    let http = infallible_client_fn(move |_| http::Response::builder().status(status).body(body).unwrap());
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .http_client(http)
+        .build()
+}
+
+/// A pipeline whose every client is answered so; `with` is asked what its register says.
+fn answering(aws: SdkConfig, with: Aws) -> Pipeline {
+    let (pipeline, _) = with.pipeline();
+    Pipeline {
+        codebuild: aws_sdk_codebuild::Client::new(&aws),
+        sns: aws_sdk_sns::Client::new(&aws),
+        sqs: aws_sdk_sqs::Client::new(&aws),
+        aws,
+        ..pipeline
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_lets_us_see_is_unknown_and_does_not_pass() {
+    let denied = aws(403, r#"{"__type":"AccessDeniedException","message":"not you"}"#);
+    let pipeline = answering(denied, Aws::with([entry("demo", "{}")]));
+    let patient = Patient::find(&pipeline, None).await.unwrap();
+    let doctor = examine(&patient, &Account::of(&pipeline)).await;
+    let of =
+        |grade| doctor.findings.iter().filter(move |finding| finding.grade == grade).map(|found| found.check.as_str());
+    assert_eq!(of(Grade::Problem).count() + of(Grade::Warning).count(), 0, "{:?}", doctor.findings);
+    for check in
+        ["launcher", "notifier", "mapping", "queue", "topic", "key", "image", "build projects", "alarms", "events"]
+    {
+        assert!(of(Grade::Unknown).any(|unknown| unknown == check), "{check}: {:?}", doctor.findings);
+    }
+    assert!(doctor.findings.iter().all(|finding| finding.grade == Grade::Good || finding.to_do.is_some()));
+    assert_eq!(doctor.exit(), Exit::Unknown);
+}
+
+#[tokio::test]
+async fn the_worst_comes_first_and_says_what_to_do() {
+    let (pipeline, _) = Aws::default().pipeline();
+    let about = About::the("queue");
+    let findings =
+        vec![about.good("a"), about.unknown("b", "look"), about.warning("c", "mind"), about.problem("d", "mend")];
+    let mut doctor = Doctor { at: Timestamp::UNIX_EPOCH, findings };
+    doctor.findings.sort_by_key(|finding| finding.grade);
+    assert_eq!(doctor.exit(), Exit::Failed);
+    let (mut terminal, said) = terminal();
+    view::findings(&pipeline, &doctor, &mut terminal);
+    let expected = "iwomp-in-aws in eu-central-1, account 123456789012\nproblem  queue: d\n  to do: mend\nwarning  queue: c\n  to do: \
+                    mind\nunknown  queue: b\n  to do: look\n4 looked at: 1 problem, 1 warning, 1 could not be judged\n";
+    assert_eq!(said.text(), expected);
+}
+
+#[tokio::test]
+async fn a_project_that_is_not_registered_is_told_at_once() {
+    let (pipeline, _) = Aws::with([entry("demo", "{}")]).pipeline();
+    let (mut terminal, _) = terminal();
+    let nobody = crate::fixtures::project("nobody");
+    let arguments = DoctorArguments { project: Some(nobody), output: Output { json: false } };
+    let failure = run(&pipeline, &arguments, &mut terminal).await.unwrap_err();
+    assert_eq!(failure.exit, Exit::NotThere);
+}

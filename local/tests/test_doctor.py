@@ -1,0 +1,148 @@
+"""`iwomp doctor` on the shared stack: what is broken there by hand, it finds, and what was mended is good again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_under_test import CANARY, TOKEN, PipelineUnderTest
+from test_iwomp import Iwomp
+
+from iwomp_local.waiting import wait_for
+
+PROJECT = "public"
+SECONDS = 60.0
+
+
+@pytest.fixture
+def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
+    return Iwomp(pipeline.stack, tmp_path)
+
+
+def found(iwomp: Iwomp, grade: str = "problem") -> dict[str, str]:
+    """What the doctor saw of the project and the pipeline, by what it looked at."""
+    said = iwomp("doctor", PROJECT, "--json")
+    assert said.out, said.err
+    return {finding["check"]: finding["saw"] for finding in said.json["findings"] if finding["grade"] == grade}
+
+
+@contextmanager
+def deaf_queue(pipeline: PipelineUnderTest) -> Iterator[None]:
+    functions = pipeline.stack.emulator.client("lambda")
+    name = f"{pipeline.config_path}--launcher"
+    (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+@contextmanager
+def stopped_notifier(pipeline: PipelineUnderTest) -> Iterator[None]:
+    functions = pipeline.stack.emulator.client("lambda")
+    name = f"{pipeline.config_path}--notifier"
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        yield
+    finally:
+        functions.delete_function_concurrency(FunctionName=name)
+
+
+@contextmanager
+def filtered_topic(pipeline: PipelineUnderTest) -> Iterator[None]:
+    sns, topic = pipeline.stack.emulator.client("sns"), pipeline.stack.pipeline.outputs["topic_arn"]
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+
+    def filtered(policy: str) -> None:
+        arn = subscription["SubscriptionArn"]
+        sns.set_subscription_attributes(SubscriptionArn=arn, AttributeName="FilterPolicy", AttributeValue=policy)
+
+    filtered('{"branch": ["main"]}')
+    try:
+        yield
+    finally:
+        filtered("{}")
+
+
+@contextmanager
+def silent_rule(pipeline: PipelineUnderTest) -> Iterator[None]:
+    events = pipeline.stack.emulator.client("events")
+    name = events.list_rules(NamePrefix=f"{pipeline.config_path}--")["Rules"][0]["Name"]
+    events.disable_rule(Name=name)
+    try:
+        yield
+    finally:
+        events.enable_rule(Name=name)
+
+
+@contextmanager
+def disabled_key(pipeline: PipelineUnderTest) -> Iterator[None]:
+    kms = pipeline.stack.emulator.client("kms")
+    key = kms.describe_key(KeyId=f"alias/{pipeline.config_path}")["KeyMetadata"]["KeyId"]
+    kms.disable_key(KeyId=key)
+    try:
+        yield
+    finally:
+        kms.enable_key(KeyId=key)
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "told"),
+    [
+        (deaf_queue, "mapping", "the mapping is Disabl"),
+        (stopped_notifier, "notifier", "is throttled to nothing"),
+        (filtered_topic, "topic", "the queue's subscription has a filter"),
+        (silent_rule, "events", "is disabled: the notifier is not told"),
+        (disabled_key, "key", "is Disabled, and opens nothing"),
+    ],
+)
+def test_what_somebody_has_switched_off_is_found_and_good_again_when_it_is_back(
+    pipeline: PipelineUnderTest, iwomp: Iwomp, broken: Any, check: str, told: str
+) -> None:
+    before = found(iwomp)
+    assert check not in before
+    context: AbstractContextManager[None] = broken(pipeline)
+    with context:
+        assert told in found(iwomp)[check]
+    wait_for(f"{check} to be good again", lambda: found(iwomp) == before or None, SECONDS)
+
+
+def test_a_project_that_works_has_no_problem_but_what_this_machine_has_not(iwomp: Iwomp) -> None:
+    # No image is in the local ECR: builds are the stand-in's. Service Quotas is not part of the local AWS.
+    assert set(found(iwomp)) == {"image"}
+    assert set(found(iwomp, "unknown")) == {"builds at once"}
+    good = found(iwomp, "good")
+    assert good["build project"] == "it is there, for one deployment at a time"
+    assert good["role"] == "the role of its builds is there"
+    assert good["launcher"] == "it is not throttled"
+    assert good["topic"] == "what is published there gets into the queue"
+
+
+def test_what_wants_attention_is_told_for_people_with_what_to_do(iwomp: Iwomp) -> None:
+    assert iwomp("pause", PROJECT, "--yes", "--reason", "we repair").status == 0
+    try:
+        said = iwomp("doctor", PROJECT)
+    finally:
+        assert iwomp("resume", PROJECT, "--yes").status == 0
+    assert said.status == 1
+    assert f"warning  {PROJECT} paused: its triggers wait: " in said.out
+    assert " ago, we repair\n" in said.out
+    assert f"  to do: iwomp resume {PROJECT}\n" in said.out
+
+
+def test_the_form_the_size_and_the_age_of_a_secret_are_told_and_never_its_value(iwomp: Iwomp) -> None:
+    said = iwomp("secret", "check", "token", "--json")
+    assert said.status == 0, said
+    check = said.json
+    assert (check["kept"], check["unread"], check["faults"]) == ("own_key", None, [])
+    assert check["content"] == {"bytes": len(json.dumps({"authToken": TOKEN})), "form": "token"}
+    assert check["since"].startswith("20")
+    assert CANARY not in said.out + said.err
+    absent = iwomp("secret", "check", PROJECT)
+    assert absent.status == 5
+    assert "has no stored Git credentials" in absent.err
