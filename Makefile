@@ -111,8 +111,11 @@ build: $(TOOLS) ## The zips of launcher and notifier and the worker, for this ma
 	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
 
 # Not in the call above: people sign in by more ways than a Lambda has, and cargo would give those to the Lambdas, too.
-# By its path it is built only where it is not there.
-iwomp $(PROGRAM): ## The program for people, target/release/iwomp
+iwomp: ## The program for people, target/release/iwomp
+	cargo build --release --locked --package iwomp
+
+# For the targets that use it: only where it is not there.
+$(PROGRAM):
 	cargo build --release --locked --package iwomp
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
