@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hostile_git import large_files, lent, pinned, redirects, refs, reported, surroundings, trees, trust, wire
+from hostile_git import (
+    large_files,
+    lent,
+    pinned,
+    redirects,
+    refs,
+    reported,
+    side_by_side,
+    surroundings,
+    trees,
+    trust,
+    wire,
+)
 from hostile_git.case import Case
 
-TABLES = (large_files, lent, refs, pinned, redirects, reported, wire, trust, trees, surroundings)
+TABLES = (large_files, lent, refs, pinned, redirects, reported, wire, trust, trees, surroundings, side_by_side)
 
 
 def cases() -> list[Case]:
