@@ -32,11 +32,11 @@ LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 PROGRAM := target/release/iwomp
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
-PYTHON_ELSEWHERE := ../account ../boundary ../worker/build_context.py ../worker/tests/git
+PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py ../worker/tests/git
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check faults faults-local soak fuzz mutants defences fmt build iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test check faults faults-local soak bench fuzz mutants defences fmt build iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -85,6 +85,10 @@ faults-local: build ## 1,000 triggers through a local AWS that breaks: [ARGS="--
 
 soak: build ## A pipeline in use, with kill -9 at random moments; then every trigger is accounted for: [MINUTES=20]
 	$(LOCAL) soak --minutes $${MINUTES:-20} $(ARGS)
+
+# Says how busy the machine was, for a ratio means little on a busy one. The launcher's peer wants node and npm.
+bench: build ## How fast the parts are beside what they stand on: a table, and target/bench.json: [ARGS="--only launcher"]
+	PYTHONPATH=local:bench $(VENV)/bin/python -m iwomp_bench $(ARGS)
 
 fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
 	contract/fuzz/run $(SECONDS_EACH)
