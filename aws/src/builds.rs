@@ -94,6 +94,13 @@ pub fn is_of(build: &Build, config_path: &ConfigPath) -> bool {
     variable_of(build, variable::CONFIG_PATH).is_none_or(|it| it == config_path.as_str())
 }
 
+/// Whether it deploys nothing, but was started by an operator to ask something, see [`variable::QUESTION`]. One that names a
+/// branch is none: a worker of ours refuses it, and one that does not know questions would deploy.
+#[must_use]
+pub fn is_question(build: &Build) -> bool {
+    variable_of(build, variable::QUESTION).is_some() && variable_of(build, variable::BRANCH).is_none()
+}
+
 /// The branch that a build was asked to deploy, if it is one.
 #[must_use]
 pub fn branch(build: &Build) -> Option<Branch> {
@@ -131,6 +138,14 @@ mod tests {
     async fn builds_of_another_pipeline_are_left_out() {
         let foreign = with_variables(&[("CONFIGPATH", "iwomp-in-aws--demo"), ("GITBRANCH", "main")]);
         assert_eq!(numbers(vec![build(6, StatusType::Succeeded), foreign], 100, 9).await, [6]);
+    }
+
+    #[test]
+    fn a_question_names_no_branch() {
+        let asks = |variables| is_question(&with_variables(variables));
+        assert!(asks(&[("QUESTION", "git-host")]));
+        assert!(!asks(&[("QUESTION", "git-host"), ("GITBRANCH", "main")]));
+        assert!(!asks(&[]));
     }
 
     #[tokio::test]

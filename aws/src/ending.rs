@@ -11,7 +11,7 @@ use contract::{
 };
 use serde_json::{Value, json};
 
-use crate::builds::{branch, has_ended, succeeded, variable_of};
+use crate::builds::{branch, has_ended, is_question, succeeded, variable_of};
 use crate::record::{Recorded, deployed_by};
 
 /// Longest text of CodeBuild that is repeated, in characters.
@@ -114,6 +114,7 @@ impl<'a> Ending<'a> {
 
 fn classify(build: &Build, recorded: bool, holds: bool) -> (Outcome, Option<Class>) {
     match build.build_status() {
+        Some(StatusType::Succeeded) if is_question(build) => (Outcome::Unchanged, None),
         Some(StatusType::Succeeded) if recorded => (Outcome::Deployed, None),
         Some(StatusType::Succeeded) if holds => (Outcome::Held, Some(Class::NothingRun)),
         Some(StatusType::Succeeded) => (Outcome::Superseded, Some(Class::NothingRun)),

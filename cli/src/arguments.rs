@@ -280,6 +280,9 @@ pub enum SecretCommand {
 pub struct SecretCheckArguments {
     #[arg(value_parser = ProjectName::parse)]
     pub project: ProjectName,
+    /// Start a build that asks the Git host whether it takes them; it fetches and runs nothing
+    #[arg(long)]
+    pub in_build: bool,
     #[command(flatten)]
     pub output: Output,
 }
@@ -289,6 +292,9 @@ pub struct DoctorArguments {
     /// Of this project, and of the pipeline around it
     #[arg(value_parser = ProjectName::parse)]
     pub project: Option<ProjectName>,
+    /// Start a build that asks the Git host whether it takes the project's credentials, too
+    #[arg(long, requires = "project")]
+    pub in_build: bool,
     #[command(flatten)]
     pub output: Output,
 }

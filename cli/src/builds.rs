@@ -13,6 +13,8 @@ use crate::pipeline::Pipeline;
 
 /// Of a project, in which the build of a trigger is looked for.
 const BUILDS: usize = 100;
+/// Among them is the newest deployment: what was started after it may have been a question, or refused before it ran.
+const NEWEST: usize = 10;
 
 /// The build with this id, or with this end of one.
 ///
@@ -44,10 +46,10 @@ pub async fn newest(
     project: &ProjectName,
     trigger: Option<&str>,
 ) -> Result<Option<Build>, Failure> {
-    let most = if trigger.is_some() { BUILDS } else { 1 };
+    let most = if trigger.is_some() { BUILDS } else { NEWEST };
     let found = builds::newest(&pipeline.codebuild, &pipeline.config_path, project, most).await?.unwrap_or_default();
     let is_of = |build: &Build| trigger.is_none_or(|it| builds::variable_of(build, variable::TRIGGER) == Some(it));
-    Ok(found.into_iter().find(is_of))
+    Ok(found.into_iter().find(|build| is_of(build) && !builds::is_question(build)))
 }
 
 /// The build of a project that runs: there is one at most.
@@ -55,8 +57,6 @@ pub async fn newest(
 /// # Errors
 /// If CodeBuild fails.
 pub async fn running(pipeline: &Pipeline, project: &ProjectName) -> Result<Option<Build>, Failure> {
-    /// One that was started after it may have been refused before it ran.
-    const NEWEST: usize = 10;
     let found = builds::newest(&pipeline.codebuild, &pipeline.config_path, project, NEWEST).await?.unwrap_or_default();
     Ok(found.into_iter().find(|build| !builds::has_ended(build)))
 }

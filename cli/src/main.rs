@@ -18,6 +18,7 @@ mod local;
 mod log_group;
 mod parallel;
 mod pipeline;
+mod question;
 mod queue;
 mod records;
 mod register;

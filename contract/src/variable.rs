@@ -21,3 +21,9 @@ pub const WAITING: &str = "WAITINGCOMMITS";
 
 /// Set by an operator who rolls back, and by nobody else: the launcher's role may not. The [`crate::CommitId`] to go to.
 pub const ROLLBACK: &str = "ROLLBACKTO";
+
+/// Set by an operator who asks something from inside a build, and by nobody else: the launcher's role may not. The build deploys
+/// nothing, and so no branch and no trigger comes with it. There is one question, [`GIT_HOST`].
+pub const QUESTION: &str = "QUESTION";
+/// Whether the Git host takes the project's credentials.
+pub const GIT_HOST: &str = "git-host";

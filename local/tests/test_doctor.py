@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_under_test import CANARY, TOKEN, PipelineUnderTest
+from pipeline_under_test import BEARER, CANARY, TOKEN, PipelineUnderTest
 from test_iwomp import Iwomp
 
 from iwomp_local.waiting import wait_for
@@ -143,6 +143,35 @@ def test_the_form_the_size_and_the_age_of_a_secret_are_told_and_never_its_value(
     assert check["content"] == {"bytes": len(json.dumps({"authToken": TOKEN})), "form": "token"}
     assert check["since"].startswith("20")
     assert CANARY not in said.out + said.err
+    assert iwomp("secret", "check", "token").status == 0
     absent = iwomp("secret", "check", PROJECT)
     assert absent.status == 5
     assert "has no stored Git credentials" in absent.err
+
+
+def test_a_build_asks_the_git_host_and_deploys_nothing(
+    pipeline: PipelineUnderTest, iwomp: Iwomp, tmp_path: Path
+) -> None:
+    before = iwomp("history", "bearer", "--json").json["records"]
+    asked = iwomp("secret", "check", "bearer", "--in-build", "--json")
+    assert asked.status == 0, asked
+    answer = asked.json["in_build"]
+    assert answer["reason"] == "the Git host takes the project's credentials; nothing was fetched or run"
+    assert "command: " not in iwomp("logs", "bearer", "--build", answer["build"]).out
+    file = tmp_path / "token"
+    file.write_text(f"{CANARY}-expired\n")
+    assert iwomp("secret", "set", "bearer", "--file", str(file), "--yes").status == 0
+    try:
+        refused = iwomp("doctor", "bearer", "--in-build", "--json")
+    finally:
+        file.write_text(BEARER)
+        assert iwomp("secret", "set", "bearer", "--file", str(file), "--yes").status == 0
+    assert refused.status == 1
+    (host,) = [finding for finding in refused.json["findings"] if finding["check"] == "git host"]
+    assert (host["grade"], host["project"]) == ("problem", "bearer")
+    assert "asking https://" in host["saw"]
+    assert host["to_do"].startswith("iwomp logs bearer --build ")
+    assert CANARY not in refused.out + refused.err
+    assert iwomp("history", "bearer", "--json").json["records"] == before
+    last = iwomp("status", "bearer", "--json").json["projects"][0]["last"]
+    assert last is None or last["build"] != answer["build"]

@@ -143,13 +143,13 @@ fn say_what_is_asked(variables: &Variables, narration: &Narration) {
     }
 }
 
-fn hide_secrets(project: &Project, narration: &mut Narration) {
+pub fn hide_secrets(project: &Project, narration: &mut Narration) {
     if let Some(credentials) = &project.credentials {
         narration.hide(credentials);
     }
 }
 
-fn private_directory() -> Result<PrivateDirectory, Failure> {
+pub fn private_directory() -> Result<PrivateDirectory, Failure> {
     PrivateDirectory::create()
         .context("making a temporary directory")
         .or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")

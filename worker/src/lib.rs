@@ -19,6 +19,7 @@ pub mod parameters;
 pub mod private_directory;
 pub mod process;
 pub mod program;
+pub mod question;
 pub mod rules;
 pub mod run;
 pub mod session;

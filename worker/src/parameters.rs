@@ -43,11 +43,31 @@ impl<'a> Parameters<'a> {
     /// # Errors
     /// If there is no entry, if a document breaks a rule, or if AWS does not answer.
     pub async fn read(&self, branch: &Branch) -> Result<Told, Failure> {
-        let entry_name = parameter::register(self.config_path, self.project);
-        let default_name = parameter::default(self.config_path);
-        let credentials_name = parameter::credentials(self.config_path, self.project);
         let record_name = parameter::deployed(self.config_path, self.project, branch);
-        let found = self.get(&[&entry_name, &default_name, &credentials_name, &record_name]).await?;
+        let [entry, default, credentials] = &self.names_of_project();
+        let found = self.get(&[entry, default, credentials, &record_name]).await?;
+        Ok(Told { project: self.project_of(&found)?, record: record(found.get(&record_name), &record_name) })
+    }
+
+    /// The same of the project alone.
+    ///
+    /// # Errors
+    /// Like [`Self::read`].
+    pub async fn read_project(&self) -> Result<Project, Failure> {
+        let [entry, default, credentials] = &self.names_of_project();
+        self.project_of(&self.get(&[entry, default, credentials]).await?)
+    }
+
+    fn names_of_project(&self) -> [String; 3] {
+        [
+            parameter::register(self.config_path, self.project),
+            parameter::default(self.config_path),
+            parameter::credentials(self.config_path, self.project),
+        ]
+    }
+
+    fn project_of(&self, found: &Found) -> Result<Project, Failure> {
+        let [entry_name, default_name, credentials_name] = self.names_of_project();
         let Some(entry) = found.get(&entry_name) else {
             let error = anyhow!("looking for the register entry {entry_name}: there is no such parameter");
             return Err(Failure::new(
@@ -62,7 +82,7 @@ impl<'a> Parameters<'a> {
         if let Some(document) = found.get(&credentials_name) {
             project.credentials = Some(credentials(document, &credentials_name, &project.git_url)?);
         }
-        Ok(Told { project, record: record(found.get(&record_name), &record_name) })
+        Ok(project)
     }
 
     /// What is live of `branch`, if anything ever was.

@@ -1,6 +1,6 @@
 //! From the start of the process to its last line: whatever happens, there is an outcome line and an exit status.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
 use contract::{Outcome, Report, printable};
@@ -9,11 +9,13 @@ use iwomp_aws::client;
 use crate::aws;
 use crate::bounds::{Bounds, time_left};
 use crate::deploy::deploy;
+use crate::environment::Environment;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::{Narration, duration};
 use crate::private_directory;
 use crate::process::{Stop, privacy, strays};
-use crate::variables::Variables;
+use crate::question::ask_git_host;
+use crate::variables::{Asked, Question, Variables};
 
 /// Longest reason in the outcome line, in characters.
 const MAX_REASON_CHARS: usize = 1000;
@@ -58,6 +60,11 @@ pub fn end_panics_with_an_outcome() {
     }));
 }
 
+fn identify_question(question: &Question, report: &mut Report) {
+    report.project = Some(question.project.clone());
+    report.build.clone_from(&question.build);
+}
+
 fn identify(variables: &Variables, report: &mut Report) {
     report.project = Some(variables.project.clone());
     report.branch = Some(variables.branch.clone());
@@ -68,21 +75,37 @@ fn identify(variables: &Variables, report: &mut Report) {
 async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
     privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
     strays::adopt().context("asking for what the command leaves behind").or_fail(Kind::Machine, "this needs Linux")?;
-    let variables = read_variables(narration)?;
-    identify(&variables, report);
-    narration.hide_secrets_of(&variables.environment);
+    match read_variables(narration)? {
+        Asked::Deployment(variables) => {
+            identify(&variables, report);
+            let bounds = begin(&variables.environment, variables.time_limit, variables.build_start, narration)?;
+            deploy(&variables, &client::config(&aws::BOUNDS).await, &bounds, narration, report).await
+        }
+        Asked::GitHost(question) => {
+            identify_question(&question, report);
+            let bounds = begin(&question.environment, question.time_limit, question.build_start, narration)?;
+            ask_git_host(&question, &client::config(&aws::BOUNDS).await, &bounds, narration, report).await
+        }
+    }
+}
+
+fn begin(
+    environment: &Environment,
+    time_limit: Duration,
+    build_start: Option<SystemTime>,
+    narration: &mut Narration,
+) -> Result<Bounds, Failure> {
+    narration.hide_secrets_of(environment);
     let leftovers = private_directory::remove_leftovers();
     if leftovers > 0 {
         narration.say("removed", &format!("{leftovers} directories that a worker left which was killed"));
     }
     let stop = Stop::on_signals().context("listening for signals").or_fail(Kind::Machine, "trigger again")?;
-    let time = time_left(variables.time_limit, variables.build_start, SystemTime::now());
-    let bounds = Bounds::new(time, stop);
-    deploy(&variables, &client::config(&aws::BOUNDS).await, &bounds, narration, report).await
+    Ok(Bounds::new(time_left(time_limit, build_start, SystemTime::now()), stop))
 }
 
-fn read_variables(narration: &Narration) -> Result<Variables, Failure> {
-    Variables::from_process().map_err(|problems| {
+fn read_variables(narration: &Narration) -> Result<Asked, Failure> {
+    Asked::from_process().map_err(|problems| {
         for problem in &problems {
             narration.say("variable", problem);
         }

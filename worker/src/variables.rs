@@ -20,6 +20,70 @@ const BUILD_START: &str = "CODEBUILD_START_TIME";
 /// CodeBuild's own: who started it, a user or a role with its session.
 const INITIATOR: &str = "CODEBUILD_INITIATOR";
 
+/// What the build was started for.
+pub enum Asked {
+    Deployment(Box<Variables>),
+    GitHost(Question),
+}
+
+/// What a build was started with that only asks whether the Git host takes the project's credentials, checked.
+pub struct Question {
+    pub config_path: ConfigPath,
+    pub project: ProjectName,
+    /// Who started the build.
+    pub initiator: Option<String>,
+    pub build: Option<String>,
+    pub time_limit: Duration,
+    pub build_start: Option<SystemTime>,
+    pub environment: Environment,
+}
+
+impl Asked {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// One sentence for each variable that is missing or wrong. None repeats a value.
+    pub fn from_process() -> Result<Self, Vec<String>> {
+        Self::read(std::env::vars_os().collect())
+    }
+
+    fn read(environment: Environment) -> Result<Self, Vec<String>> {
+        if environment.contains_key(OsStr::new(variable::QUESTION)) {
+            return Question::read(environment).map(Self::GitHost);
+        }
+        Variables::read(environment).map(Box::new).map(Self::Deployment)
+    }
+}
+
+impl Question {
+    fn read(environment: Environment) -> Result<Self, Vec<String>> {
+        let mut reader = Reader { environment: &environment, problems: Vec::new() };
+        let config_path = reader.require(variable::CONFIG_PATH, ConfigPath::parse);
+        let project = reader.require(variable::PROJECT, ProjectName::parse);
+        reader.require(variable::QUESTION, |text| match text {
+            variable::GIT_HOST => Ok(()),
+            _ => Err("is no question that this worker knows"),
+        });
+        // With a branch it would look like a deployment, to the launcher too.
+        for other in [variable::BRANCH, variable::COMMIT, variable::WAITING, variable::ROLLBACK, variable::TRIGGER] {
+            if environment.contains_key(OsStr::new(other)) {
+                reader.problems.push(format!("{} comes alone, without {other}", variable::QUESTION));
+            }
+        }
+        let initiator = reader.optional(INITIATOR, parse_id);
+        let build = reader.optional(BUILD, parse_id);
+        let time_limit = reader.require(variable::TIME_LIMIT_SECONDS, parse_time_limit);
+        let build_start = environment.get(OsStr::new(BUILD_START)).and_then(|value| parse_start(value.to_str()?));
+        let problems = reader.problems;
+        match (config_path, project, time_limit) {
+            (Some(config_path), Some(project), Some(time_limit)) if problems.is_empty() => {
+                Ok(Self { config_path, project, initiator, build, time_limit, build_start, environment })
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
 /// What the build was started with, checked.
 pub struct Variables {
     pub config_path: ConfigPath,

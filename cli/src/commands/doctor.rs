@@ -33,6 +33,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Shape;
 use crate::parallel::AT_ONCE;
 use crate::pipeline::Pipeline;
+use crate::question::{self, Answer};
 use crate::register::unknown;
 use crate::terminal::Terminal;
 
@@ -131,7 +132,11 @@ impl Shape for Doctor {
 pub async fn run(pipeline: &Pipeline, arguments: &DoctorArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let spinner = terminal.spinner("looking at all that a deployment needs");
     let patient = Patient::find(pipeline, arguments.project.as_ref()).await?;
-    let doctor = examine(&patient, &Account::of(pipeline)).await;
+    let mut doctor = examine(&patient, &Account::of(pipeline)).await;
+    if let (true, Some(project)) = (arguments.in_build, &arguments.project) {
+        doctor.findings.push(git_host(pipeline, project).await);
+        doctor.sort();
+    }
     drop(spinner);
     show(&doctor, &arguments.output, terminal, |doctor, terminal| view::findings(pipeline, doctor, terminal))?;
     Ok(doctor.exit())
@@ -182,10 +187,20 @@ async fn examine(patient: &Patient<'_>, account: &Account) -> Doctor {
     looks.extend(quotas::looks(patient, account));
     looks.extend(roles::looks(patient, account));
     looks.extend(watch::looks(patient, account));
-    let mut findings = iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await.concat();
-    // In the order of the looks where they are equally bad.
-    findings.sort_by_key(|finding| finding.grade);
-    Doctor { at: Timestamp::now(), findings }
+    let findings = iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await.concat();
+    let mut doctor = Doctor { at: Timestamp::now(), findings };
+    doctor.sort();
+    doctor
+}
+
+/// What only a build of the project can find out.
+async fn git_host(pipeline: &Pipeline, project: &ProjectName) -> Finding {
+    let about = About::of(project, "git host");
+    match question::ask_git_host(pipeline, project).await {
+        Ok(Answer { is_taken: true, reason, .. }) => about.good(reason),
+        Ok(Answer { build, reason, .. }) => about.problem(reason, format!("iwomp logs {project} --build {build}")),
+        Err(failure) => about.unknown(failure.what, failure.advice.unwrap_or_else(|| LOOK_YOURSELF.to_owned())),
+    }
 }
 
 /// An older program does not know what a newer pipeline says, and the other way round.
@@ -202,6 +217,11 @@ fn version(described: &Description) -> Finding {
 }
 
 impl Doctor {
+    /// The worst first; in the order of the looks where they are equally bad.
+    fn sort(&mut self) {
+        self.findings.sort_by_key(|finding| finding.grade);
+    }
+
     fn count(&self, grade: Grade) -> usize {
         self.findings.iter().filter(|finding| finding.grade == grade).count()
     }

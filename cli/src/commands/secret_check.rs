@@ -15,6 +15,7 @@ use crate::commands::show;
 use crate::exit::{Exit, Failure};
 use crate::json::Shape;
 use crate::pipeline::Pipeline;
+use crate::question::{self, Answer};
 use crate::register;
 use crate::stored::{Keeping, Stored};
 use crate::terminal::{Meaning, Terminal};
@@ -37,6 +38,8 @@ pub struct Check {
     unread: Option<String>,
     /// Why the worker will not take them.
     faults: Vec<String>,
+    /// What the Git host said to a build, if it was asked.
+    in_build: Option<Answer>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -77,13 +80,26 @@ pub async fn run(
     };
     // Of an encrypted entry, or a broken one, the URL is not known: then the rules that need it are the worker's alone.
     let url = entry.project.as_ref().and_then(|read| read.as_ref().ok()).map(|project| &project.git_url);
-    let check = look(pipeline, project, metadata, url).await;
+    let mut check = look(pipeline, project, metadata, url).await;
+    if arguments.in_build {
+        let spinner = terminal.spinner(&format!("a build of {project} asks its Git host"));
+        check.in_build = Some(question::ask_git_host(pipeline, project).await?);
+        drop(spinner);
+    }
     show(&check, &arguments.output, terminal, view)?;
-    Ok(match (&check.unread, check.faults.is_empty()) {
-        (_, false) => Exit::Failed,
-        (Some(_), true) => Exit::Unknown,
-        (None, true) => Exit::Done,
-    })
+    Ok(check.exit())
+}
+
+impl Check {
+    fn exit(&self) -> Exit {
+        match (&self.in_build, self.faults.is_empty(), &self.unread) {
+            // The worker has read them, and the host has taken them.
+            (Some(Answer { is_taken: true, .. }), ..) => Exit::Done,
+            (Some(_), ..) | (None, false, _) => Exit::Failed,
+            (None, true, Some(_)) => Exit::Unknown,
+            (None, true, None) => Exit::Done,
+        }
+    }
 }
 
 async fn look(pipeline: &Pipeline, project: &ProjectName, metadata: &ParameterMetadata, url: Option<&GitUrl>) -> Check {
@@ -96,6 +112,7 @@ async fn look(pipeline: &Pipeline, project: &ProjectName, metadata: &ParameterMe
         content: None,
         unread: None,
         faults: Vec::new(),
+        in_build: None,
     };
     match check.kept {
         Keeping::OwnKey | Keeping::SharedKey => {}
@@ -163,11 +180,14 @@ fn view(check: &Check, terminal: &mut Terminal) {
         let who = "only builds of the project and credential_keeper_arns may read them, and so whoever looks must be one of those";
         terminal.line([Meaning::Quiet.of("  to do: "), who.into()]);
     }
-    if check.faults.is_empty() && check.unread.is_none() {
-        terminal.line([
-            Meaning::Good.of("good"),
-            ": the worker will take them; whether the Git host does, it alone knows".into(),
-        ]);
+    if let Some(answer) = &check.in_build {
+        let meaning = if answer.is_taken { Meaning::Good.of("good") } else { Meaning::Bad.of("wrong") };
+        terminal.line([meaning, format!(": {}", answer.reason).into()]);
+        terminal.line([Meaning::Quiet.of(format!("  by build {}", answer.build))]);
+    } else if check.faults.is_empty() && check.unread.is_none() {
+        terminal.line([Meaning::Good.of("good"), ": the worker will take them".into()]);
+        let ask = format!("iwomp secret check {} --in-build", check.project);
+        terminal.line([Meaning::Quiet.of("  whether the Git host does: "), ask.into()]);
     }
 }
 
@@ -180,7 +200,8 @@ mod tests {
     async fn check(aws: Aws) -> (Result<Exit, Failure>, String) {
         let (pipeline, _) = aws.pipeline();
         let (mut terminal, said) = terminal();
-        let arguments = SecretCheckArguments { project: project("demo"), output: Output { json: false } };
+        let arguments =
+            SecretCheckArguments { project: project("demo"), in_build: false, output: Output { json: false } };
         (run(&pipeline, &arguments, &mut terminal).await, said.text())
     }
 

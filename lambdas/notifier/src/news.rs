@@ -8,7 +8,7 @@ use aws_sdk_codebuild::primitives::DateTime;
 use aws_sdk_codebuild::types::Build;
 use contract::{ConfigPath, ProjectName, parameter};
 use iwomp_aws::aws_error;
-use iwomp_aws::builds::{self, has_ended, is_of, number};
+use iwomp_aws::builds::{self, has_ended, is_of, is_question, number};
 
 use crate::mark::Mark;
 
@@ -58,7 +58,9 @@ pub async fn since(
         };
         let horizon = horizon.get_or_insert_with(|| Horizon::of(mark, builds.iter().map(number).max(), now));
         let (new, told): (Vec<_>, Vec<_>) = builds.into_iter().partition(|build| horizon.is_before(build));
-        news.builds.extend(new.into_iter().filter(|build| is_of(build, config_path)));
+        // Who asks a question looks at the answer, and nothing was deployed that others are to be told of.
+        let is_told = |build: &Build| is_of(build, config_path) && !is_question(build);
+        news.builds.extend(new.into_iter().filter(is_told));
         if newest_is_told || !told.is_empty() || token.is_none() {
             news.cut = false;
             break;
@@ -98,7 +100,7 @@ impl Horizon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Aws, EPOCH_SECONDS, build, config_path, mark, project};
+    use crate::fixtures::{Aws, EPOCH_SECONDS, build, config_path, mark, project, with_variables};
     use aws_sdk_codebuild::types::StatusType;
 
     /// The numbers of the news of demo, and whether there was more, at the time when build `ended` had just ended.
@@ -146,6 +148,16 @@ mod tests {
         assert_eq!(numbers(&aws, Some(&at_half_past_six("06:01:30")), 2).await, (vec![2], false));
         // Neither is it told again when CodeBuild's list is a little behind.
         assert_eq!(numbers(&aws, Some(&at_half_past_six("06:02:01")), 2).await, (vec![], false));
+    }
+
+    #[tokio::test]
+    async fn what_an_operator_asked_of_a_build_is_no_news_and_a_deployment_is_no_question() {
+        let news = |variables| {
+            let aws = Aws { builds: vec![with_variables(variables)], ..Aws::default() };
+            async move { numbers(&aws, Some(&mark(0)), 7).await.0 }
+        };
+        assert_eq!(news(&[("QUESTION", "git-host")]).await, Vec::<i64>::new());
+        assert_eq!(news(&[("QUESTION", "git-host"), ("GITBRANCH", "main")]).await, [7]);
     }
 
     #[tokio::test]

@@ -34,7 +34,8 @@ locals {
   # and is not registered is refused for want of a register entry.
   build_projects = "arn:${var.account.partition}:codebuild:${local.arn_suffix}:project/${var.names.prefix}*"
 
-  # The variables of a build that the launcher may set: a closed list. ROLLBACKTO is an operator's, and must not be in it.
+  # The variables of a build that the launcher may set: a closed list. ROLLBACKTO and QUESTION are an operator's, and must
+  # not be in it.
   build_variables = ["PROJECTNAME", "GITBRANCH", "GITCOMMIT", "TRIGGERID", "WAITINGCOMMITS"]
 
   # All else that StartBuild lets a caller override and for which AWS has a condition key, after "Actions, resources, and

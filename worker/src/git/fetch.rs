@@ -95,6 +95,17 @@ impl Repository<'_> {
         self.read_history(&doing).await
     }
 
+    /// Asks the server for its head, with the credentials of `project`, as a fetch begins; and fetches nothing.
+    ///
+    /// # Errors
+    /// Like [`Self::fetch`].
+    pub async fn ask_host(&self, project: &Project) -> Result<(), Failure> {
+        self.require_bearer_if_wanted(project).await?;
+        let url = project.git_url.as_str();
+        let arguments = ["ls-remote", "--quiet", "--", url, "HEAD"].map(str::to_owned);
+        self.get(&self.git, &format!("asking {url} for its head"), project, &arguments).await
+    }
+
     /// Fetches the files of `commit`, which is on `branch`, if they are not there yet.
     ///
     /// # Errors

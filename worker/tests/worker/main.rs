@@ -10,6 +10,7 @@ mod crashes;
 mod economy;
 mod git_access;
 mod log;
+mod question;
 mod rollback;
 mod rules;
 mod scene;

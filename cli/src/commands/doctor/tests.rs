@@ -54,7 +54,7 @@ async fn the_worst_comes_first_and_says_what_to_do() {
     let findings =
         vec![about.good("a"), about.unknown("b", "look"), about.warning("c", "mind"), about.problem("d", "mend")];
     let mut doctor = Doctor { at: Timestamp::UNIX_EPOCH, findings };
-    doctor.findings.sort_by_key(|finding| finding.grade);
+    doctor.sort();
     assert_eq!(doctor.exit(), Exit::Failed);
     let (mut terminal, said) = terminal();
     view::findings(&pipeline, &doctor, &mut terminal);
@@ -68,7 +68,7 @@ async fn a_project_that_is_not_registered_is_told_at_once() {
     let (pipeline, _) = Aws::with([entry("demo", "{}")]).pipeline();
     let (mut terminal, _) = terminal();
     let nobody = crate::fixtures::project("nobody");
-    let arguments = DoctorArguments { project: Some(nobody), output: Output { json: false } };
+    let arguments = DoctorArguments { project: Some(nobody), in_build: false, output: Output { json: false } };
     let failure = run(&pipeline, &arguments, &mut terminal).await.unwrap_err();
     assert_eq!(failure.exit, Exit::NotThere);
 }

@@ -114,6 +114,10 @@ async fn builds_of(pipeline: &Pipeline, projects: &[ProjectName]) -> Result<Vec<
     Ok(ids.into_iter().map(|ids| ids.map(&mut of).map(ours)).collect())
 }
 
+fn is_over(build: &&Build) -> bool {
+    builds::has_ended(build) && !builds::is_question(build)
+}
+
 fn running(build: &Build) -> Running {
     Running {
         build: build.id().unwrap_or_default().to_owned(),
@@ -139,7 +143,7 @@ async fn last_ends(
     records: &[Record],
 ) -> Result<Vec<Option<Ended>>> {
     each(projects.iter().zip(builds), |(project, builds)| async move {
-        let Some(build) = builds.iter().flatten().find(|build| builds::has_ended(build)) else { return Ok(None) };
+        let Some(build) = builds.iter().flatten().find(is_over) else { return Ok(None) };
         let branch = builds::branch(build);
         let of_branch =
             |record: &&Record| branch.is_some() && record.branch == branch && record.project == project.as_str();

@@ -651,6 +651,16 @@ async fn an_operators_rollback_covers_no_trigger_and_is_no_failure_of_the_head()
 }
 
 #[tokio::test]
+async fn what_an_operator_asked_of_a_build_covers_no_trigger_and_is_no_failure() {
+    const QUESTION: Variables = &[("QUESTION", "git-host")];
+    for builds in [vec![(StatusType::Succeeded, QUESTION, 60)], vec![(StatusType::Failed, QUESTION, 60); 3]] {
+        let [list, get] = past(builds);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Started);
+    }
+}
+
+#[tokio::test]
 async fn the_pinned_commits_of_a_batch_go_into_one_build() {
     let ids = ["1", "2", "3"].map(|digit| TRIGGER_ID.replace("95df01b4", &digit.repeat(8)));
     let commits = ["a", "b", "c"].map(|digit| digit.repeat(40));

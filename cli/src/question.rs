@@ -1,0 +1,137 @@
+//! Asks something from inside a build of a project, by the caller's own right to start builds: whether the Git host takes the
+//! project's credentials. The worker fetches, runs and writes nothing then, and who can publish triggers cannot ask.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType};
+use contract::{ProjectName, variable};
+use iwomp_aws::{aws_error, builds};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::builds::Log;
+use crate::exit::{Exit, Failure};
+use crate::pipeline::Pipeline;
+
+const LOOK: Duration = Duration::from_secs(2);
+/// CodeBuild takes up to a minute to begin; the host, if it does not answer, is asked again for some minutes.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// CloudWatch shows the last line some seconds after it was written.
+const LAST_LINE: Duration = Duration::from_secs(2);
+const LOOKS_FOR_LAST_LINE: usize = 5;
+
+/// What the build said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Answer {
+    pub build: String,
+    /// By how the build ended, as CodeBuild tells.
+    pub is_taken: bool,
+    /// In the words of the worker, which alone writes into the log of such a build.
+    pub reason: String,
+}
+
+/// Whether the Git host takes the credentials of the project.
+///
+/// # Errors
+/// If no build can be started now, or if AWS does not tell how it ended.
+pub async fn ask_git_host(pipeline: &Pipeline, project: &ProjectName) -> Result<Answer, Failure> {
+    let id = start(pipeline, project).await?;
+    let mut looks = LONGEST.as_secs() / LOOK.as_secs();
+    let build = loop {
+        let found = builds::get(&pipeline.codebuild, vec![id.clone()]).await;
+        let found = found.map_err(aws_error).with_context(|| format!("reading the build {id}"))?;
+        match found.into_iter().next().filter(builds::has_ended) {
+            Some(build) => break build,
+            None if looks == 0 => {
+                let what = format!("build {id}, which asks the Git host, does not end");
+                return Err(Failure::new(Exit::Waiting, what).advise(format!("iwomp logs {project} --build {id}")));
+            }
+            None => sleep(LOOK).await,
+        }
+        looks -= 1;
+    };
+    let is_taken = builds::succeeded(&build);
+    let reason = match last_word(pipeline, &build).await? {
+        Some(reason) => reason,
+        None => format!("the build ended as {}", build.build_status().map_or("unknown", |status| status.as_str())),
+    };
+    Ok(Answer { build: id, is_taken, reason })
+}
+
+async fn start(pipeline: &Pipeline, project: &ProjectName) -> Result<String, Failure> {
+    let build_project = pipeline.build_project(project);
+    let mut call = pipeline.codebuild.start_build().project_name(&build_project);
+    for (name, value) in [(variable::PROJECT, project.as_str()), (variable::QUESTION, variable::GIT_HOST)] {
+        let variable =
+            EnvironmentVariable::builder().name(name).value(value).r#type(EnvironmentVariableType::Plaintext);
+        call = call.environment_variables_override(variable.build().context("naming a variable of the build")?);
+    }
+    match call.send().await {
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_account_limit_exceeded_exception()) => {
+            let what =
+                format!("a build of {project} runs, or the account has none to spare: the Git host was not asked");
+            Err(Failure::new(Exit::Waiting, what).advise("ask again when it is over: iwomp status"))
+        }
+        answer => {
+            let answer = answer.map_err(aws_error).with_context(|| format!("starting a build of {build_project}"))?;
+            let id = answer.build_value.and_then(|build| build.id);
+            Ok(id.context("CodeBuild did not say which build it started: see iwomp status")?)
+        }
+    }
+}
+
+/// The reason in the worker's last line.
+async fn last_word(pipeline: &Pipeline, build: &Build) -> Result<Option<String>, Failure> {
+    let mut log = Log::default();
+    for _ in 0..LOOKS_FOR_LAST_LINE {
+        let lines = log.more(pipeline, build).await.map_err(|error| Failure::new(Exit::Unknown, error.reason))?;
+        let reason = lines.iter().rev().find_map(|line| {
+            let said: Value = serde_json::from_str(&line.text).ok()?;
+            said["reason"].as_str().map(str::to_owned)
+        });
+        if reason.is_some() {
+            return Ok(reason);
+        }
+        sleep(LAST_LINE).await;
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_codebuild::types::StatusType;
+
+    use super::*;
+    use crate::fixtures::{Aws, build, entry, failed_with, project};
+
+    /// The build that is started is the eighth.
+    async fn ask(mut build: Build, log: &'static str) -> (Answer, Vec<(String, String)>) {
+        build.id = Some("iwomp-in-aws--demo:8".to_owned());
+        let aws = Aws { builds: vec![build], log: vec!["iwomp: asking", log], ..Aws::with([entry("demo", "{}")]) };
+        let (pipeline, done) = aws.pipeline();
+        let answer = ask_git_host(&pipeline, &project("demo")).await.unwrap();
+        let (_, variables) = done.lock().unwrap().started.remove(0);
+        (answer, variables)
+    }
+
+    #[tokio::test]
+    async fn the_answer_is_how_the_build_ended_in_the_workers_words() {
+        const TAKEN: &str = r#"{"outcome":"unchanged","reason":"the Git host takes them"}"#;
+        let (answer, variables) = ask(build(8, StatusType::Succeeded), TAKEN).await;
+        assert_eq!((answer.is_taken, answer.reason.as_str()), (true, "the Git host takes them"));
+        let named = [("PROJECTNAME", "demo"), ("QUESTION", "git-host")];
+        assert_eq!(variables, named.map(|(name, value)| (name.to_owned(), value.to_owned())), "and no branch");
+        // What a log says does not count against CodeBuild's word.
+        let (answer, _) = ask(failed_with(StatusType::Failed, "exit status 69"), TAKEN).await;
+        assert!(!answer.is_taken);
+    }
+
+    #[tokio::test]
+    async fn where_another_build_runs_nothing_is_asked() {
+        let (pipeline, _) = Aws { is_busy: true, ..Aws::with([entry("demo", "{}")]) }.pipeline();
+        assert_eq!(ask_git_host(&pipeline, &project("demo")).await.unwrap_err().exit, Exit::Waiting);
+    }
+}

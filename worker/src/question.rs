@@ -1,0 +1,40 @@
+//! What an operator asks from inside a build: whether the Git host takes the project's credentials. The register and one question
+//! to the host; nothing is fetched, run or written.
+
+use contract::{Outcome, Report};
+use iwomp_aws::client::SdkConfig;
+
+use crate::bounds::Bounds;
+use crate::deploy::{hide_secrets, private_directory};
+use crate::failure::Failure;
+use crate::git::Repository;
+use crate::narration::Narration;
+use crate::parameters::Parameters;
+use crate::variables::Question;
+
+/// Asks the host of the registered repository as a deployment would, with what a deployment would send.
+///
+/// # Errors
+/// Whatever would end a deployment by then.
+pub async fn ask_git_host(
+    question: &Question,
+    aws: &SdkConfig,
+    bounds: &Bounds,
+    narration: &mut Narration,
+    report: &mut Report,
+) -> Result<Outcome, Failure> {
+    let by = question.initiator.as_deref().unwrap_or("somebody");
+    narration.say("project", question.project.as_str());
+    narration.say("question", &format!("does its Git host take its credentials? asks {by}"));
+    let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &question.config_path, &question.project);
+    let project = bounds.or_stop("reading the register", parameters.read_project()).await?;
+    hide_secrets(&project, narration);
+    let scratch = private_directory()?;
+    let repository = Repository::create(scratch.path(), &question.environment, bounds, narration).await?;
+    narration.say("asking", project.git_url.as_str());
+    repository.ask_host(&project).await?;
+    let with =
+        if project.credentials.is_some() { "takes the project's credentials" } else { "asks for no credentials" };
+    report.reason = Some(format!("the Git host {with}; nothing was fetched or run"));
+    Ok(Outcome::Unchanged)
+}
