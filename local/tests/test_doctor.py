@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ SECONDS = 60.0
 
 @pytest.fixture
 def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
-    return Iwomp(pipeline.stack, tmp_path)
+    return partial(pipeline.stack.iwomp, folder=tmp_path, IWOMP_CONFIG_PATH="")
 
 
 def found(iwomp: Iwomp, grade: str = "problem") -> dict[str, str]:

@@ -62,7 +62,7 @@ def test_a_wrong_name_is_said_at_once(iwomp: Iwomp) -> None:
         (("trigger", "nobody", "main", "--yes"), 5, "nobody is not a registered project"),
         (("trigger", "public", "release/1", "--yes"), 3, "does not allow the branch release/1"),
         (("trigger", "public", "-x", "--yes"), 2, "unexpected argument"),
-        (("status", "nobody"), 5, "name one that is registered: article"),
+        (("status", "nobody"), 5, "that are registered: iwomp projects"),
         (("status", "--config-path", "other"), 5, "there is no pipeline other in eu-central-1"),
         (("trigger", "public", "main"), 2, "There is nobody to ask"),
     ):

@@ -175,7 +175,9 @@ fn view(check: &Check, terminal: &mut Terminal) {
         terminal.line([Meaning::Bad.of("wrong"), format!(": {fault}; the worker will not take them").into()]);
         terminal.line([Meaning::Quiet.of("  to do: "), format!("iwomp secret set {}", check.project).into()]);
     }
-    if let Some(why) = &check.unread {
+    // What a build could read and the host has taken is known.
+    let is_taken = check.in_build.as_ref().is_some_and(|answer| answer.is_taken);
+    if let Some(why) = check.unread.as_ref().filter(|_| !is_taken) {
         terminal.line([Meaning::Pending.of("unknown"), format!(": {why}").into()]);
         let who = "only builds of the project and credential_keeper_arns may read them, and so whoever looks must be one of those";
         terminal.line([Meaning::Quiet.of("  to do: "), who.into()]);
