@@ -107,6 +107,8 @@ pub struct Aws {
     pub live: Vec<String>,
     /// What the launcher has said, and when, in seconds since the epoch.
     pub lines: Vec<(i64, Value)>,
+    /// Whether the launcher has said more than anybody reads.
+    pub is_endless: bool,
     /// What every build has written into its log.
     pub log: Vec<&'static str>,
     /// The ARNs of the topics that are there.
@@ -131,6 +133,7 @@ impl Default for Aws {
             builds: Vec::new(),
             live: Vec::new(),
             lines: Vec::new(),
+            is_endless: false,
             log: Vec::new(),
             topics,
             messages: [0, 0],
@@ -388,10 +391,12 @@ impl Aws {
             FilteredLogEvent::builder().timestamp(seconds * 1000).message(format!("{line}\n")).build()
         };
         let events: Vec<_> = self.lines.iter().map(event).collect();
+        let token = self.is_endless.then(|| "more".to_owned());
         let filter = mock!(Client::filter_log_events).then_compute_output(move |input| {
             let is_launchers = input.log_group_name().unwrap().ends_with("--launcher");
             let is_new = |event: &&FilteredLogEvent| event.timestamp() >= input.start_time() && is_launchers;
-            FilterLogEventsOutput::builder().set_events(Some(events.iter().filter(is_new).cloned().collect())).build()
+            let page = FilterLogEventsOutput::builder().set_next_token(token.clone());
+            page.set_events(Some(events.iter().filter(is_new).cloned().collect())).build()
         });
         let log = self.log.clone();
         let get = mock!(Client::get_log_events)

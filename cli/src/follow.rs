@@ -151,7 +151,7 @@ impl std::fmt::Display for Which<'_> {
 /// If CloudWatch fails.
 pub async fn last_word(pipeline: &Pipeline, which: Which<'_>) -> anyhow::Result<Option<Said>> {
     let since = Timestamp::now().checked_sub(LONGEST_LIFE).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ok(launcher_log::since(pipeline, since, which.lines()).await?.pop())
+    Ok(launcher_log::since(pipeline, since, which.lines()).await?.said.pop())
 }
 
 /// Waits until the launcher is done with a trigger, and says why it is not.

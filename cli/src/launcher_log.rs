@@ -80,16 +80,25 @@ impl Lines<'_> {
     }
 }
 
-/// The launcher's lines since then, oldest first.
+/// What was read of the launcher's log.
+pub struct Heard {
+    /// Oldest first.
+    pub said: Vec<Said>,
+    /// It has said more, later than that: more than anybody reads.
+    pub is_cut: bool,
+}
+
+/// The launcher's lines since then.
 ///
 /// # Errors
 /// If CloudWatch fails.
-pub async fn since(pipeline: &Pipeline, since: Timestamp, lines: Lines<'_>) -> Result<Vec<Said>> {
+pub async fn since(pipeline: &Pipeline, since: Timestamp, lines: Lines<'_>) -> Result<Heard> {
     let group = &pipeline.description.launcher.log_group;
-    let found = log_group::lines(pipeline, group, since, &lines.pattern()).await?;
+    let read = log_group::lines(pipeline, group, since, &lines.pattern()).await?;
     // What is none of these lines is of Lambda itself.
-    let said = found.into_iter().filter_map(|(at, text)| Some(Said { at, line: serde_json::from_str(&text).ok()? }));
-    Ok(said.filter(|said| lines.include(&said.line)).collect())
+    let told = |(at, text): (Timestamp, String)| Some(Said { at, line: serde_json::from_str(&text).ok()? });
+    let said = read.lines.into_iter().filter_map(told).filter(|said| lines.include(&said.line)).collect();
+    Ok(Heard { said, is_cut: read.is_cut })
 }
 
 /// Since when a line about every trigger that waits must be there.

@@ -9,21 +9,24 @@ use crate::pipeline::Pipeline;
 /// Of at most 10,000 lines each: more than anybody reads, and the end of a log that never ends.
 const MAX_PAGES: usize = 50;
 
-/// The lines since then with their times, oldest first. The pattern spares CloudWatch from sending the others; that it keeps to
+/// What was read of a log.
+pub struct Read {
+    /// Oldest first.
+    pub lines: Vec<(Timestamp, String)>,
+    /// There are more, newer than these.
+    pub is_cut: bool,
+}
+
+/// The lines since then with their times. The pattern spares CloudWatch from sending the others; that it keeps to
 /// it is not counted on.
 ///
 /// # Errors
 /// If CloudWatch fails. A group that is not there has no lines: whoever writes there has not written yet.
-pub async fn lines(
-    pipeline: &Pipeline,
-    group: &str,
-    since: Timestamp,
-    pattern: &str,
-) -> Result<Vec<(Timestamp, String)>> {
+pub async fn lines(pipeline: &Pipeline, group: &str, since: Timestamp, pattern: &str) -> Result<Read> {
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..MAX_PAGES {
         let call = pipeline.logs.filter_log_events().log_group_name(group).start_time(since.as_millisecond());
-        let page = match call.filter_pattern(pattern).set_next_token(token).send().await {
+        let page = match call.filter_pattern(pattern).set_next_token(token.take()).send().await {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
                 break;
             }
@@ -39,5 +42,5 @@ pub async fn lines(
         }
     }
     found.sort_by_key(|(at, _)| *at);
-    Ok(found)
+    Ok(Read { lines: found, is_cut: token.is_some() })
 }

@@ -90,7 +90,7 @@ async fn warn_of_newer(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let Some(started) = build.start_time().and_then(when::of_aws) else { return Ok(()) };
-    let said = launcher_log::since(pipeline, started, Lines::All).await?;
+    let said = launcher_log::since(pipeline, started, Lines::All).await?.said;
     let of_project = said.into_iter().filter(|said| said.line.project.as_deref() == Some(arguments.project.as_str()));
     let newest = launcher_log::last_words(of_project.collect()).pop();
     if let Some(said) = newest.filter(|said| said.line.build.is_none()) {

@@ -27,6 +27,8 @@ pub struct Status {
     /// What the launcher refused or gave up, of no registered project.
     elsewhere: Vec<Word>,
     queue: Queue,
+    /// The launcher has said more than is read: of what it said last some may be missing.
+    log_is_cut: bool,
 }
 
 /// Which pipeline it is.

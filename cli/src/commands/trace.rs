@@ -50,7 +50,7 @@ impl Shape for Trace {
 pub async fn run(pipeline: &Pipeline, arguments: &TraceArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let trigger = &arguments.trigger;
     let since = Timestamp::now().checked_sub(LONGEST_LIFE).unwrap_or(Timestamp::UNIX_EPOCH);
-    let said = launcher_log::since(pipeline, since, Lines::OfTrigger(trigger)).await?;
+    let said = launcher_log::since(pipeline, since, Lines::OfTrigger(trigger)).await?.said;
     let Some(first) = said.first() else {
         let what = format!("the launcher has not seen the trigger {trigger} in the last 14 days");
         return Err(Failure::new(Exit::NotThere, what)
@@ -109,7 +109,7 @@ fn phase(phase: &BuildPhase) -> Option<Event> {
 async fn reported(pipeline: &Pipeline, build: &Build, id: &str) -> Result<Vec<Event>, Failure> {
     let Some(started) = build.start_time().and_then(when::of_aws) else { return Ok(Vec::new()) };
     let pattern = format!("{{ $.build = \"{id}\" }}");
-    let lines = log_group::lines(pipeline, &pipeline.description.notifier.log_group, started, &pattern).await?;
+    let lines = log_group::lines(pipeline, &pipeline.description.notifier.log_group, started, &pattern).await?.lines;
     let told = lines.into_iter().filter_map(|(at, line)| {
         let line: Value = serde_json::from_str(&line).ok().filter(|line: &Value| line["build"] == id)?;
         let detail = line["reason"].as_str().map(str::to_owned);

@@ -12,7 +12,7 @@ use iwomp_aws::{aws_error, builds};
 use jiff::Timestamp;
 
 use super::{Ended, Live, ProjectStatus, Queue, Running, Status, Waiting, Where, Word};
-use crate::launcher_log::{self, Lines, Said};
+use crate::launcher_log::{self, Heard, Lines, Said};
 use crate::parallel::each;
 use crate::pipeline::Pipeline;
 use crate::queue;
@@ -47,7 +47,8 @@ pub async fn status(pipeline: &Pipeline, only: Option<&ProjectName>, now: Timest
     )?;
     let (register, projects, builds) = register;
     let last = last_ends(pipeline, &projects, &builds, &records).await?;
-    let mut words = Words::sort(said, ends, before(now, DAY));
+    let log_is_cut = said.is_cut || ends.is_cut;
+    let mut words = Words::sort(said.said, ends.said, before(now, DAY));
     let mut found = Vec::new();
     for ((project, builds), last) in projects.into_iter().zip(builds).zip(last) {
         let name = parameter::paused(&pipeline.config_path, &project);
@@ -76,6 +77,7 @@ pub async fn status(pipeline: &Pipeline, only: Option<&ProjectName>, now: Timest
         projects: found,
         elsewhere: if only.is_none() { words.elsewhere() } else { Vec::new() },
         queue,
+        log_is_cut,
     })
 }
 
@@ -199,7 +201,7 @@ fn before(now: Timestamp, time: Duration) -> Timestamp {
 
 /// With how the launcher is done with triggers: refusals of the last day, and where dead letters lie, all since the oldest of them
 /// may have died. One reading for both: the log is long, and CloudWatch slow.
-async fn queue_and_ends(pipeline: &Pipeline, now: Timestamp) -> Result<(Queue, Vec<Said>)> {
+async fn queue_and_ends(pipeline: &Pipeline, now: Timestamp) -> Result<(Queue, Heard)> {
     let queue = queue(pipeline).await?;
     let ends = match queue.given_up {
         0 => launcher_log::since(pipeline, before(now, DAY), Lines::Refused).await?,

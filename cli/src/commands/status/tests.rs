@@ -156,6 +156,15 @@ async fn recent_refusals_are_told_whoever_they_are_of() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_longer_than_what_is_read_is_said_to_be() {
+    for is_endless in [false, true] {
+        let status = status(Aws { is_endless, ..Aws::with([entry("demo", "{}")]) }).await;
+        assert_eq!(status.log_is_cut, is_endless);
+        assert_eq!(seen(&status, view::all).contains("the launcher has said more than is read here"), is_endless);
+    }
+}
+
+#[tokio::test]
 async fn a_pause_a_hold_a_running_build_and_a_wrong_entry_are_told() {
     let held = contract::Deployed { held: Some(crate::fixtures::commit()), ..record(BUILD) };
     let parameters = [

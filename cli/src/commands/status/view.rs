@@ -25,7 +25,7 @@ pub fn all(status: &Status, terminal: &mut Terminal) {
         concerns.into_iter().for_each(|line| terminal.line(line));
     }
     terminal.line([]);
-    terminal.line([queue(status)]);
+    totals(status, terminal);
 }
 
 pub fn one(status: &Status, terminal: &mut Terminal) {
@@ -69,7 +69,16 @@ pub fn one(status: &Status, terminal: &mut Terminal) {
         }
         concerns(project, at).into_iter().for_each(|line| terminal.line(line));
     }
+    totals(status, terminal);
+}
+
+fn totals(status: &Status, terminal: &mut Terminal) {
     terminal.line([queue(status)]);
+    if status.log_is_cut {
+        let text =
+            "the launcher has said more than is read here: of what waits, was refused or given up, some may be missing";
+        terminal.line([Meaning::Pending.of(text)]);
+    }
 }
 
 /// A row for each branch, the project's own affairs in the first.
