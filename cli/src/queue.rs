@@ -39,11 +39,15 @@ pub async fn depth(pipeline: &Pipeline, queue_url: &str) -> Result<u64> {
 }
 
 /// Sends dead letters to the launcher once more, `most` at the most: those that die again meanwhile are not moved again. Gives
-/// the triggers that were moved.
+/// the triggers that were moved; none for what names no trigger.
 ///
 /// # Errors
 /// If SQS fails. What was moved by then is moved.
-pub async fn redrive(pipeline: &Pipeline, most: u64, is_chosen: impl Fn(Option<&str>) -> bool) -> Result<Vec<String>> {
+pub async fn redrive(
+    pipeline: &Pipeline,
+    most: u64,
+    is_chosen: impl Fn(Option<&str>) -> bool,
+) -> Result<Vec<Option<String>>> {
     let (dead, alive) = (&pipeline.description.dead_letter_queue_url, &pipeline.description.queue_url);
     let (mut seen, mut moved, mut left) = (HashSet::new(), Vec::new(), Vec::new());
     while (seen.len() as u64) < most {
@@ -59,7 +63,7 @@ pub async fn redrive(pipeline: &Pipeline, most: u64, is_chosen: impl Fn(Option<&
             let is_new = seen.insert(letter.message_id.clone());
             if is_new && is_chosen(trigger.as_deref()) {
                 send_back(pipeline, &letter, dead, alive).await?;
-                moved.extend(trigger);
+                moved.push(trigger);
             } else {
                 left.extend(letter.receipt_handle);
             }

@@ -160,7 +160,7 @@ impl Terminal {
             None => table.set_content_arrangement(ContentArrangement::Disabled),
         };
         for (position, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
+            column.set_padding((0, if position + 1 < COLUMNS { 2 } else { 0 }));
             if position + 1 < COLUMNS && self.width.is_some() {
                 column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(30)));
             }
@@ -216,6 +216,13 @@ impl Stream {
         // Who does not read on wants no more.
         let _ = writeln!(self.to, "{line}").and_then(|()| self.to.flush());
     }
+}
+
+/// `1 fault`, `2 faults`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 /// See [`Terminal::spinner`].

@@ -15,6 +15,7 @@ pub async fn run(pipeline: &Pipeline, arguments: &RedriveArguments, terminal: &m
         return Ok(Exit::Done);
     }
     let what = match triggers.len() {
+        0 if count == 1 => "the one trigger that was given up".to_owned(),
         0 => format!("all {count} triggers that were given up"),
         chosen => format!("{chosen} of the {count} triggers that were given up"),
     };
@@ -29,9 +30,10 @@ pub async fn run(pipeline: &Pipeline, arguments: &RedriveArguments, terminal: &m
     let moved = queue::redrive(pipeline, count, is_chosen).await?;
     drop(spinner);
     for trigger in &moved {
-        terminal.line([format!("sent {trigger}").into()]);
+        terminal.line([format!("sent {}", trigger.as_deref().unwrap_or("one that names no trigger")).into()]);
     }
-    let missing: Vec<_> = triggers.iter().filter(|trigger| !moved.contains(trigger)).map(String::as_str).collect();
+    let is_moved = |trigger: &String| moved.iter().flatten().any(|moved| moved == trigger);
+    let missing: Vec<_> = triggers.iter().filter(|trigger| !is_moved(trigger)).map(String::as_str).collect();
     if missing.is_empty() {
         terminal.note("what becomes of them: iwomp status, iwomp wait TRIGGER");
         return Ok(Exit::Done);
@@ -81,7 +83,7 @@ mod tests {
 
         let (ended, done, said) = redrive(&[TRIGGER_ID], &[], dry_run()).await;
         assert_eq!((ended.unwrap(), done.sent_again.len()), (Exit::Done, 0));
-        assert_eq!(said, "would send all 1 triggers that were given up through the checks again\n");
+        assert_eq!(said, "would send the one trigger that was given up through the checks again\n");
         let (ended, _, said) = redrive(&[], &[], change()).await;
         assert_eq!((ended.unwrap(), said.as_str()), (Exit::Done, "no trigger was given up: nothing to send\n"));
     }

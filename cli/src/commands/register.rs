@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Shape;
 use crate::pipeline::Pipeline;
 use crate::register::{self, is_encrypted};
-use crate::terminal::{Meaning, Piece, Terminal};
+use crate::terminal::{Meaning, Piece, Terminal, counted};
 
 /// All registered projects.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -245,7 +245,7 @@ fn view_lint(lint: &Lint, terminal: &mut Terminal) {
         terminal.line([Meaning::Quiet.of(format!("{parameter} is encrypted: only the worker reads it"))]);
     }
     let (looked_at, faults) = (lint.looked_at, lint.faults.len());
-    terminal.line([format!("{faults} faults in {looked_at} parameters").into()]);
+    terminal.line([format!("{} in {}", counted(faults, "fault"), counted(looked_at, "parameter")).into()]);
 }
 
 #[cfg(test)]

@@ -85,8 +85,7 @@ async fn dead_letters(about: About<'_>, pipeline: &Pipeline) -> Result<Vec<Findi
     }
     Ok(vec![match queue::depth(pipeline, url).await? {
         0 => about.good("none"),
-        count => about
-            .warning(format!("{count} triggers were given up"), "iwomp status tells why; mend it, then iwomp redrive"),
+        count => about.warning(format!("{count} given up"), "iwomp status tells why; mend it, then iwomp redrive"),
     }])
 }
 

@@ -59,7 +59,7 @@ async fn the_worst_comes_first_and_says_what_to_do() {
     let (mut terminal, said) = terminal();
     view::findings(&pipeline, &doctor, &mut terminal);
     let expected = "iwomp-in-aws in eu-central-1, account 123456789012\nproblem  queue: d\n  to do: mend\nwarning  queue: c\n  to do: \
-                    mind\nunknown  queue: b\n  to do: look\n4 looked at: 1 problem, 1 warning, 1 could not be judged\n";
+                    mind\nunknown  queue: b\n  to do: look\n4 looked at: 1 problem, 1 warning, 1 unknown\n";
     assert_eq!(said.text(), expected);
 }
 

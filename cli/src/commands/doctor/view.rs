@@ -2,7 +2,7 @@
 
 use super::{Doctor, Finding, Grade};
 use crate::pipeline::Pipeline;
-use crate::terminal::{Meaning, Terminal};
+use crate::terminal::{Meaning, Terminal, counted};
 
 pub fn findings(pipeline: &Pipeline, doctor: &Doctor, terminal: &mut Terminal) {
     let described = &pipeline.description;
@@ -11,25 +11,26 @@ pub fn findings(pipeline: &Pipeline, doctor: &Doctor, terminal: &mut Terminal) {
     for finding in doctor.findings.iter().filter(|finding| finding.grade != Grade::Good) {
         show(finding, terminal);
     }
-    let counted = [
-        (Grade::Problem, Meaning::Bad, ["problem", "problems"]),
-        (Grade::Warning, Meaning::Pending, ["warning", "warnings"]),
-        (Grade::Unknown, Meaning::Quiet, ["could not be judged"; 2]),
+    let grades = [
+        (Grade::Problem, Meaning::Bad, "problem"),
+        (Grade::Warning, Meaning::Pending, "warning"),
+        (Grade::Unknown, Meaning::Quiet, "unknown"),
     ];
-    let counted: Vec<_> = counted
+    let counts: Vec<_> = grades
         .into_iter()
-        .filter_map(|(grade, meaning, [one, several])| match doctor.count(grade) {
+        .filter_map(|(grade, meaning, word)| match doctor.count(grade) {
             0 => None,
-            1 => Some(meaning.of(format!("1 {one}"))),
-            count => Some(meaning.of(format!("{count} {several}"))),
+            // It is no noun.
+            count if grade == Grade::Unknown => Some(meaning.of(format!("{count} {word}"))),
+            count => Some(meaning.of(counted(count, word))),
         })
         .collect();
     let looked_at = format!("{} looked at: ", doctor.findings.len());
     let mut line = vec![looked_at.into()];
-    if counted.is_empty() {
+    if counts.is_empty() {
         line.push(Meaning::Good.of("nothing stands in the way"));
     }
-    for (position, piece) in counted.into_iter().enumerate() {
+    for (position, piece) in counts.into_iter().enumerate() {
         if position > 0 {
             line.push(", ".into());
         }

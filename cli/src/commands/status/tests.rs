@@ -50,7 +50,7 @@ async fn what_is_live_and_what_deployed_it_are_told() {
     );
     assert_eq!((&demo["last"]["outcome"], &demo["last"]["build"]), (&json!("deployed"), &json!(BUILD)));
     let text = seen(&status, view::all);
-    assert!(text.contains("demo     main    0123456789ab  53 min ago  deployed 53 min ago"), "{text}");
+    assert!(text.contains("demo     main    0123456789ab  53 min  deployed 53 min ago"), "{text}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub fn all(status: &Status, terminal: &mut Terminal) {
         terminal.line(["no project is registered yet".into()]);
     } else {
         let rows = status.projects.iter().flat_map(|project| rows(project, status.at)).collect();
-        terminal.table(["PROJECT", "BRANCH", "LIVE", "SINCE", "LAST BUILD", "NOW"], rows);
+        terminal.table(["PROJECT", "BRANCH", "LIVE", "FOR", "LAST BUILD", "NOW"], rows);
     }
     let concerns: Vec<_> = status.projects.iter().flat_map(|project| concerns(project, status.at)).collect();
     let elsewhere = shown(&status.elsewhere).map(|word| said(word.project.as_deref().unwrap_or("?"), word, status.at));
@@ -98,17 +98,10 @@ fn rows(project: &ProjectStatus, at: Timestamp) -> Vec<[Piece; 6]> {
             now(project, at),
         ]];
     };
-    let mut rows = vec![[
-        name,
-        first.branch.as_str().into(),
-        commit(first),
-        since(first, at).unwrap_or_default().into(),
-        last,
-        now(project, at),
-    ]];
+    let mut rows =
+        vec![[name, first.branch.as_str().into(), commit(first), live_for(first, at).into(), last, now(project, at)]];
     rows.extend(others.iter().map(|live| {
-        let since = since(live, at).unwrap_or_default();
-        ["".into(), live.branch.as_str().into(), commit(live), since.into(), "".into(), "".into()]
+        ["".into(), live.branch.as_str().into(), commit(live), live_for(live, at).into(), "".into(), "".into()]
     }));
     rows
 }
@@ -205,6 +198,11 @@ fn commit(live: &Live) -> Piece {
         (Some(commit), Some(_)) => Meaning::Pending.of(format!("{} held", commit.short())),
         (Some(commit), None) => commit.short().into(),
     }
+}
+
+/// Short, for a table that is to fit 80 columns.
+fn live_for(live: &Live, at: Timestamp) -> String {
+    live.since.map(|since| lasted(at.as_second() - since.as_second())).unwrap_or_default()
 }
 
 fn since(live: &Live, at: Timestamp) -> Option<String> {
