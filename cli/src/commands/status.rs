@@ -91,6 +91,8 @@ struct Running {
     started: Option<Timestamp>,
     /// CodeBuild's word for where it is.
     phase: Option<String>,
+    /// An operator's, where it deploys nothing.
+    question: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

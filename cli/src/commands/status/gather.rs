@@ -125,10 +125,15 @@ fn running(build: &Build) -> Running {
         build: build.id().unwrap_or_default().to_owned(),
         branch: builds::branch(build),
         commit: asked(build),
-        trigger: builds::variable_of(build, variable::TRIGGER).map(str::to_owned),
+        trigger: variable_of(build, variable::TRIGGER),
         started: build.start_time().and_then(when::of_aws),
         phase: build.current_phase().map(str::to_owned),
+        question: builds::is_question(build).then(|| variable_of(build, variable::QUESTION)).flatten(),
     }
+}
+
+fn variable_of(build: &Build, name: &str) -> Option<String> {
+    builds::variable_of(build, name).map(str::to_owned)
 }
 
 /// The commit that a build was told to deploy or to go back to, if one was named.

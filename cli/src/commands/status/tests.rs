@@ -187,6 +187,26 @@ async fn a_pause_a_hold_a_running_build_and_a_wrong_entry_are_told() {
 }
 
 #[tokio::test]
+async fn a_build_that_only_asks_is_no_deployment() {
+    let asks = |status| {
+        let mut build = build(8, status);
+        let variable = aws_sdk_codebuild::types::EnvironmentVariable::builder().name("QUESTION").value("git-host");
+        let environment = aws_sdk_codebuild::types::ProjectEnvironment::builder();
+        let environment = environment.r#type(aws_sdk_codebuild::types::EnvironmentType::LinuxContainer).image("x");
+        let environment = environment.compute_type(aws_sdk_codebuild::types::ComputeType::BuildGeneral1Small);
+        build.environment = environment.environment_variables(variable.build().unwrap()).build().ok();
+        build
+    };
+    for (build, told) in [(asks(StatusType::InProgress), true), (asks(StatusType::Failed), false)] {
+        let status = status(Aws { builds: vec![build], ..Aws::with([entry("demo", "{}")]) }).await;
+        assert!(status.projects[0].last.is_none());
+        for view in [view::all, view::one] {
+            assert_eq!(seen(&status, view).contains("asks the git-host"), told);
+        }
+    }
+}
+
+#[tokio::test]
 async fn status_of_one_project_is_of_that_one_only() {
     let (pipeline, _) = Aws::with([entry("demo", "{}"), entry("shop", "{}")]).pipeline();
     let demo = project("demo");

@@ -3,7 +3,7 @@
 use contract::{CommitId, Outcome};
 use jiff::Timestamp;
 
-use super::{Ended, Live, ProjectStatus, Status, Word};
+use super::{Ended, Live, ProjectStatus, Running, Status, Word};
 use crate::terminal::{Meaning, Piece, Terminal};
 use crate::when::{ago, lasted};
 
@@ -41,10 +41,13 @@ pub fn one(status: &Status, terminal: &mut Terminal) {
             terminal.line(line);
         }
         for running in &project.running {
-            let branch = running.branch.as_ref().map_or("?", |branch| branch.as_str());
             let started = running.started.map(|started| ago(started, at)).unwrap_or_default();
             let phase = running.phase.as_deref().unwrap_or("QUEUED");
-            let what = format!("  {branch} {}, started {started}: {}", short(running.commit.as_ref()), running.build);
+            let subject = match &running.question {
+                Some(question) => format!("asks the {question}"),
+                None => format!("{} {}", branch_of(running), short(running.commit.as_ref())),
+            };
+            let what = format!("  {subject}, started {started}: {}", running.build);
             terminal.line(["  running  ".into(), Meaning::Pending.of(phase), what.into()]);
         }
         if !project.waiting.is_empty() {
@@ -106,12 +109,18 @@ fn rows(project: &ProjectStatus, at: Timestamp) -> Vec<[Piece; 6]> {
     rows
 }
 
+fn branch_of(running: &Running) -> &str {
+    running.branch.as_ref().map_or("?", |branch| branch.as_str())
+}
+
 fn now(project: &ProjectStatus, at: Timestamp) -> Piece {
     let mut words = Vec::new();
     for running in &project.running {
-        let branch = running.branch.as_ref().map_or("?", |branch| branch.as_str());
         let since = running.started.map(|started| lasted(at.as_second() - started.as_second())).unwrap_or_default();
-        words.push(format!("builds {branch} for {since}"));
+        words.push(match &running.question {
+            Some(question) => format!("asks the {question} for {since}"),
+            None => format!("builds {} for {since}", branch_of(running)),
+        });
     }
     if project.paused.is_some() {
         words.push("paused".to_owned());
