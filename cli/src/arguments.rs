@@ -1,12 +1,23 @@
 //! The command line: every command with its options and an example, and nothing that happens because of them.
 
-use std::path::PathBuf;
+mod changing;
+mod reading;
+
 use std::time::Duration;
 
 use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use contract::{Branch, CommitId, ConfigPath, NameError, ProjectName, is_trigger_id};
+use contract::{Branch, ConfigPath, NameError, is_trigger_id};
+
+pub use changing::{
+    Change, PauseArguments, ProjectArguments, RedriveArguments, ReleaseArguments, RollbackArguments, SecretArguments,
+    TriggerArguments,
+};
+pub use reading::{
+    DoctorArguments, HistoryArguments, LogsArguments, Output, ProjectsArguments, RegisterCommand, SecretCheckArguments,
+    ShowArguments, StatusArguments, TraceArguments, VerifyBoundaryArguments, WaitArguments,
+};
 
 /// Looks at a deployment pipeline and works with it, from wherever AWS can be reached.
 #[derive(Debug, Parser)]
@@ -95,178 +106,9 @@ pub enum OfPipeline {
     Doctor(DoctorArguments),
 }
 
-#[derive(Debug, Args)]
-pub struct StatusArguments {
-    /// Of this project only, with more of it
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: Option<ProjectName>,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyBoundaryArguments {
-    /// The account in which to try the CI's key, which has to be one of it
-    #[arg(long, value_name = "NUMBER", requires = "ci_profile")]
-    pub account: Option<String>,
-    /// Profile of the AWS configuration with the CI's key
-    #[arg(long, value_name = "PROFILE", requires = "account")]
-    pub ci_profile: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct HistoryArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    /// Of this branch only
-    #[arg(value_parser = branch)]
-    pub branch: Option<Branch>,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-#[derive(Debug, Args)]
-pub struct ProjectsArguments {
-    #[command(flatten)]
-    pub output: Output,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RegisterCommand {
-    /// A project's entry as it holds, and which parameter each value is from
-    Show(ShowArguments),
-    /// Every fault in the register, with its parameter and key
-    Lint(ProjectsArguments),
-}
-
-#[derive(Debug, Args)]
-pub struct ShowArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-#[derive(Debug, Args)]
-pub struct LogsArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    /// Of the build that this trigger started; unless given, of the newest build
-    #[arg(long, value_name = "ID", value_parser = trigger_id, conflicts_with = "build")]
-    pub trigger: Option<String>,
-    /// Of this build: its id, or the part behind the colon
-    #[arg(long, value_name = "ID")]
-    pub build: Option<String>,
-    /// Go on until the build is over
-    #[arg(long, short)]
-    pub follow: bool,
-    /// How long to follow, at most
-    #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
-    pub timeout: Patience,
-}
-
-#[derive(Debug, Args)]
-#[command(override_usage = "iwomp wait <TRIGGER>\n       iwomp wait --project <PROJECT> --commit <COMMIT>")]
-pub struct WaitArguments {
-    /// The id that SNS gave it, as `iwomp trigger` and `aws sns publish` print it
-    #[arg(value_parser = trigger_id, required_unless_present_all = ["project", "commit"], conflicts_with_all = ["project", "commit"])]
-    pub trigger: Option<String>,
-    /// The latest trigger of this project that pinned the commit
-    #[arg(long, requires = "commit", value_parser = ProjectName::parse)]
-    pub project: Option<ProjectName>,
-    #[arg(long, requires = "project", value_parser = CommitId::parse)]
-    pub commit: Option<CommitId>,
-    /// How long to wait, at most
-    #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
-    pub timeout: Patience,
-}
-
-#[derive(Debug, Args)]
-pub struct TraceArguments {
-    /// The id that SNS gave it
-    #[arg(value_parser = trigger_id)]
-    pub trigger: String,
-    #[command(flatten)]
-    pub output: Output,
-}
-
 /// How long somebody waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience(pub Duration);
-
-#[derive(Debug, Args)]
-pub struct TriggerArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    #[arg(value_parser = branch)]
-    pub branch: Branch,
-    /// Deploy exactly this commit, not the head: the full id
-    #[arg(long, value_parser = CommitId::parse)]
-    pub commit: Option<CommitId>,
-    /// Follow it to the end of its build, and end as that does
-    #[arg(long)]
-    pub wait: bool,
-    /// How long to wait, at most
-    #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
-    pub timeout: Patience,
-    #[command(flatten)]
-    pub change: Change,
-}
-
-#[derive(Debug, Args)]
-pub struct PauseArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    /// What the others should know; unless given, who paused it
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
-    pub reason: Option<String>,
-    #[command(flatten)]
-    pub change: Change,
-}
-
-/// Of commands that change something of one project.
-#[derive(Debug, Args)]
-pub struct ProjectArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    #[command(flatten)]
-    pub change: Change,
-}
-
-#[derive(Debug, Args)]
-pub struct RollbackArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    #[arg(value_parser = branch)]
-    pub branch: Branch,
-    /// The full id. The worker checks that it is on the branch
-    #[arg(value_parser = CommitId::parse)]
-    pub commit: CommitId,
-    /// How long to wait while another build of the project runs
-    #[arg(long, value_name = "TIME", value_parser = patience)]
-    pub wait: Option<Patience>,
-    #[command(flatten)]
-    pub change: Change,
-}
-
-#[derive(Debug, Args)]
-pub struct ReleaseArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    #[arg(value_parser = branch)]
-    pub branch: Branch,
-    #[command(flatten)]
-    pub change: Change,
-}
-
-#[derive(Debug, Args)]
-pub struct RedriveArguments {
-    /// These only; unless given, all
-    #[arg(value_name = "TRIGGER", value_parser = trigger_id)]
-    pub triggers: Vec<String>,
-    #[command(flatten)]
-    pub change: Change,
-}
 
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
@@ -274,59 +116,6 @@ pub enum SecretCommand {
     Set(SecretArguments),
     /// Whether the worker will take what is stored; nothing of it is shown
     Check(SecretCheckArguments),
-}
-
-#[derive(Debug, Args)]
-pub struct SecretCheckArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    /// Start a build that asks the Git host whether it takes them; it fetches and runs nothing
-    #[arg(long)]
-    pub in_build: bool,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-#[derive(Debug, Args)]
-pub struct DoctorArguments {
-    /// Of this project, and of the pipeline around it
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: Option<ProjectName>,
-    /// Start a build that asks the Git host whether it takes the project's credentials, too
-    #[arg(long, requires = "project")]
-    pub in_build: bool,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-#[derive(Debug, Args)]
-pub struct SecretArguments {
-    #[arg(value_parser = ProjectName::parse)]
-    pub project: ProjectName,
-    /// A bare token, or a JSON document; unless given, standard input
-    #[arg(long, value_name = "PATH")]
-    pub file: Option<PathBuf>,
-    #[command(flatten)]
-    pub change: Change,
-}
-
-/// Of commands that read.
-#[derive(Debug, Args)]
-pub struct Output {
-    /// Print one JSON document instead of text; docs/schemas/ has its shape
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Of commands that change something.
-#[derive(Debug, Args)]
-pub struct Change {
-    /// Do not ask
-    #[arg(long, short)]
-    pub yes: bool,
-    /// Check, and say what would be done
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
