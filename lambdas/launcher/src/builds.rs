@@ -238,6 +238,25 @@ impl History {
         Some((at.duration_since(began).unwrap_or_default(), at))
     }
 
+    /// When each build began and ended that has.
+    pub fn spans(&self) -> impl Iterator<Item = (SystemTime, SystemTime)> {
+        self.builds.iter().filter_map(|build| Some((build.began, build.ended?)))
+    }
+
+    /// Since when the project's build runs, if one does.
+    #[must_use]
+    pub fn runs_since(&self) -> Option<SystemTime> {
+        let runs = |build: &&PastBuild| build.status == Some(StatusType::InProgress);
+        self.builds.iter().filter(runs).map(|build| build.began).min()
+    }
+
+    /// Whether a build of a pinned commit may have ended after `time`.
+    #[must_use]
+    pub fn has_pinned_end_since(&self, time: SystemTime) -> bool {
+        let may_be_since = |ended: SystemTime| ended + CLOCK_SKEW > time;
+        self.builds.iter().any(|build| build.commit.is_some() && build.ended.is_some_and(may_be_since))
+    }
+
     /// Whether a build began within that time before `now`.
     #[must_use]
     pub fn has_begun_within(&self, time: Duration, now: SystemTime) -> bool {

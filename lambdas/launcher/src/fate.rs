@@ -145,6 +145,9 @@ pub enum Place {
     First,
     /// Any other, and whatever failed.
     Behind,
+    /// Of a pinned commit, behind a build that has run for so long: it sleeps for no more than half as long as that, so that it
+    /// is known when all are back, see `turn.rs`.
+    After(Duration),
     /// Of a paused project.
     Paused,
 }
@@ -157,7 +160,10 @@ pub fn delay(place: Place, tries: u32, jitter: f64, limits: &Limits) -> Duration
     let retry = limits.retry.as_secs_f64();
     let (first, bound) = match place {
         Place::First if tries <= QUICK_TRIES => (retry / 16.0, retry / 8.0),
-        Place::First | Place::Behind => (retry / 16.0, retry),
+        Place::After(ran) if tries <= QUICK_TRIES => {
+            (retry / 16.0, (ran.as_secs_f64() / 2.0).clamp(retry / 8.0, retry))
+        }
+        Place::First | Place::After(_) | Place::Behind => (retry / 16.0, retry),
         Place::Paused => (retry, 5.0 * retry),
     };
     let doublings = tries.saturating_sub(1).min(16); // beyond, every bound is reached
@@ -258,6 +264,13 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(|tries| seconds(Place::Paused, tries)), [160, 320, 640, 800]);
     }
 
+    #[test]
+    fn behind_a_build_nobody_sleeps_for_more_than_half_as_long_as_it_has_run() {
+        let seconds = |ran, tries| delay(Place::After(Duration::from_secs(ran)), tries, 0.0, &LIMITS).as_secs();
+        assert_eq!([0, 40, 60, 100, 320, 9999].map(|ran| seconds(ran, 9)), [20, 20, 30, 50, 160, 160]);
+        assert_eq!([1, 2, 3, 4, 100, 101].map(|tries| seconds(120, tries)), [10, 20, 40, 60, 60, 160]);
+    }
+
     /// `maxReceiveCount` of terraform/queue.tf: what it leaves to SQS would be given up without a word.
     #[test]
     fn the_longest_wait_is_over_before_sqs_gives_up() {
@@ -265,7 +278,7 @@ mod tests {
             let limits =
                 Limits { retry: Duration::from_secs(retry), max_wait: Duration::from_secs(max_wait), ..LIMITS };
             let max_receive_count = (2 * max_wait).div_ceil(retry) + 120;
-            for place in [Place::First, Place::Behind] {
+            for place in [Place::First, Place::After(Duration::ZERO), Place::Behind] {
                 let mut tries = 1;
                 let mut waited = Duration::ZERO;
                 while waited <= limits.max_wait {

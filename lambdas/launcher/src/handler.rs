@@ -16,9 +16,9 @@ use crate::builds::{self, History};
 use crate::delivery::{self, Delivery};
 use crate::environment::{Environment, Limits};
 use crate::fate::{self, Busy, Fate, Place, Stop};
-use crate::memory::{Memory, Waiting};
+use crate::memory::{LATENESS, Memory, Waiting};
 use crate::queue::{self, Postponed};
-use crate::turn::{self, Turn};
+use crate::turn::{self, Standing, Turn};
 use crate::{register, report};
 
 /// Longest time for a batch's triggers, all calls together. With [`SETTLE_TIMEOUT`] less than the function's timeout of 15 s,
@@ -131,8 +131,8 @@ impl Launcher {
         trigger: &Trigger,
         deadline: Instant,
     ) -> Verdict<'a> {
-        let mut turn = Turn::Later;
-        let stop = match timeout_at(deadline, self.try_launch(delivery, trigger, &mut turn)).await {
+        let mut standing = Standing::default();
+        let stop = match timeout_at(deadline, self.try_launch(delivery, trigger, &mut standing)).await {
             Ok(Ok(build)) => {
                 self.memory.leave_line(&trigger.project, &delivery.trigger_id);
                 let report = Report { build: Some(build), ..report };
@@ -144,47 +144,69 @@ impl Launcher {
                 Stop::TimedOut { reason }
             }
         };
-        let place = self.place(&stop, delivery, trigger, turn);
+        let place = self.place(&stop, delivery, trigger, standing);
         self.judge(record, report, stop, place)
     }
 
-    /// The way of a trigger to the id of its build. Notes in `turn` what the history says of its place among pinned ones.
-    async fn try_launch(&self, delivery: &Delivery, trigger: &Trigger, turn: &mut Turn) -> Result<String, Stop> {
+    /// The way of a trigger to the id of its build. Notes in `standing` what the history says of its place.
+    async fn try_launch(
+        &self,
+        delivery: &Delivery,
+        trigger: &Trigger,
+        standing: &mut Standing,
+    ) -> Result<String, Stop> {
         let project = &trigger.project;
-        let entry = self.entry(project).await?;
+        let (entry_read, mut entry) = self.entry(project).await?;
         entry.check(trigger)?;
 
         let limits = &self.environment.limits;
-        let seen = entry.seen.as_ref();
-        let is_fresh = delivery.is_fresh((self.now)()) && !turn::is_near_an_end(seen, trigger, (self.now)(), limits);
-        if !is_fresh {
-            let history = self.history(project, delivery.published).await?;
+        let now = (self.now)();
+        if delivery.is_fresh(now) && !turn::is_after_others(entry.seen.as_ref(), trigger, now) {
+            self.check_busy(project)?;
+            if self.memory.started_since(project, now - self.unwatched_pause()) {
+                let (_, history) = self.history(project, now).await?;
+                self.check_cap(trigger, &history, standing.turn)?;
+            }
+        } else {
+            let (read, history) = self.history(project, delivery.published).await?;
+            // A build that ended since has left a note that an older reading of the register lacks.
+            if trigger.commit.is_some() && entry_read < read && history.has_pinned_end_since(entry_read) {
+                entry = self.read_entry(project).await?;
+                entry.check(trigger)?;
+            }
+            let seen = entry.seen.as_ref();
             if let Some(build) = history.build_of(delivery) {
                 return Ok(build.to_owned());
             }
             if let Some(stop) = history.answer(trigger, delivery).or_else(|| turn::answer(seen, trigger, delivery)) {
                 return Err(stop);
             }
-            *turn = turn::turn(seen, &history, trigger, delivery);
-            self.check_cap(trigger, &history, *turn)?;
-            if turn::lets_others_pass(*turn, seen, &history, trigger, (self.now)(), limits) {
+            *standing = Standing::of(seen, &history, trigger, delivery, now);
+            self.check_cap(trigger, &history, standing.turn)?;
+            if turn::lets_others_pass(standing.turn, seen, &history, trigger, (self.now)(), limits) {
                 let reason = "others go first that the last build passed over, if there are any".to_owned();
                 return Err(Stop::Busy { class: Busy::InLine, reason });
             }
+            // It may have ended since: then it is another's turn, which a newer history shows.
+            if standing.turn == Turn::Later && trigger.commit.is_some() && history.runs_since().is_some() {
+                let reason = format!("a build of {project} runs");
+                return Err(Stop::Busy { class: Busy::Building, reason });
+            }
+            self.check_busy(project)?;
         }
-        let now = (self.now)();
-        if let Some((class, reason)) = self.memory.busy(project, now) {
-            return Err(Stop::Busy { class, reason });
-        }
-        if *turn == Turn::Later && self.memory.is_behind(project, &waiting(delivery, trigger), now) {
+        if standing.turn == Turn::Later && self.memory.is_behind(project, &waiting(delivery, trigger), (self.now)()) {
             let reason = "another trigger of the project goes first".to_owned();
             return Err(Stop::Busy { class: Busy::InLine, reason });
         }
-        if is_fresh && self.memory.started_since(project, now - self.unwatched_pause()) {
-            let history = self.history(project, now).await?;
-            self.check_cap(trigger, &history, *turn)?;
+        self.start(delivery, trigger, entry.seen.as_ref()).await
+    }
+
+    /// Whether the project cannot start a build, as was seen just now.
+    fn check_busy(&self, project: &ProjectName) -> Result<(), Stop> {
+        match self.memory.busy(project, (self.now)()) {
+            Some((class, reason)) => Err(Stop::Busy { class, reason }),
+            None => Ok(()),
         }
-        self.start(delivery, trigger, seen).await
     }
 
     async fn start(&self, delivery: &Delivery, trigger: &Trigger, seen: Option<&Seen>) -> Result<String, Stop> {
@@ -205,25 +227,32 @@ impl Launcher {
         started
     }
 
-    async fn entry(&self, project: &ProjectName) -> Result<Arc<register::Entry>, Stop> {
-        if let Some(entry) = self.memory.entry(project, (self.now)()) {
-            return Ok(entry);
+    /// The register entry, and when it was read.
+    async fn entry(&self, project: &ProjectName) -> Result<(SystemTime, Arc<register::Entry>), Stop> {
+        let now = (self.now)();
+        match self.memory.entry(project, now) {
+            Some(kept) => Ok(kept),
+            None => Ok((now, self.read_entry(project).await?)),
         }
+    }
+
+    async fn read_entry(&self, project: &ProjectName) -> Result<Arc<register::Entry>, Stop> {
+        let asked = (self.now)();
         let entry = Arc::new(register::read(&self.aws.ssm, &self.environment.config_path, project).await?);
-        self.memory.keep_entry(project, (self.now)(), entry.clone());
+        self.memory.keep_entry(project, asked, entry.clone());
         Ok(entry)
     }
 
-    /// The project's builds, all that began after `back_to` among them.
-    async fn history(&self, project: &ProjectName, back_to: SystemTime) -> Result<Arc<History>, Stop> {
+    /// The project's builds, all that began after `back_to` among them, and when they were read.
+    async fn history(&self, project: &ProjectName, back_to: SystemTime) -> Result<(SystemTime, Arc<History>), Stop> {
         let asked = (self.now)();
-        if let Some(history) = self.memory.history(project, asked).filter(|history| history.reaches(back_to)) {
-            return Ok(history);
+        if let Some(kept) = self.memory.history(project, asked).filter(|(_, history)| history.reaches(back_to)) {
+            return Ok(kept);
         }
         let read = builds::read(&self.aws.codebuild, &self.environment.config_path, project, back_to).await?;
         let history = Arc::new(read);
         self.memory.keep_history(project, asked, history.clone());
-        Ok(history)
+        Ok((asked, history))
     }
 
     /// Whether the project may have a build now. Pinned commits get a part of the cap, and of that the second half at a pace, so
@@ -231,13 +260,15 @@ impl Launcher {
     /// build has passed over has no part in that: it is real, as far as that build could see.
     fn check_cap(&self, trigger: &Trigger, history: &History, turn: Turn) -> Result<(), Stop> {
         let now = (self.now)();
-        let Limits { builds_per_hour, .. } = self.environment.limits;
+        let Limits { builds_per_hour, retry, .. } = self.environment.limits;
         let for_pinned = builds_per_hour - builds_per_hour / PART_OF_CAP_FOR_HEAD;
         let is_paced = trigger.commit.is_some() && turn == Turn::Later;
         let cap = if is_paced { for_pinned } else { builds_per_hour };
         let builds = history.builds_in_last_hour(now);
         if is_paced && builds < cap && builds >= for_pinned.div_ceil(2) {
             let pace = HOUR / u32::try_from(for_pinned / 2).unwrap_or(u32::MAX).max(1);
+            // Who waits for the cap looks no more often than this, and is to come back before the next but one begins.
+            let pace = pace.max(retry + LATENESS);
             if history.has_begun_within(pace, now) {
                 let reason = format!(
                     "{} had {builds} builds within an hour: those of pinned commits begin {} s apart now",
@@ -264,15 +295,24 @@ impl Launcher {
     }
 
     /// Where a trigger that stopped stands in the line of its project.
-    fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger, turn: Turn) -> Place {
+    fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger, standing: Standing) -> Place {
         match stop {
             Stop::Busy { class: Busy::Paused, .. } => Place::Paused,
-            Stop::Busy { class: Busy::Building | Busy::AccountLimit | Busy::InLine | Busy::HourlyCap, .. } => {
+            Stop::Busy {
+                class: class @ (Busy::Building | Busy::AccountLimit | Busy::InLine | Busy::HourlyCap),
+                ..
+            } => {
                 let latest = fate::delay(Place::First, delivery.tries, 0.0, &self.environment.limits);
                 let now = (self.now)();
                 self.memory.note_pin(trigger, &delivery.trigger_id, delivery.published, now);
                 let place = self.memory.line_up(&trigger.project, waiting(delivery, trigger), now, latest);
-                if turn == Turn::PassedOver { Place::First } else { place }
+                match standing {
+                    Standing { turn: Turn::PassedOver, .. } => Place::First,
+                    Standing { ran: Some(ran), .. } if place == Place::Behind && *class != Busy::HourlyCap => {
+                        Place::After(ran)
+                    }
+                    _ => place,
+                }
             }
             _ => {
                 self.memory.leave_line(&trigger.project, &delivery.trigger_id);

@@ -65,7 +65,8 @@ pub struct Waiting {
 }
 
 impl Memory {
-    pub fn entry(&self, project: &ProjectName, now: SystemTime) -> Option<Arc<Entry>> {
+    /// The register entry, and when it was asked for.
+    pub fn entry(&self, project: &ProjectName, now: SystemTime) -> Option<(SystemTime, Arc<Entry>)> {
         fresh(self.known().get(project)?.entry.as_ref(), now)
     }
 
@@ -73,7 +74,8 @@ impl Memory {
         self.of(project, |known| known.entry = Some((now, entry)));
     }
 
-    pub fn history(&self, project: &ProjectName, now: SystemTime) -> Option<Arc<History>> {
+    /// The history of its builds, and when it was asked for.
+    pub fn history(&self, project: &ProjectName, now: SystemTime) -> Option<(SystemTime, Arc<History>)> {
         fresh(self.known().get(project)?.history.as_ref(), now)
     }
 
@@ -84,7 +86,7 @@ impl Memory {
     /// Why the project cannot start a build, if it was seen to just now. Of one project only, also where the account is full:
     /// its limits are of one kind of build each, and another project's kind may have room.
     pub fn busy(&self, project: &ProjectName, now: SystemTime) -> Option<(Busy, String)> {
-        fresh(self.known().get(project)?.busy.as_ref(), now)
+        fresh(self.known().get(project)?.busy.as_ref(), now).map(|(_, busy)| busy)
     }
 
     pub fn keep_busy(&self, project: &ProjectName, now: SystemTime, class: Busy, reason: String) {
@@ -176,10 +178,10 @@ impl Memory {
 }
 
 /// What was learnt at a time, if that was just now: not long ago, and not in the future of a clock that was set back.
-fn fresh<T: Clone>(kept: Option<&(SystemTime, T)>, now: SystemTime) -> Option<T> {
-    let (since, what) = kept?;
-    let age = now.duration_since(*since).ok()?;
-    (age <= FRESHNESS).then(|| what.clone())
+fn fresh<T: Clone>(kept: Option<&(SystemTime, T)>, now: SystemTime) -> Option<(SystemTime, T)> {
+    let kept = kept?;
+    let age = now.duration_since(kept.0).ok()?;
+    (age <= FRESHNESS).then(|| kept.clone())
 }
 
 #[cfg(test)]

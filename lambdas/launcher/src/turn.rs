@@ -15,13 +15,32 @@ use crate::environment::Limits;
 use crate::fate::{self, Place, QUICK_TRIES, Stop};
 use crate::memory::LATENESS;
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// What is known of a pinned trigger's place among the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Turn {
     /// A build has begun since it was published, and left it unanswered: it goes next.
     PassedOver,
     /// It goes when no such one can be on its way back.
+    #[default]
     Later,
+}
+
+/// What the history says of a trigger that is to wait.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Standing {
+    pub turn: Turn,
+    /// Of a pinned one: for how long the project's build has run, nothing if none does.
+    pub ran: Option<Duration>,
+}
+
+impl Standing {
+    #[must_use]
+    pub fn of(seen: Option<&Seen>, history: &History, trigger: &Trigger, delivery: &Delivery, now: SystemTime) -> Self {
+        let ran = || history.runs_since().and_then(|began| now.duration_since(began).ok()).unwrap_or_default();
+        Self { turn: turn(seen, history, trigger, delivery), ran: trigger.commit.is_some().then(ran) }
+    }
 }
 
 /// What the note of the latest builds says of the trigger, if that is the end of it.
@@ -32,12 +51,15 @@ pub fn answer(seen: Option<&Seen>, trigger: &Trigger, delivery: &Delivery) -> Op
     (seen.whole && !is_ahead).then(|| Stop::NotAhead { build: seen.build.clone() })
 }
 
-/// Whose turn it is, after the history of the project's builds.
-#[must_use]
-pub fn turn(seen: Option<&Seen>, history: &History, trigger: &Trigger, delivery: &Delivery) -> Turn {
-    let is_among = |seen: &SeenBranch| trigger.commit.as_ref().is_some_and(|commit| seen.commits.contains(commit));
-    let is_known_to_be_none = fetched_since(seen, trigger, delivery).is_some_and(|seen| !is_among(seen));
+fn turn(seen: Option<&Seen>, history: &History, trigger: &Trigger, delivery: &Delivery) -> Turn {
+    let is_known_to_be_none = fetched_since(seen, trigger, delivery).is_some_and(|seen| !is_ahead(seen, trigger));
     if history.has_begun_since(delivery.published) && !is_known_to_be_none { Turn::PassedOver } else { Turn::Later }
+}
+
+/// Whether a build has seen the commit on the branch, and newer than what is live. That is the last one, where all are known.
+fn is_ahead(seen: &SeenBranch, trigger: &Trigger) -> bool {
+    let place = seen.commits.iter().position(|known| Some(known) == trigger.commit.as_ref());
+    place.is_some_and(|place| !seen.whole || place + 1 < seen.commits.len())
 }
 
 /// Whether a pinned trigger has to let others pass: just after a pinned build those come back that it passed over.
@@ -50,26 +72,33 @@ pub fn lets_others_pass(
     now: SystemTime,
     limits: &Limits,
 ) -> bool {
-    let Some((took, ended)) = history.last_pinned_end() else { return false };
+    let (Some(_), Some((took, ended))) = (&trigger.commit, history.last_pinned_end()) else { return false };
     // One that a build has seen on the branch needs no grace: it is real, and older ones are behind it.
-    let seen_before = seen.and_then(|seen| seen.of(&trigger.branch)).zip(trigger.commit.as_ref());
-    let is_real = seen_before.is_some_and(|(seen, commit)| seen.commits.contains(commit));
-    turn == Turn::Later && !is_real && now < ended + grace(took, limits)
+    let is_real = seen.and_then(|seen| seen.of(&trigger.branch)).is_some_and(|seen| is_ahead(seen, trigger));
+    turn == Turn::Later && !is_real && now < back(history, took, ended, limits)
 }
 
-/// Whether a first delivery may fall into that time, by the note that comes with the register. The history tells more, and costs
-/// two calls.
+/// Whether a pinned trigger comes after other pinned ones, by the note that comes with the register, so that the history has to
+/// tell whose turn it is. That costs two calls, which the first one for an hour does not need.
 #[must_use]
-pub fn is_near_an_end(seen: Option<&Seen>, trigger: &Trigger, now: SystemTime, limits: &Limits) -> bool {
+pub fn is_after_others(seen: Option<&Seen>, trigger: &Trigger, now: SystemTime) -> bool {
     let ended = seen.map(|seen| UNIX_EPOCH + Duration::from_secs(seen.ended.min(u64::from(u32::MAX))));
-    trigger.commit.is_some() && ended.is_some_and(|ended| now < ended + CLOCK_SKEW + grace(Duration::MAX, limits))
+    trigger.commit.is_some() && ended.is_some_and(|ended| now < ended + HOUR)
 }
 
-/// The longest until a trigger comes back that was passed over: it looks often, but not for ever.
-fn grace(took: Duration, limits: &Limits) -> Duration {
+/// Until when those come back that were passed over.
+fn back(history: &History, took: Duration, ended: SystemTime, limits: &Limits) -> SystemTime {
+    // Who knows that looks often, but not for ever.
     let quick = fate::delay(Place::First, QUICK_TRIES, 0.0, limits);
     let tries = if took < quick * QUICK_TRIES / 2 { QUICK_TRIES } else { u32::MAX };
-    fate::delay(Place::First, tries, 0.0, limits) + LATENESS
+    let knowing = ended + fate::delay(Place::First, tries, 0.0, limits);
+    // Who does not know it yet sleeps since an earlier build.
+    let asleep = |(began, ended): (SystemTime, SystemTime)| {
+        let ran = ended.duration_since(began).unwrap_or_default();
+        ended + fate::delay(Place::After(ran), tries, 0.0, limits)
+    };
+    let earlier = history.spans().filter(|span| span.1 < ended);
+    earlier.map(asleep).fold(knowing, SystemTime::max) + LATENESS
 }
 
 fn fetched_since<'a>(seen: Option<&'a Seen>, trigger: &Trigger, delivery: &Delivery) -> Option<&'a SeenBranch> {

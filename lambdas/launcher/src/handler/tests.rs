@@ -52,12 +52,14 @@ type Variables = &'static [(&'static str, &'static str)];
 fn register(parameters: Vec<(&'static str, ParameterType, &'static str)>) -> Rule {
     mock!(aws_sdk_ssm::Client::get_parameters)
         .match_requests(|request| request.with_decryption() == Some(false))
-        .then_output(move || {
-            let parameters = parameters
-                .iter()
-                .map(|(name, kind, value)| Parameter::builder().name(*name).r#type(kind.clone()).value(*value).build());
-            GetParametersOutput::builder().set_parameters(Some(parameters.collect())).build()
-        })
+        .then_output(move || answer(&parameters))
+}
+
+fn answer(parameters: &[(&'static str, ParameterType, &'static str)]) -> GetParametersOutput {
+    let parameters = parameters
+        .iter()
+        .map(|(name, kind, value)| Parameter::builder().name(*name).r#type(kind.clone()).value(*value).build());
+    GetParametersOutput::builder().set_parameters(Some(parameters.collect())).build()
 }
 
 fn plain_entry() -> Rule {
@@ -77,13 +79,19 @@ fn build_fails_with(error: impl Fn() -> StartBuildError + Send + Sync + 'static)
 /// The history of the project, newest first: how each build ended, its variables, and when it began, in seconds after the
 /// publication.
 fn past(builds: Vec<(StatusType, Variables, i64)>) -> [Rule; 2] {
+    past_with_ends(builds.into_iter().map(|(status, variables, began)| (status, variables, began, None)).collect())
+}
+
+/// The same, and when they ended.
+fn past_with_ends(builds: Vec<(StatusType, Variables, i64, Option<i64>)>) -> [Rule; 2] {
+    let seconds = |after: i64| aws_sdk_codebuild::primitives::DateTime::from_secs(PUBLISHED_SECONDS + after);
     let count = builds.len();
     let list = mock!(aws_sdk_codebuild::Client::list_builds_for_project).then_output(move || {
         let ids = (0..count).map(|number| format!("{BUILD}{number}")).collect();
         ListBuildsForProjectOutput::builder().set_ids(Some(ids)).build()
     });
     let get = mock!(aws_sdk_codebuild::Client::batch_get_builds).then_output(move || {
-        let builds = builds.iter().enumerate().map(|(number, (status, variables, began))| {
+        let builds = builds.iter().enumerate().map(|(number, (status, variables, began, ended))| {
             let mut environment = ProjectEnvironment::builder()
                 .r#type("LINUX_CONTAINER".into())
                 .image("image")
@@ -95,7 +103,8 @@ fn past(builds: Vec<(StatusType, Variables, i64)>) -> [Rule; 2] {
             Build::builder()
                 .id(format!("{BUILD}{number}"))
                 .build_status(status.clone())
-                .start_time(aws_sdk_codebuild::primitives::DateTime::from_secs(PUBLISHED_SECONDS + began))
+                .start_time(seconds(*began))
+                .set_end_time(ended.map(seconds))
                 .environment(environment.build().unwrap())
                 .build()
         });
@@ -575,6 +584,10 @@ async fn pinned_commits_use_the_second_half_of_their_cap_at_a_pace() {
 
 /// What a pinned build noted of main, seconds after the publication of the trigger: this is on it and may run.
 fn seen(commits: &[&str], fetched: i64, whole: bool) -> Rule {
+    register(noted(commits, fetched, whole))
+}
+
+fn noted(commits: &[&str], fetched: i64, whole: bool) -> Vec<(&'static str, ParameterType, &'static str)> {
     let note = json!({
         "ended": PUBLISHED_SECONDS + fetched,
         "branches": [{
@@ -582,10 +595,10 @@ fn seen(commits: &[&str], fetched: i64, whole: bool) -> Rule {
         }],
     });
     let note: &'static str = note.to_string().leak();
-    register(vec![
+    vec![
         ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
         ("/iwomp-in-aws-deployed/demo", ParameterType::String, note),
-    ])
+    ]
 }
 
 #[tokio::test]
@@ -615,6 +628,80 @@ async fn what_a_build_has_not_seen_on_the_branch_is_answered_without_a_build_of_
     ]);
     let launcher = self::launcher(&[&garbage], &[&no_history(), &build_starts(|_| true)]);
     assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Started);
+}
+
+const OTHER_PIN: Variables = &[("GITBRANCH", "main"), ("GITCOMMIT", "dddddddddddddddddddddddddddddddddddddddd")];
+
+#[tokio::test]
+async fn what_is_remembered_of_the_register_is_read_again_once_a_pinned_build_has_ended() {
+    let demo = ProjectName::parse("demo").unwrap();
+    for (ended, expected, calls) in [(26, Outcome::Superseded, 2), (20, Outcome::Started, 1)] {
+        let ssm = mock!(aws_sdk_ssm::Client::get_parameters)
+            .sequence()
+            .output(|| answer(&noted(&[], -600, true)))
+            .output(|| answer(&noted(&[], 20, true)))
+            .build();
+        let [list, get] = past_with_ends(vec![(StatusType::Succeeded, OTHER_PIN, 15, Some(ended))]);
+        let launcher = launcher(&[&ssm], &[&list, &get, &build_starts(|_| true)]);
+        let entry = register::read(&launcher.aws.ssm, &launcher.environment.config_path, &demo).await.ok().unwrap();
+        launcher.memory.keep_entry(&demo, published_after(29), Arc::new(entry));
+        assert_eq!(report(&launcher, &pinned()).await.outcome, expected);
+        assert_eq!(ssm.num_calls(), calls);
+    }
+}
+
+/// Once pinned builds have ended, whose turn it is has to be known before the first try, too.
+#[tokio::test]
+async fn a_pinned_trigger_that_comes_within_an_hour_of_others_looks_at_the_history() {
+    for (noted, message, looks) in
+        [(29 - 3600, pinned(), 0), (31 - 3600, pinned(), 1), (31 - 3600, TRIGGER.to_owned(), 0)]
+    {
+        let list = no_history();
+        let launcher = launcher(&[&seen(&[], noted, true)], &[&list, &build_starts(|_| true)]);
+        assert_eq!(report_on(&launcher, &record(&message, 1)).await.outcome, Outcome::Started);
+        assert_eq!(list.num_calls(), looks, "{noted}");
+    }
+}
+
+#[tokio::test]
+async fn just_after_a_pinned_build_another_pinned_one_lets_those_pass_that_it_passed_over() {
+    let delay = 160 / 8 + 5; // the longest of those that look often, and how late they may be
+    for (began, ended, before, message, expected) in [
+        (0, 30, None, pinned(), Some(Class::InLine)),
+        (0, 30, None, TRIGGER.to_owned(), None),
+        (-delay, 30 - delay, None, pinned(), None),
+        // Who waited for the long one before it may sleep for half as long, and does not know of it.
+        (-delay - 1, 30 - delay, Some((-130, -20)), pinned(), Some(Class::InLine)),
+        (-delay - 1, 30 - delay, Some((-160, -60)), pinned(), None),
+    ] {
+        let mut builds = vec![(StatusType::Failed, OTHER_PIN, began, Some(ended))];
+        builds.extend(before.map(|(began, ended)| (StatusType::Failed, OTHER_PIN, began, Some(ended))));
+        let [list, get] = past_with_ends(builds);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &message).await.class, expected, "{began} to {ended}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_live_goes_after_what_is_ahead_of_it() {
+    let newer = "e".repeat(40);
+    for (commits, expected) in [(vec![COMMIT, &newer], None), (vec![&newer, COMMIT], Some(Class::InLine))] {
+        let [list, get] = past_with_ends(vec![(StatusType::Succeeded, OTHER_PIN, -10, Some(25))]);
+        let launcher = launcher(&[&seen(&commits, -5, true)], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &pinned()).await.class, expected);
+    }
+}
+
+/// It may have ended just now, and then it is the turn of those that it passed over.
+#[tokio::test]
+async fn as_long_as_a_build_is_seen_to_run_only_those_that_it_passed_over_try_to_start_one() {
+    for (began, message, expected) in
+        [(-60, pinned(), Some(Class::Building)), (6, pinned(), None), (-60, TRIGGER.to_owned(), None)]
+    {
+        let [list, get] = past(vec![(StatusType::InProgress, OTHER_PIN, began)]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &message).await.class, expected, "{began}");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ use crate::repository::{self, Number};
 use crate::world::World;
 
 const PROVISIONING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+/// From the worker's end to the build's: CodeBuild uploads logs and artifacts.
+const FINALIZING: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
 
 #[derive(Debug)]
 pub struct Build {
@@ -65,6 +67,7 @@ pub async fn run(world: Arc<World>, project: usize, number: usize) {
         Ok(commit) => deploy(&world, project, number, commit).await,
     };
     note_seen(&world, project, number);
+    sleep(world.dice.between(FINALIZING.0, FINALIZING.1)).await;
     let mut yard = world.codebuild.yard(project);
     yard.builds[number].status = status;
     yard.builds[number].ended = Some(clock::now());

@@ -17,6 +17,10 @@ use crate::trigger::{Asked, Event, Trigger};
 use crate::world::{Design, Rules};
 
 const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+/// Ten a second.
+const FLOOD: Duration = Duration::from_millis(100);
 const OLD_COMMITS: usize = 10_000;
 /// A trigger of the head waits for the build that runs, if one does, and comes back soon.
 const LONGEST_WAIT_OF_HEAD: Duration = Duration::from_secs(6 * 60);
@@ -115,8 +119,8 @@ fn waits(attack: Attack, real: Real, apart: Duration, hours: u32) -> Vec<Wait> {
     waits
 }
 
-fn head_runs(attack: Attack, seconds_apart: u64, hours: u32) {
-    for Wait { published, waited, .. } in waits(attack, Real::Head, Duration::from_secs(seconds_apart), hours) {
+fn head_runs(attack: Attack, apart: Duration, hours: u32) {
+    for Wait { published, waited, .. } in waits(attack, Real::Head, apart, hours) {
         let end = HOUR * hours;
         assert!(published + LONGEST_WAIT_OF_HEAD > end || waited.is_some_and(|waited| waited <= LONGEST_WAIT_OF_HEAD));
     }
@@ -138,11 +142,12 @@ fn pinned_runs(attack: Attack, apart: Duration, hours: u32) {
 fn no_number_of_pinned_commits_keeps_the_head_waiting() {
     if is_full() {
         for attack in [Attack::SameOldCommit, Attack::DistinctOldCommits, Attack::Nowhere] {
-            head_runs(attack, 60, 8);
+            head_runs(attack, MINUTE, 8);
         }
-        head_runs(Attack::DistinctOldCommits, 10, 4);
+        head_runs(Attack::DistinctOldCommits, 10 * SECOND, 4);
+        head_runs(Attack::DistinctOldCommits, FLOOD, 1);
     } else {
-        head_runs(Attack::DistinctOldCommits, 60, 1);
+        head_runs(Attack::DistinctOldCommits, MINUTE, 1);
     }
 }
 
@@ -151,14 +156,18 @@ fn no_number_of_foreign_pins_delays_a_real_one_by_more_than_two_builds() {
     let all = [Attack::SameOldCommit, Attack::DistinctOldCommits, Attack::Nowhere, Attack::Live, Attack::OtherBranch];
     if is_full() {
         for attack in all {
-            pinned_runs(attack, Duration::from_secs(60), 8);
-            pinned_runs(attack, Duration::from_secs(5), 4);
+            pinned_runs(attack, MINUTE, 8);
+            pinned_runs(attack, 5 * SECOND, 4);
         }
-        // Ten a second is more than the launcher keeps up with, and more than this holds for: see the decision 0013.
+        pinned_runs(Attack::DistinctOldCommits, FLOOD, 1);
+        pinned_runs(Attack::Nowhere, FLOOD, 1);
+        // Each of these is a build that runs its command.
+        pinned_runs(Attack::Live, SECOND, 1);
+        pinned_runs(Attack::OtherBranch, SECOND, 1);
     } else {
         // The others take minutes.
         for attack in [Attack::Nowhere, Attack::Live, Attack::OtherBranch] {
-            pinned_runs(attack, Duration::from_secs(30), 1);
+            pinned_runs(attack, 30 * SECOND, 1);
         }
     }
 }
