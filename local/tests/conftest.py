@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pipeline_under_test
 import pytest
 from local_aws import emulator
-from pipeline_under_test import PipelineUnderTest
+from pipeline_under_test import Iwomp, PipelineUnderTest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -33,6 +34,11 @@ def applied(pipeline: PipelineUnderTest) -> Snapshot:
     stack = pipeline.stack
     found = Pipeline.find(stack.emulator.client, stack.pipeline.config_path)
     return read(found, {stack.ci.arn: (stack.pipeline.outputs["topic_arn"],)})
+
+
+@pytest.fixture
+def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
+    return partial(pipeline.stack.iwomp, folder=tmp_path, IWOMP_CONFIG_PATH="")
 
 
 # In several processes, a file goes to one of them, whole, so that what its tests share is made once. The files whose

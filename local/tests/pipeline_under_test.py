@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
 from iwomp_local.git_server import Access, Anybody, BearerToken, GitServer, Password, Token
 from iwomp_local.repository import Repository
 from iwomp_local.ssh_server import SshServer
-from iwomp_local.stack import Stack
+from iwomp_local.stack import CliResult, Stack
 from iwomp_local.waiting import wait_for
 
 RETRY_SECONDS = 20  # the least that the module allows
@@ -27,6 +27,8 @@ LASTING_TRIES = 5  # after so many the launcher gives up what only a person can 
 CROWD = 12
 CLOCK_SKEW_SECONDS = 5  # the launcher's own: a build that began so little after a publication may have begun before it
 LOOKED_AT_SECONDS = 180.0
+# The program `iwomp` in an empty folder, for the pipeline of the default name.
+Iwomp = Callable[..., CliResult]
 # Every secret of these tests begins with it, so that one search finds them all.
 CANARY = f"canary-{secrets.token_hex(8)}"
 

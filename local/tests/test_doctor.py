@@ -5,23 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_under_test import BEARER, CANARY, TOKEN, PipelineUnderTest
-from test_iwomp import Iwomp
+from pipeline_under_test import BEARER, CANARY, TOKEN, Iwomp, PipelineUnderTest
 
 from iwomp_local.waiting import wait_for
 
 PROJECT = "public"
 SECONDS = 300.0  # on a busy machine
-
-
-@pytest.fixture
-def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
-    return partial(pipeline.stack.iwomp, folder=tmp_path, IWOMP_CONFIG_PATH="")
 
 
 def found(iwomp: Iwomp, grade: str = "problem") -> dict[str, str]:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
-from pipeline_under_test import BEARER, CANARY, PipelineUnderTest
+from pipeline_under_test import BEARER, CANARY, Iwomp, PipelineUnderTest
 
 from iwomp_local import standing
 from iwomp_local.stack import CliResult
 from iwomp_local.waiting import wait_for
 
 SECONDS = 60.0
-
-
-Iwomp = Callable[..., CliResult]
-
-
-@pytest.fixture
-def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
-    """The program in an empty folder, for the pipeline of the default name."""
-    return partial(pipeline.stack.iwomp, folder=tmp_path, IWOMP_CONFIG_PATH="")
 
 
 def of(said: CliResult, project: str) -> dict[str, Any]:
