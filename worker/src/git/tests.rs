@@ -174,10 +174,15 @@ async fn a_ref_called_like_the_full_name_of_an_absent_branch_does_not_stand_in_f
 async fn a_fetch_has_the_transport_and_no_other_program_of_gits() {
     let scene = Scene::new();
     scene.commit("one");
+    let told = scene.path("told");
+    scene.ssh(&format!("echo \"$GIT_EXEC_PATH\" >> {}; for last; do :; done; exec sh -c \"$last\"", told.display()));
     scene.fetched().await;
-    let programs = std::fs::read_dir(scene.path("scratch/git-programs")).unwrap();
-    let names: Vec<_> = programs.map(|entry| entry.unwrap().file_name()).collect();
+    let directory = scene.path("scratch/git-programs");
+    let names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["git-remote-https"]);
+    // Both of its requests look there, and nowhere else.
+    let directory = directory.display().to_string();
+    assert_eq!(fs::read_to_string(told).unwrap().lines().collect::<Vec<_>>(), [&directory, &directory]);
 }
 
 #[tokio::test]
@@ -568,7 +573,9 @@ async fn a_question_about_what_was_not_fetched_asks_nobody() {
     assert_eq!(history.standing(&fork), Standing::Elsewhere);
     assert!(!history.descends(&fork, &base));
     let mut command = repository.history.command();
-    command.env("GIT_ALLOW_PROTOCOL", "ssh").args(["cat-file", "-e", &format!("{base}:file")]);
+    // Not even a git that may fetch what is missing knows where from.
+    command.envs([("GIT_ALLOW_PROTOCOL", "ssh"), ("GIT_NO_LAZY_FETCH", "0")]);
+    command.args(["cat-file", "-e", &format!("{base}:file")]);
     assert!(!repository.history.run("asking", command, QUESTION_TIME_LIMIT).await.unwrap().status.success());
     assert_eq!(lines(&calls), 2);
 }
