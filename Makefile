@@ -29,7 +29,8 @@ export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
 LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
-PROGRAM := target/release/iwomp
+# The one to install, if it was made; else one that is built in a third of the time.
+PROGRAM := $(or $(wildcard target/release/iwomp),target/debug/iwomp)
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
 PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py ../worker/tests/git
@@ -120,7 +121,7 @@ iwomp: ## The program for people, target/release/iwomp
 
 # For the targets that use it: only where it is not there.
 $(PROGRAM):
-	cargo build --release --locked --package iwomp
+	cargo build --locked --package iwomp
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
 	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher --package notifier
