@@ -19,7 +19,7 @@ PLUGIN_HOMES := $(HOME)/.terraform.d/plugins /usr/local/share/terraform/plugins 
 TF_PLUGIN_DIR ?= $(patsubst %/$(PROVIDER),%,$(firstword $(wildcard $(addsuffix /$(PROVIDER),$(PLUGIN_HOMES)))))
 TERRAFORM := terraform -chdir=terraform
 EXAMPLES := examples/own-account examples/own-account/deploy-role
-# The provider is started once for each of some two hundred runs; fewer garbage collections save a third of the time.
+# The provider is started once for each of some three hundred runs; fewer garbage collections save a third of the time.
 TERRAFORM_TEST := GOGC=400 $(TERRAFORM) test
 TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
 
@@ -148,7 +148,7 @@ deploy: preflight zip ## Apply terraform/ with terraform.tfvars, push the image,
 	$(TERRAFORM) apply -target=aws_ecr_repository.this -var image_tag=none $(TF_ARGS)
 	digest=$$(worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \
 	$(TERRAFORM) apply -var "image_tag=$$digest" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
-	@echo "The pipeline is there. For each private repository: iwomp secret set PROJECT < token.txt. What each CI runs once its tests pass:"
+	@echo "The pipeline is there. For each private repository: iwomp secret set PROJECT --yes < token.txt. What each CI runs once its tests pass:"
 	@$(TERRAFORM) output publish_command
 	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Try it: iwomp trigger PROJECT BRANCH"
 

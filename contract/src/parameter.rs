@@ -1,4 +1,4 @@
-//! Names in AWS, all derived from the config path, so that launcher, worker and Terraform cannot disagree.
+//! Names in AWS, all derived from the config path, so that our programs and Terraform cannot disagree.
 
 use crate::{Branch, ConfigPath, ProjectName};
 
