@@ -68,6 +68,15 @@ pub struct AwsError {
     pub reason: String,
 }
 
+impl std::fmt::Display for AwsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// So that it travels in [`anyhow::Error`], and whoever may try again finds it there.
+impl std::error::Error for AwsError {}
+
 /// Says of a failed call what was tried, why it failed, and what that means.
 #[must_use]
 pub fn explain<E>(action: &str, effect: Effect, error: SdkError<E, HttpResponse>) -> AwsError

@@ -5,7 +5,7 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::Parameter;
 use contract::{Branch, ConfigPath, Deployed, DocumentError, ProjectName, parameter};
 
-use crate::error::aws_error;
+use crate::error::{Effect, aws_error, explain};
 use crate::parameters::{Depth, below};
 
 /// Of 50 versions each. SSM keeps 100 versions of a parameter, so two are enough; the third is for empty ones.
@@ -82,7 +82,7 @@ impl From<Option<Deployed>> for Recorded {
 /// builds may have written newer ones.
 ///
 /// # Errors
-/// If SSM fails.
+/// If SSM fails, with the [`crate::error::AwsError`] that says whether another try may help.
 pub async fn deployed_by(
     ssm: &Client,
     config_path: &ConfigPath,
@@ -99,7 +99,7 @@ pub async fn deployed_by(
             Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => {
                 return Ok(recorded);
             }
-            page => page.map_err(aws_error).with_context(|| format!("reading the history of {name}"))?,
+            page => page.map_err(|error| explain(&format!("reading the history of {name}"), Effect::None, error))?,
         };
         // A version that is no record was not written by a worker.
         for record in page.parameters().iter().filter_map(|version| Deployed::parse(version.value()?).ok()) {

@@ -4,7 +4,7 @@ use anyhow::Context;
 use aws_sdk_codebuild::types::Build;
 use contract::{Outcome, ProjectName, Report, parameter, variable};
 use iwomp_aws::ending::Ending;
-use iwomp_aws::error::{AwsError, Effect, explain};
+use iwomp_aws::error::{AwsError, Effect, Kind, explain};
 use iwomp_aws::{aws_error, builds};
 use jiff::Timestamp;
 
@@ -65,9 +65,15 @@ pub async fn running(pipeline: &Pipeline, project: &ProjectName) -> Result<Optio
 ///
 /// # Errors
 /// If SSM fails.
-pub async fn ending(pipeline: &Pipeline, project: &ProjectName, build: &Build) -> Result<Option<Report>, Failure> {
-    let ending = Ending::of(build, project, &pipeline.ssm, &pipeline.config_path).await?;
-    Ok(ending.map(|ending| ending.report))
+pub async fn ending(pipeline: &Pipeline, project: &ProjectName, build: &Build) -> Result<Option<Report>, AwsError> {
+    let ending = Ending::of(build, project, &pipeline.ssm, &pipeline.config_path).await;
+    // What is not of AWS does not change by asking again.
+    let ending = ending.map_err(|error| {
+        error
+            .downcast::<AwsError>()
+            .unwrap_or_else(|error| AwsError { kind: Kind::Misconfigured, reason: format!("{error:#}") })
+    });
+    Ok(ending?.map(|ending| ending.report))
 }
 
 /// The exit status that a result has, a build's or the launcher's.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use iwomp_aws::error::AwsError;
+
 /// docs/commands.md has the same table; a test holds the two together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -79,6 +81,12 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(Exit::Unknown, format!("{error:#}"))
+    }
+}
+
+impl From<AwsError> for Failure {
+    fn from(error: AwsError) -> Self {
+        Self::new(Exit::Unknown, error.reason)
     }
 }
 

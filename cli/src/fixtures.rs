@@ -1,11 +1,13 @@
 //! What the tests share: a pipeline in an AWS that holds what a test puts in, notes what is done to it, and counts the calls.
 
 use std::io::{self, Write};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use anstream::ColorChoice;
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::{FilterLogEventsError, FilterLogEventsOutput};
 use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsOutput;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, OutputLogEvent};
 use aws_sdk_codebuild::config::interceptors::BeforeSerializationInterceptorContextRef;
@@ -28,6 +30,7 @@ use aws_sdk_ssm::error::ErrorMetadata;
 use aws_sdk_ssm::operation::delete_parameter::DeleteParameterOutput;
 use aws_sdk_ssm::operation::describe_parameters::DescribeParametersOutput;
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
+use aws_sdk_ssm::operation::get_parameter_history::GetParameterHistoryError;
 use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
 use aws_sdk_ssm::operation::put_parameter::PutParameterOutput;
 use aws_sdk_ssm::primitives::DateTime;
@@ -109,6 +112,10 @@ pub struct Aws {
     pub lines: Vec<(i64, Value)>,
     /// Whether the launcher has said more than anybody reads.
     pub is_endless: bool,
+    /// The error that CloudWatch gives instead of the launcher's lines.
+    pub lines_fault: Option<&'static str>,
+    /// How often SSM says first that it is asked too often for the history of what is live.
+    pub history_faults: usize,
     /// What every build has written into its log.
     pub log: Vec<&'static str>,
     /// The ARNs of the topics that are there.
@@ -134,6 +141,8 @@ impl Default for Aws {
             live: Vec::new(),
             lines: Vec::new(),
             is_endless: false,
+            lines_fault: None,
+            history_faults: 0,
             log: Vec::new(),
             topics,
             messages: [0, 0],
@@ -163,6 +172,8 @@ pub struct Done {
     pub shown_again: usize,
     /// The `CodeBuild` project, and the variables that were given to the build.
     pub started: Vec<(String, Vec<(String, String)>)>,
+    /// Which of the launcher's lines were asked for.
+    pub patterns: Vec<String>,
     /// How often it was asked anything.
     pub calls: usize,
 }
@@ -351,8 +362,13 @@ impl Aws {
         let [told, opened, sealed] = self.credentials_rules();
         let by_path = fixtures::parameters_rule(self.parameters.clone());
         let [history, no_history] = fixtures::history_rules(self.live.clone());
+        let faults = Arc::new(AtomicUsize::new(self.history_faults));
+        let is_faulty = move || faults.try_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        let fault = mock!(Client::get_parameter_history).match_requests(move |_| is_faulty()).then_error(|| {
+            GetParameterHistoryError::generic(ErrorMetadata::builder().code("ThrottlingException").build())
+        });
         let (rules, counter) = (
-            [&get, &by_path, &history, &no_history, &put, &encrypt, &delete, &told, &sealed, &opened],
+            [&fault, &get, &by_path, &history, &no_history, &put, &encrypt, &delete, &told, &sealed, &opened],
             Counter(done.clone()),
         );
         mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules, move |conf| conf.interceptor(counter.clone()))
@@ -391,8 +407,15 @@ impl Aws {
             FilteredLogEvent::builder().timestamp(seconds * 1000).message(format!("{line}\n")).build()
         };
         let events: Vec<_> = self.lines.iter().map(event).collect();
+        let fault = self.lines_fault;
+        let faulty = mock!(Client::filter_log_events).match_requests(move |_| fault.is_some()).then_error(move || {
+            let code = fault.unwrap_or_default();
+            FilterLogEventsError::generic(ErrorMetadata::builder().code(code).message("logs:FilterLogEvents").build())
+        });
         let token = self.is_endless.then(|| "more".to_owned());
+        let asked = Arc::clone(done);
         let filter = mock!(Client::filter_log_events).then_compute_output(move |input| {
+            asked.lock().unwrap().patterns.push(input.filter_pattern().unwrap_or_default().to_owned());
             let is_launchers = input.log_group_name().unwrap().ends_with("--launcher");
             let is_new = |event: &&FilteredLogEvent| event.timestamp() >= input.start_time() && is_launchers;
             let page = FilterLogEventsOutput::builder().set_next_token(token.clone());
@@ -414,7 +437,7 @@ impl Aws {
                     .build()
             });
         let counter = Counter(done.clone());
-        mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&filter, &get], move |conf| {
+        mock_client!(aws_sdk_cloudwatchlogs, RuleMode::MatchAny, [&faulty, &filter, &get], move |conf| {
             conf.interceptor(counter.clone())
         })
     }

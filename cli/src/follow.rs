@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use aws_sdk_codebuild::types::Build;
-use contract::{Fate, ProjectName};
+use contract::{Fate, Outcome, ProjectName, Report};
 use iwomp_aws::error::{AwsError, Effect, explain};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::builds::{self, Line, Log};
 use crate::exit::{Exit, Failure};
-use crate::launcher_log::{self, Lines, Said};
+use crate::launcher_log::{self, IS_CUT, Lines, Said};
 use crate::pipeline::Pipeline;
 use crate::terminal::{Meaning, Terminal};
 
@@ -62,14 +62,13 @@ impl Connection {
             }
             Err(error) => error,
         };
-        let failure = Failure::new(Exit::Unknown, error.reason.clone());
         match self.0 {
-            _ if error.kind.is_lasting() => Err(failure),
-            Some(since) if since.elapsed() > LOST => Err(failure),
+            _ if error.kind.is_lasting() => Err(error.into()),
+            Some(since) if since.elapsed() > LOST => Err(error.into()),
             Some(_) => Ok(None),
             None => {
                 self.0 = Some(Instant::now());
-                terminal.note(&format!("{}; the deployment goes on, looking again", error.reason));
+                terminal.note(&format!("{error}; the deployment does not depend on it, looking again"));
                 Ok(None)
             }
         }
@@ -145,13 +144,22 @@ impl std::fmt::Display for Which<'_> {
     }
 }
 
+/// The launcher's last word on a trigger.
+pub struct LastWord {
+    /// None: it has not spoken yet.
+    pub said: Option<Said>,
+    /// There may be a later one.
+    pub is_cut: bool,
+}
+
 /// The launcher's last word on a trigger, as far as it has spoken.
 ///
 /// # Errors
 /// If CloudWatch fails.
-pub async fn last_word(pipeline: &Pipeline, which: Which<'_>) -> anyhow::Result<Option<Said>> {
+pub async fn last_word(pipeline: &Pipeline, which: Which<'_>) -> Result<LastWord, AwsError> {
     let since = Timestamp::now().checked_sub(LONGEST_LIFE).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ok(launcher_log::since(pipeline, since, which.lines()).await?.said.pop())
+    let mut heard = launcher_log::since(pipeline, since, which.lines()).await?;
+    Ok(LastWord { said: heard.said.pop(), is_cut: heard.is_cut })
 }
 
 /// Waits until the launcher is done with a trigger, and says why it is not.
@@ -164,10 +172,14 @@ pub async fn trigger(
     deadline: Deadline,
     terminal: &mut Terminal,
 ) -> Result<Said, Failure> {
-    let (mut told, mut connection) = (None, Connection::default());
+    let (mut told, mut is_told_to_be_cut, mut connection) = (None, false, Connection::default());
     loop {
-        let said = last_word(pipeline, which).await.map_err(passing);
-        if let Some(said) = connection.answer(said, terminal)? {
+        let word = last_word(pipeline, which).await;
+        if let Some(LastWord { said, is_cut }) = connection.answer(word, terminal)? {
+            if is_cut && !is_told_to_be_cut {
+                terminal.note(&format!("{IS_CUT}: its last words on {which} may be missing"));
+                is_told_to_be_cut = true;
+            }
             match said {
                 Some(said) if said.fate() != Fate::Waits => return Ok(said),
                 said => {
@@ -186,15 +198,56 @@ pub async fn trigger(
     }
 }
 
-/// CloudWatch's own limits are the likely cause.
-fn passing(error: anyhow::Error) -> AwsError {
-    AwsError { kind: iwomp_aws::error::Kind::Unavailable, reason: format!("{error:#}") }
+/// Says what became of a trigger that has no build of its own, and gives the exit status of that: for whoever asks, the same.
+pub fn answered(said: &Said, which: Which<'_>, terminal: &mut Terminal) -> Exit {
+    let (fate, outcome) = (said.fate(), said.outcome());
+    let exit = match fate {
+        Fate::GivenUp => Exit::Failed,
+        Fate::Waits => Exit::Waiting,
+        Fate::Answered => builds::exit(outcome),
+    };
+    let about = said.project();
+    let advice = match (fate, outcome, &said.line.build, &about) {
+        (Fate::GivenUp, ..) => "; mend the cause, then iwomp redrive".to_owned(),
+        (Fate::Waits, ..) => "; iwomp wait stays with it".to_owned(),
+        (Fate::Answered, Outcome::Refused, ..) => "; correct the message or the register, and trigger again".to_owned(),
+        (Fate::Answered, _, Some(build), Some(project)) => {
+            format!("; the build that answered it: iwomp logs {project} --build {build}")
+        }
+        (Fate::Answered, ..) => String::new(),
+    };
+    let meaning = match exit {
+        Exit::Done => Meaning::Good,
+        Exit::Waiting => Meaning::Pending,
+        _ => Meaning::Bad,
+    };
+    let about = about.as_ref().map_or("?", ProjectName::as_str);
+    let reason = said.line.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    terminal.about([meaning.of(said.line.outcome.as_str()), format!(" {which}, of {about}{reason}{advice}").into()]);
+    exit
+}
+
+/// How a build ended; none if it still runs. It is the last thing that is asked: a passing fault shall not cost the answer.
+async fn ending(
+    pipeline: &Pipeline,
+    project: &ProjectName,
+    build: &Build,
+    terminal: &mut Terminal,
+) -> Result<Option<Report>, Failure> {
+    let mut connection = Connection::default();
+    loop {
+        let ending = builds::ending(pipeline, project, build).await;
+        if let Some(report) = connection.answer(ending, terminal)? {
+            return Ok(report);
+        }
+        sleep(LOOK).await;
+    }
 }
 
 /// Says how a build ended and gives the exit status of that.
 ///
 /// # Errors
-/// If SSM fails.
+/// If SSM fails, or stays out of reach.
 pub async fn result(
     pipeline: &Pipeline,
     project: &ProjectName,
@@ -202,7 +255,7 @@ pub async fn result(
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
     let id = build.id().unwrap_or_default();
-    let Some(report) = builds::ending(pipeline, project, build).await? else {
+    let Some(report) = ending(pipeline, project, build, terminal).await? else {
         terminal.note(&format!("build {id} runs on: --follow stays with it"));
         return Ok(Exit::Waiting);
     };

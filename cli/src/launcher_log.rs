@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Result;
 use contract::{Branch, CommitId, Fate, Outcome, ProjectName};
+use iwomp_aws::error::AwsError;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -16,6 +16,9 @@ use crate::pipeline::Pipeline;
 /// and what SQS, Lambda and the log take.
 const LONGEST_DELAYS: u32 = 5;
 const LATENESS: Duration = Duration::from_secs(120);
+
+/// How it is said that a [`Heard`] is cut.
+pub const IS_CUT: &str = "the launcher has said more than is read here";
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub enum Lines<'a> {
     Refused,
     /// All but what merely says that a trigger waits.
     Ends,
+    OfProject(&'a ProjectName),
     OfTrigger(&'a str),
     OfCommit(&'a ProjectName, &'a CommitId),
 }
@@ -60,6 +64,7 @@ impl Lines<'_> {
             Self::All => "{ $.outcome = \"*\" }".to_owned(),
             Self::Refused => "{ $.outcome = \"refused\" }".to_owned(),
             Self::Ends => "{ $.outcome != \"busy\" }".to_owned(),
+            Self::OfProject(project) => format!("{{ $.project = \"{project}\" }}"),
             Self::OfTrigger(id) => format!("{{ $.trigger = \"{id}\" }}"),
             Self::OfCommit(project, commit) => {
                 format!("{{ ($.project = \"{project}\") && ($.commit = \"{commit}\") }}")
@@ -72,6 +77,7 @@ impl Lines<'_> {
             Self::All => true,
             Self::Refused => line.outcome == "refused",
             Self::Ends => line.outcome != "busy",
+            Self::OfProject(project) => line.project.as_deref() == Some(project.as_str()),
             Self::OfTrigger(id) => line.trigger.as_deref() == Some(id),
             Self::OfCommit(project, commit) => {
                 line.project.as_deref() == Some(project.as_str()) && line.commit.as_deref() == Some(commit.as_str())
@@ -92,7 +98,7 @@ pub struct Heard {
 ///
 /// # Errors
 /// If CloudWatch fails.
-pub async fn since(pipeline: &Pipeline, since: Timestamp, lines: Lines<'_>) -> Result<Heard> {
+pub async fn since(pipeline: &Pipeline, since: Timestamp, lines: Lines<'_>) -> Result<Heard, AwsError> {
     let group = &pipeline.description.launcher.log_group;
     let read = log_group::lines(pipeline, group, since, &lines.pattern()).await?;
     // What is none of these lines is of Lambda itself.

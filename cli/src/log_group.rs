@@ -1,7 +1,6 @@
 //! Reads the lines of a log group that match a pattern, in whichever of its streams they stand.
 
-use anyhow::{Context, Result};
-use iwomp_aws::aws_error;
+use iwomp_aws::error::{AwsError, Effect, explain};
 use jiff::Timestamp;
 
 use crate::pipeline::Pipeline;
@@ -22,7 +21,7 @@ pub struct Read {
 ///
 /// # Errors
 /// If CloudWatch fails. A group that is not there has no lines: whoever writes there has not written yet.
-pub async fn lines(pipeline: &Pipeline, group: &str, since: Timestamp, pattern: &str) -> Result<Read> {
+pub async fn lines(pipeline: &Pipeline, group: &str, since: Timestamp, pattern: &str) -> Result<Read, AwsError> {
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..MAX_PAGES {
         let call = pipeline.logs.filter_log_events().log_group_name(group).start_time(since.as_millisecond());
@@ -30,7 +29,7 @@ pub async fn lines(pipeline: &Pipeline, group: &str, since: Timestamp, pattern: 
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
                 break;
             }
-            page => page.map_err(aws_error).with_context(|| format!("reading the log {group}"))?,
+            page => page.map_err(|error| explain(&format!("reading the log {group}"), Effect::None, error))?,
         };
         for event in page.events.unwrap_or_default() {
             let at = event.timestamp.and_then(|time| Timestamp::from_millisecond(time).ok());

@@ -1,4 +1,5 @@
-//! `iwomp`: what people do with a pipeline. It needs credentials and the name of the pipeline, and nothing of this repository.
+//! `iwomp`: what people do with a pipeline. It needs credentials and the name of the pipeline, and nothing of this repository,
+//! but for `verify-boundary`.
 //!
 //! A command in `commands/` takes its arguments, gathers facts, and shows them: as a view for people, or as JSON in a shape of
 //! its own. [`pipeline`] finds the pipeline, [`exit`] has the one table of how it ends, [`terminal`] is the last place before the
@@ -12,6 +13,7 @@ mod exit;
 #[cfg(test)]
 mod fixtures;
 mod follow;
+mod interrupt;
 mod json;
 mod launcher_log;
 mod local;

@@ -1,16 +1,16 @@
 //! `iwomp logs`: the log of the build that was asked for, never of another. It ends with the build's own result.
 
 use aws_sdk_codebuild::types::Build;
-use contract::{Fate, variable};
+use contract::{Outcome, ProjectName, variable};
 use iwomp_aws::builds as of_aws;
 use jiff::Timestamp;
-use tokio::signal;
 
 use crate::arguments::LogsArguments;
 use crate::builds::{self, Log};
 use crate::exit::{Exit, Failure};
-use crate::follow::{self, Deadline, Which};
-use crate::launcher_log::{self, Lines};
+use crate::follow::{self, Deadline, LastWord, Which};
+use crate::interrupt::unless_interrupted;
+use crate::launcher_log::{self, IS_CUT, Lines, Said};
 use crate::pipeline::Pipeline;
 use crate::register;
 use crate::terminal::Terminal;
@@ -18,81 +18,111 @@ use crate::when;
 
 pub async fn run(pipeline: &Pipeline, arguments: &LogsArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let project = &arguments.project;
-    let build = choose(pipeline, arguments, terminal).await?;
+    let build = match choose(pipeline, arguments, terminal).await? {
+        Chosen::Build(build) => build,
+        Chosen::Word(trigger, said) => return Ok(follow::answered(&said, Which::Trigger(trigger), terminal)),
+    };
     let id = build.id().unwrap_or_default().to_owned();
     let branch = of_aws::variable_of(&build, variable::BRANCH).unwrap_or("?");
     let started = build.start_time().and_then(when::of_aws);
     let started = started.map(|time| format!(", started {}", when::ago(time, Timestamp::now()))).unwrap_or_default();
     terminal.note(&format!("build {id} of {project} {branch}{started}"));
+    if let Some(ended) = unless_interrupted(tell(pipeline, arguments, *build, terminal)).await {
+        return ended;
+    }
+    terminal.note(&format!("what the build does goes on: iwomp logs {project} --build {id} --follow"));
+    Ok(Exit::Interrupted)
+}
+
+async fn tell(
+    pipeline: &Pipeline,
+    arguments: &LogsArguments,
+    build: Build,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
     let build = if arguments.follow {
-        tokio::select! {
-            followed = follow::build(pipeline, &id, Deadline::within(arguments.timeout.0), terminal) => followed?,
-            _ = signal::ctrl_c() => {
-                terminal.note(&format!("the deployment goes on: iwomp logs {project} --build {id} --follow"));
-                return Ok(Exit::Interrupted);
-            }
-        }
+        let id = build.id().unwrap_or_default();
+        follow::build(pipeline, id, Deadline::within(arguments.timeout.0), terminal).await?
     } else {
-        let lines = Log::default().more(pipeline, &build).await;
-        for line in lines.map_err(|error| Failure::new(Exit::Unknown, error.reason))? {
+        for line in Log::default().more(pipeline, &build).await? {
             terminal.line([line.text.into()]);
         }
         build
     };
-    follow::result(pipeline, project, &build, terminal).await
+    follow::result(pipeline, &arguments.project, &build, terminal).await
 }
 
-async fn choose(pipeline: &Pipeline, arguments: &LogsArguments, terminal: &mut Terminal) -> Result<Build, Failure> {
+/// What there is to tell of.
+enum Chosen<'a> {
+    Build(Box<Build>),
+    /// The launcher's last word on a trigger that has no build of its own.
+    Word(&'a str, Box<Said>),
+}
+
+async fn choose<'a>(
+    pipeline: &Pipeline,
+    arguments: &'a LogsArguments,
+    terminal: &mut Terminal,
+) -> Result<Chosen<'a>, Failure> {
     let project = &arguments.project;
-    if let Some(id) = &arguments.build {
-        return builds::named(pipeline, project, id).await;
-    }
-    if let Some(build) = builds::newest(pipeline, project, arguments.trigger.as_deref()).await? {
-        if arguments.trigger.is_none() {
-            warn_of_newer(pipeline, arguments, &build, terminal).await?;
+    let build = match &arguments.build {
+        Some(id) => Some(builds::named(pipeline, project, id).await?),
+        None => builds::newest(pipeline, project, arguments.trigger.as_deref()).await?,
+    };
+    if let Some(build) = build {
+        if arguments.build.is_none() && arguments.trigger.is_none() {
+            warn_of_newer(pipeline, project, &build, terminal).await?;
         }
-        return Ok(build);
+        return Ok(Chosen::Build(Box::new(build)));
     }
     register::entry(pipeline, project).await?;
     match &arguments.trigger {
-        Some(trigger) => Err(without_build(pipeline, trigger).await?),
+        Some(trigger) => without_build(pipeline, project, trigger).await,
         None => Err(Failure::new(Exit::NotThere, format!("{project} has not been built yet"))
             .advise(format!("iwomp status {project} says what waits and what was refused"))),
     }
 }
 
-/// Why a trigger has no build of its own.
-async fn without_build(pipeline: &Pipeline, trigger: &str) -> Result<Failure, Failure> {
-    let Some(said) = follow::last_word(pipeline, Which::Trigger(trigger)).await? else {
-        let what = format!("the launcher has not seen the trigger {trigger}");
-        return Ok(
-            Failure::new(Exit::NotThere, what).advise("the topic's dead-letter queue has what SNS could not deliver")
-        );
-    };
-    let (fate, outcome) = (said.fate(), said.line.outcome.as_str());
-    let reason = said.line.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    let (exit, advice) = match (fate, &said.line.build) {
-        (_, Some(build)) => (Exit::Done, format!("it was answered by another build: --build {build}")),
-        (Fate::Waits, _) => (Exit::Waiting, format!("iwomp wait {trigger}")),
-        _ if outcome == "refused" => {
-            (Exit::Refused, "correct the message or the register, and trigger again".to_owned())
+/// What the launcher has said of a trigger of which no recent build is.
+async fn without_build<'a>(
+    pipeline: &Pipeline,
+    project: &ProjectName,
+    trigger: &'a str,
+) -> Result<Chosen<'a>, Failure> {
+    let LastWord { said, is_cut } = follow::last_word(pipeline, Which::Trigger(trigger)).await?;
+    match (said, is_cut) {
+        (Some(said), _) => match &said.line.build {
+            // Its own, and older than the builds that were looked at.
+            Some(build) if said.outcome() == Outcome::Started => {
+                Ok(Chosen::Build(Box::new(builds::named(pipeline, project, build).await?)))
+            }
+            _ => Ok(Chosen::Word(trigger, Box::new(said))),
+        },
+        (None, true) => {
+            let what = format!("{IS_CUT}: whether it has seen the trigger {trigger} is not known");
+            Err(Failure::new(Exit::Unknown, what))
         }
-        _ => (Exit::Failed, "mend the cause, then iwomp redrive".to_owned()),
-    };
-    Ok(Failure::new(exit, format!("the trigger {trigger} has no build of its own: {outcome}{reason}")).advise(advice))
+        (None, false) => {
+            let what = format!("the launcher has not seen the trigger {trigger}");
+            Err(Failure::new(Exit::NotThere, what)
+                .advise("the topic's dead-letter queue has what SNS could not deliver"))
+        }
+    }
 }
 
 /// Who asked for a deployment and looks at its log shall not take the build before it for it.
 async fn warn_of_newer(
     pipeline: &Pipeline,
-    arguments: &LogsArguments,
+    project: &ProjectName,
     build: &Build,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let Some(started) = build.start_time().and_then(when::of_aws) else { return Ok(()) };
-    let said = launcher_log::since(pipeline, started, Lines::All).await?.said;
-    let of_project = said.into_iter().filter(|said| said.line.project.as_deref() == Some(arguments.project.as_str()));
-    let newest = launcher_log::last_words(of_project.collect()).pop();
+    let heard = launcher_log::since(pipeline, started, Lines::OfProject(project)).await?;
+    if heard.is_cut {
+        terminal.note(&format!("{IS_CUT}: whether this is of the newest trigger is not known"));
+    }
+    let newest = launcher_log::last_words(heard.said).pop();
     if let Some(said) = newest.filter(|said| said.line.build.is_none()) {
         let (trigger, reason) = (said.line.trigger.unwrap_or_default(), said.line.reason.unwrap_or_default());
         let (outcome, when) = (said.line.outcome, when::ago(said.at, Timestamp::now()));
@@ -105,12 +135,16 @@ async fn warn_of_newer(
 mod tests {
     use std::time::Duration;
 
+    use aws_sdk_codebuild::primitives::DateTime;
     use aws_sdk_codebuild::types::StatusType;
     use serde_json::json;
 
     use super::*;
     use crate::arguments::Patience;
-    use crate::fixtures::{Aws, BUILD, TRIGGER_ID, build, entry, failed_with, project, record, terminal};
+    use crate::commands::wait::until_done;
+    use crate::fixtures::{
+        Aws, BUILD, TRIGGER_ID, build, entry, failed_with, project, record, terminal, terminal_with_notes,
+    };
 
     const OTHER: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -163,24 +197,82 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trigger_without_a_build_of_its_own_says_why() {
+    async fn a_trigger_without_a_build_of_its_own_says_why_and_ends_as_wait_does() {
         let now = Timestamp::now().as_second();
+        let redrive = "mend the cause, then iwomp redrive";
         for (line, exit, told) in [
-            (json!({"outcome":"refused","reason":"no such branch"}), Exit::Refused, "refused: no such branch"),
-            (json!({"outcome":"busy","reason":"it builds"}), Exit::Waiting, "busy: it builds"),
-            (json!({"outcome":"covered","build":BUILD}), Exit::Done, "covered"),
-            (json!({"outcome":"expired","fate":"given_up","reason":"too long"}), Exit::Failed, "expired: too long"),
+            (json!({"outcome":"refused","reason":"no such branch"}), Exit::Refused, "of demo: no such branch; correct"),
+            (json!({"outcome":"busy","reason":"it builds"}), Exit::Waiting, "it builds; iwomp wait stays with it"),
+            (json!({"outcome":"covered","build":BUILD}), Exit::Done, "; the build that answered it: iwomp logs demo"),
+            (
+                json!({"outcome":"failed","class":"keeps_failing","build":BUILD}),
+                Exit::Failed,
+                "iwomp logs demo --build",
+            ),
+            (json!({"outcome":"superseded","class":"not_ahead","reason":"it is older"}), Exit::Done, "it is older\n"),
+            (json!({"outcome":"failed","class":"misconfigured","fate":"given_up"}), Exit::Failed, redrive),
+            (json!({"outcome":"expired","fate":"given_up","reason":"too long"}), Exit::Failed, redrive),
         ] {
             let mut line = line;
             line["trigger"] = json!(OTHER);
-            let aws = Aws { lines: vec![(now, line)], ..deployed() };
-            let (ended, text) = logs(aws, LogsArguments { trigger: Some(OTHER.to_owned()), ..arguments() }).await;
-            let failure = ended.unwrap_err();
-            assert_eq!((failure.exit, text.as_str()), (exit, ""), "{failure}");
-            assert!(failure.what.contains(told), "{failure}");
+            line["project"] = json!("demo");
+            if line["class"] == "keeps_failing" {
+                line["fate"] = json!("answered");
+            }
+            let (pipeline, _) = Aws { lines: vec![(now, line.clone())], ..deployed() }.pipeline();
+            let (mut terminal, said) = terminal_with_notes();
+            let arguments = LogsArguments { trigger: Some(OTHER.to_owned()), ..arguments() };
+            assert_eq!(run(&pipeline, &arguments, &mut terminal).await.unwrap(), exit, "{line}");
+            let text = said.text();
+            assert!(text.contains(told) && !text.contains("error: "), "{text}");
+            assert_eq!(text.contains("redrive"), told == redrive, "{text}");
+            let deadline = Deadline::within(Duration::ZERO);
+            let waited = until_done(&pipeline, Which::Trigger(OTHER), deadline, &mut terminal).await;
+            assert_eq!(waited.unwrap_or_else(|failure| failure.exit), exit, "{line}");
         }
-        let (ended, _) = logs(deployed(), LogsArguments { trigger: Some(OTHER.to_owned()), ..arguments() }).await;
-        assert_eq!(ended.unwrap_err().exit, Exit::NotThere);
+        for (is_endless, exit) in [(false, Exit::NotThere), (true, Exit::Unknown)] {
+            let arguments = LogsArguments { trigger: Some(OTHER.to_owned()), ..arguments() };
+            let (ended, _) = logs(Aws { is_endless, ..deployed() }, arguments).await;
+            assert_eq!(ended.unwrap_err().exit, exit);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_build_that_a_trigger_started_is_found_however_old_it_is() {
+        let line = json!({"outcome":"started","trigger":OTHER,"project":"demo","build":BUILD});
+        let aws = Aws { lines: vec![(Timestamp::now().as_second(), line)], ..deployed() };
+        let (ended, text) = logs(aws, LogsArguments { trigger: Some(OTHER.to_owned()), ..arguments() }).await;
+        assert_eq!((ended.unwrap(), text.lines().count()), (Exit::Done, 5));
+    }
+
+    #[tokio::test]
+    async fn who_sees_an_older_build_than_that_of_the_newest_trigger_is_told_so() {
+        let of = |project: &str| {
+            (Timestamp::now().as_second(), json!({"outcome":"refused","trigger":OTHER,"project":project}))
+        };
+        let told = format!("this is not of the newest trigger: {OTHER} was refused");
+        for (lines, is_endless, is_told) in
+            [(vec![of("demo")], false, true), (vec![of("shop")], false, false), (vec![], true, false)]
+        {
+            let started = Some(DateTime::from_secs(Timestamp::now().as_second() - 60));
+            let mut aws = Aws { lines, is_endless, ..deployed() };
+            aws.builds[0].start_time = started;
+            let (pipeline, done) = aws.pipeline();
+            let (mut terminal, said) = terminal_with_notes();
+            assert_eq!(run(&pipeline, &arguments(), &mut terminal).await.unwrap(), Exit::Done);
+            assert_eq!(said.text().contains(&told), is_told, "{}", said.text());
+            assert_eq!(said.text().contains(IS_CUT), is_endless, "{}", said.text());
+            // Of a busy launcher nobody reads what it says of others.
+            assert!(done.lock().unwrap().patterns.iter().all(|pattern| pattern == "{ $.project = \"demo\" }"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_passing_fault_at_the_very_end_does_not_cost_the_result() {
+        let (pipeline, _) = Aws { history_faults: 1, ..deployed() }.pipeline();
+        let (mut terminal, said) = terminal_with_notes();
+        assert_eq!(run(&pipeline, &arguments(), &mut terminal).await.unwrap(), Exit::Done);
+        assert!(said.text().contains("looking again"), "{}", said.text());
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! `iwomp trace`: everything that is known of a trigger, in the order in which it happened, each with who says so.
 
 use aws_sdk_codebuild::types::{Build, BuildPhase, PhaseContext};
-use contract::ProjectName;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +12,7 @@ use crate::commands::show;
 use crate::exit::{Exit, Failure};
 use crate::follow::LONGEST_LIFE;
 use crate::json::Shape;
-use crate::launcher_log::{self, Lines, Said};
+use crate::launcher_log::{self, Heard, IS_CUT, Lines, Said};
 use crate::log_group;
 use crate::pipeline::Pipeline;
 use crate::terminal::{Meaning, Terminal};
@@ -28,6 +27,8 @@ pub struct Trace {
     project: Option<String>,
     build: Option<String>,
     events: Vec<Event>,
+    /// The launcher or the notifier has said more than is read: of what they said last some may be missing.
+    log_is_cut: bool,
 }
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
@@ -50,8 +51,12 @@ impl Shape for Trace {
 pub async fn run(pipeline: &Pipeline, arguments: &TraceArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let trigger = &arguments.trigger;
     let since = Timestamp::now().checked_sub(LONGEST_LIFE).unwrap_or(Timestamp::UNIX_EPOCH);
-    let said = launcher_log::since(pipeline, since, Lines::OfTrigger(trigger)).await?.said;
+    let Heard { said, is_cut } = launcher_log::since(pipeline, since, Lines::OfTrigger(trigger)).await?;
     let Some(first) = said.first() else {
+        if is_cut {
+            let what = format!("{IS_CUT}: whether it has seen the trigger {trigger} is not known");
+            return Err(Failure::new(Exit::Unknown, what));
+        }
         let what = format!("the launcher has not seen the trigger {trigger} in the last 14 days");
         return Err(Failure::new(Exit::NotThere, what)
             .advise("see the id; a message that never came is counted in the topic's NumberOfNotificationsFailed"));
@@ -60,12 +65,18 @@ pub async fn run(pipeline: &Pipeline, arguments: &TraceArguments, terminal: &mut
     events.extend(said.iter().map(looked_at));
     let project = said.iter().find_map(Said::project);
     let build = said.iter().rev().find_map(|said| said.line.build.clone());
+    let mut log_is_cut = is_cut;
     if let (Some(project), Some(build)) = (&project, &build) {
-        events.extend(of_build(pipeline, project, build).await?);
+        let build = builds::named(pipeline, project, build).await?;
+        events.extend(of_build(pipeline, &build).await?);
+        let (reports, is_cut) = reported(pipeline, &build).await?;
+        events.extend(reports);
+        log_is_cut |= is_cut;
     }
     events.sort_by_key(|event| event.at);
     let project = project.map(|project| project.to_string());
-    show(&Trace { trigger: trigger.clone(), project, build, events }, &arguments.output, terminal, view)?;
+    let trace = Trace { trigger: trigger.clone(), project, build, events, log_is_cut };
+    show(&trace, &arguments.output, terminal, view)?;
     Ok(Exit::Done)
 }
 
@@ -82,16 +93,13 @@ fn looked_at(said: &Said) -> Event {
     Event { detail, ..Event::new(said.at, "launcher", what) }
 }
 
-async fn of_build(pipeline: &Pipeline, project: &ProjectName, id: &str) -> Result<Vec<Event>, Failure> {
-    let build = builds::named(pipeline, project, id).await?;
+async fn of_build(pipeline: &Pipeline, build: &Build) -> Result<Vec<Event>, Failure> {
     let mut events: Vec<_> = build.phases().iter().filter_map(phase).collect();
-    let lines = Log::default().more(pipeline, &build).await;
-    let lines = lines.map_err(|error| Failure::new(Exit::Unknown, error.reason))?;
+    let lines = Log::default().more(pipeline, build).await?;
     events.extend(lines.into_iter().filter_map(|line| {
         let said = line.text.strip_prefix(OF_THE_WORKER)?.trim().to_owned();
         Some(Event::new(line.at?, "log", said))
     }));
-    events.extend(reported(pipeline, &build, id).await?);
     Ok(events)
 }
 
@@ -105,17 +113,18 @@ fn phase(phase: &BuildPhase) -> Option<Event> {
     Some(Event { detail, seconds: phase.duration_in_seconds(), ..Event::new(at, "codebuild", what) })
 }
 
-/// What the notifier has told of the build.
-async fn reported(pipeline: &Pipeline, build: &Build, id: &str) -> Result<Vec<Event>, Failure> {
-    let Some(started) = build.start_time().and_then(when::of_aws) else { return Ok(Vec::new()) };
+/// What the notifier has told of the build, and whether it has said more than is read.
+async fn reported(pipeline: &Pipeline, build: &Build) -> Result<(Vec<Event>, bool), Failure> {
+    let started = build.start_time().and_then(when::of_aws);
+    let Some((started, id)) = started.zip(build.id()) else { return Ok((Vec::new(), false)) };
     let pattern = format!("{{ $.build = \"{id}\" }}");
-    let lines = log_group::lines(pipeline, &pipeline.description.notifier.log_group, started, &pattern).await?.lines;
-    let told = lines.into_iter().filter_map(|(at, line)| {
+    let read = log_group::lines(pipeline, &pipeline.description.notifier.log_group, started, &pattern).await?;
+    let told = read.lines.into_iter().filter_map(|(at, line)| {
         let line: Value = serde_json::from_str(&line).ok().filter(|line: &Value| line["build"] == id)?;
         let detail = line["reason"].as_str().map(str::to_owned);
         Some(Event { detail, ..Event::new(at, "notifier", format!("reported as {}", line["outcome"].as_str()?)) })
     });
-    Ok(told.collect())
+    Ok((told.collect(), read.is_cut))
 }
 
 fn view(trace: &Trace, terminal: &mut Terminal) {
@@ -133,6 +142,10 @@ fn view(trace: &Trace, terminal: &mut Terminal) {
     });
     // In one column, which is the last: an id is broken up where it is narrow.
     terminal.table(["AFTER", "BY", "WHAT"], rows.collect());
+    if trace.log_is_cut {
+        let text = "launcher or notifier have said more than is read here: their last words may be missing";
+        terminal.line([Meaning::Pending.of(text)]);
+    }
 }
 
 fn after(time: SignedDuration) -> String {
@@ -148,9 +161,9 @@ mod tests {
     use crate::arguments::Output;
     use crate::fixtures::{Aws, BUILD, EPOCH_SECONDS, TRIGGER_ID, build, terminal};
 
-    async fn trace(lines: Vec<(i64, Value)>) -> (Result<Exit, Failure>, Value) {
+    async fn trace(lines: Vec<(i64, Value)>, is_endless: bool) -> (Result<Exit, Failure>, Value) {
         let log = vec!["iwomp: fetched     in 1.2 s", "what a command prints"];
-        let aws = Aws { lines, log, builds: vec![build(7, StatusType::Succeeded)], ..Aws::default() };
+        let aws = Aws { lines, is_endless, log, builds: vec![build(7, StatusType::Succeeded)], ..Aws::default() };
         let (pipeline, _) = aws.pipeline();
         let (mut terminal, out) = terminal();
         let arguments = TraceArguments { trigger: TRIGGER_ID.to_owned(), output: Output { json: true } };
@@ -175,7 +188,7 @@ mod tests {
             (now - 40, said(json!({"outcome":"started","build":BUILD,"tries":2,"WaitSeconds":20}))),
             (now - 30, json!({"outcome":"refused","trigger":"another"})),
         ];
-        let (ended, trace) = trace(lines).await;
+        let (ended, trace) = trace(lines, false).await;
         assert_eq!(ended.unwrap(), Exit::Done);
         assert_eq!(
             (&trace["shape"], &trace["project"], &trace["build"]),
@@ -194,9 +207,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_trigger_that_nobody_has_seen_is_not_there() {
-        let (ended, _) = trace(vec![(EPOCH_SECONDS, json!({"outcome":"busy","trigger":"another"}))]).await;
+        let (ended, _) = trace(vec![(EPOCH_SECONDS, json!({"outcome":"busy","trigger":"another"}))], false).await;
         let failure = ended.unwrap_err();
         assert_eq!(failure.exit, Exit::NotThere);
         assert!(failure.advice.unwrap().contains("NumberOfNotificationsFailed"));
+    }
+
+    #[tokio::test]
+    async fn where_the_log_is_longer_than_what_is_read_it_is_said_and_nothing_is_said_not_to_be_there() {
+        let seen = (Timestamp::now().as_second(), json!({"outcome":"busy","trigger":TRIGGER_ID}));
+        for is_endless in [true, false] {
+            let (ended, told) = trace(vec![seen.clone()], is_endless).await;
+            assert_eq!((ended.unwrap(), &told["log_is_cut"]), (Exit::Done, &json!(is_endless)));
+        }
+        assert_eq!(trace(vec![], true).await.0.unwrap_err().exit, Exit::Unknown);
     }
 }

@@ -1,15 +1,13 @@
 //! `iwomp wait`: follows a trigger from the queue to the end of its build, and ends as that does.
 
-use contract::{Fate, Outcome, ProjectName};
-use tokio::signal;
+use contract::Outcome;
 
 use crate::arguments::WaitArguments;
-use crate::builds;
 use crate::exit::{Exit, Failure};
 use crate::follow::{self, Deadline, Which};
-use crate::launcher_log::Said;
+use crate::interrupt::unless_interrupted;
 use crate::pipeline::Pipeline;
-use crate::terminal::{Meaning, Terminal};
+use crate::terminal::Terminal;
 
 pub async fn run(pipeline: &Pipeline, arguments: &WaitArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let deadline = Deadline::within(arguments.timeout.0);
@@ -30,13 +28,11 @@ pub async fn until_done(
     deadline: Deadline,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
-    tokio::select! {
-        ended = follow(pipeline, which, deadline, terminal) => ended,
-        _ = signal::ctrl_c() => {
-            terminal.note(&format!("what {which} asks for goes on; iwomp wait follows it again"));
-            Ok(Exit::Interrupted)
-        }
+    if let Some(ended) = unless_interrupted(follow(pipeline, which, deadline, terminal)).await {
+        return ended;
     }
+    terminal.note(&format!("what {which} asks for goes on; iwomp wait follows it again"));
+    Ok(Exit::Interrupted)
 }
 
 async fn follow(
@@ -48,29 +44,11 @@ async fn follow(
     let said = follow::trigger(pipeline, which, deadline, terminal).await?;
     let started = said.line.build.clone().filter(|_| said.line.outcome == Outcome::Started.as_str());
     let (Some(id), Some(project)) = (started, said.project()) else {
-        return Ok(answered(&said, which, terminal));
+        return Ok(follow::answered(&said, which, terminal));
     };
     terminal.note(&format!("build {id} of {project} has started"));
     let build = follow::build(pipeline, &id, deadline, terminal).await?;
     follow::result(pipeline, &project, &build, terminal).await
-}
-
-/// What became of a trigger that has no build of its own.
-fn answered(said: &Said, which: Which<'_>, terminal: &mut Terminal) -> Exit {
-    let exit = match said.fate() {
-        Fate::GivenUp => Exit::Failed,
-        _ => builds::exit(said.outcome()),
-    };
-    let why = said.line.reason.as_ref().or(said.line.build.as_ref()).cloned().unwrap_or_default();
-    let advice = match said.fate() {
-        Fate::GivenUp => "; mend the cause, then iwomp redrive",
-        _ => "",
-    };
-    let meaning = if exit == Exit::Done { Meaning::Good } else { Meaning::Bad };
-    let about = said.project().as_ref().map_or("?", ProjectName::as_str).to_owned();
-    let text = format!(" {which}, of {about}: {why}{advice}");
-    terminal.about([meaning.of(said.line.outcome.as_str()), text.into()]);
-    exit
 }
 
 #[cfg(test)]
@@ -82,7 +60,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fixtures::{Aws, BUILD, COMMIT, TRIGGER_ID, build, commit, failed_with, project, record, terminal};
+    use crate::fixtures::{
+        Aws, BUILD, COMMIT, TRIGGER_ID, build, commit, failed_with, project, record, terminal, terminal_with_notes,
+    };
 
     /// How it ended, and what came of the log.
     async fn waited(line: Value, build: Build, which: Which<'_>, seconds: u64) -> (Result<Exit, Failure>, String) {
@@ -134,6 +114,31 @@ mod tests {
                 waited(line.clone(), build(7, StatusType::Succeeded), Which::Trigger(TRIGGER_ID), 60).await;
             assert_eq!((ended.unwrap(), text.as_str()), (exit, ""), "{line}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_right_that_is_missing_ends_it_at_once() {
+        for (code, exit) in [("AccessDeniedException", Exit::Unknown), ("ThrottlingException", Exit::Waiting)] {
+            let (pipeline, _) = Aws { lines_fault: Some(code), ..Aws::default() }.pipeline();
+            let (mut terminal, _) = terminal();
+            let deadline = Deadline::within(Duration::from_secs(1));
+            let failure = until_done(&pipeline, Which::Trigger(TRIGGER_ID), deadline, &mut terminal).await.unwrap_err();
+            assert_eq!(failure.exit, exit, "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_on_a_log_that_is_longer_than_what_is_read_is_told_so() {
+        let (pipeline, _) = Aws { is_endless: true, ..Aws::default() }.pipeline();
+        let (mut terminal, said) = terminal_with_notes();
+        let deadline = Deadline::within(Duration::from_secs(1));
+        let ended = until_done(&pipeline, Which::Trigger(TRIGGER_ID), deadline, &mut terminal).await;
+        assert_eq!(ended.unwrap_err().exit, Exit::Waiting);
+        assert!(
+            said.text().contains("the launcher has said more than is read here: its last words"),
+            "{}",
+            said.text()
+        );
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ pub async fn status(pipeline: &Pipeline, only: Option<&ProjectName>, now: Timest
         register,
         below(&pipeline.ssm, &pauses, Depth::Children, MAX_PAGES),
         records::of(pipeline, only),
-        launcher_log::since(pipeline, launcher_log::horizon(pipeline, now), Lines::All),
+        async { Ok(launcher_log::since(pipeline, launcher_log::horizon(pipeline, now), Lines::All).await?) },
         queue_and_ends(pipeline, now),
     )?;
     let (register, projects, builds) = register;

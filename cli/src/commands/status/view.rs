@@ -4,6 +4,7 @@ use contract::{CommitId, Outcome};
 use jiff::Timestamp;
 
 use super::{Ended, Live, ProjectStatus, Running, Status, Word};
+use crate::launcher_log::IS_CUT;
 use crate::terminal::{Meaning, Piece, Terminal};
 use crate::when::{ago, lasted};
 
@@ -78,8 +79,7 @@ pub fn one(status: &Status, terminal: &mut Terminal) {
 fn totals(status: &Status, terminal: &mut Terminal) {
     terminal.line([queue(status)]);
     if status.log_is_cut {
-        let text =
-            "the launcher has said more than is read here: of what waits, was refused or given up, some may be missing";
+        let text = format!("{IS_CUT}: of what waits, was refused or given up, some may be missing");
         terminal.line([Meaning::Pending.of(text)]);
     }
 }
