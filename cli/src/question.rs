@@ -61,6 +61,12 @@ pub async fn ask_git_host(pipeline: &Pipeline, project: &ProjectName) -> Result<
     Ok(Answer { build: id, is_taken, reason })
 }
 
+/// For who does not wait for the answer.
+#[must_use]
+pub fn goes_on(project: &ProjectName) -> String {
+    format!("the build that asks the Git host goes on if it was started, and deploys nothing: iwomp status {project}")
+}
+
 async fn start(pipeline: &Pipeline, project: &ProjectName) -> Result<String, Failure> {
     let build_project = pipeline.build_project(project);
     let mut call = pipeline.codebuild.start_build().project_name(&build_project);
@@ -87,7 +93,7 @@ async fn start(pipeline: &Pipeline, project: &ProjectName) -> Result<String, Fai
 async fn last_word(pipeline: &Pipeline, build: &Build) -> Result<Option<String>, Failure> {
     let mut log = Log::default();
     for _ in 0..LOOKS_FOR_LAST_LINE {
-        let lines = log.more(pipeline, build).await.map_err(|error| Failure::new(Exit::Unknown, error.reason))?;
+        let lines = log.more(pipeline, build).await?;
         let reason = lines.iter().rev().find_map(|line| {
             let said: Value = serde_json::from_str(&line.text).ok()?;
             said["reason"].as_str().map(str::to_owned)

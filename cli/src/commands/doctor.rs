@@ -30,6 +30,7 @@ use crate::account::Account;
 use crate::arguments::DoctorArguments;
 use crate::commands::show;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::unless_interrupted;
 use crate::json::Shape;
 use crate::parallel::AT_ONCE;
 use crate::pipeline::Pipeline;
@@ -131,15 +132,26 @@ impl Shape for Doctor {
 
 pub async fn run(pipeline: &Pipeline, arguments: &DoctorArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let spinner = terminal.spinner("looking at all that a deployment needs");
+    let doctor = unless_interrupted(look_at_all(pipeline, arguments)).await;
+    drop(spinner);
+    let Some(doctor) = doctor.transpose()? else {
+        if let Some(project) = arguments.project.as_ref().filter(|_| arguments.in_build) {
+            terminal.note(&question::goes_on(project));
+        }
+        return Ok(Exit::Interrupted);
+    };
+    show(&doctor, &arguments.output, terminal, |doctor, terminal| view::findings(pipeline, doctor, terminal))?;
+    Ok(doctor.exit())
+}
+
+async fn look_at_all(pipeline: &Pipeline, arguments: &DoctorArguments) -> Result<Doctor, Failure> {
     let patient = Patient::find(pipeline, arguments.project.as_ref()).await?;
     let mut doctor = examine(&patient, &Account::of(pipeline)).await;
     if let (true, Some(project)) = (arguments.in_build, &arguments.project) {
         doctor.findings.push(git_host(pipeline, project).await);
         doctor.sort();
     }
-    drop(spinner);
-    show(&doctor, &arguments.output, terminal, |doctor, terminal| view::findings(pipeline, doctor, terminal))?;
-    Ok(doctor.exit())
+    Ok(doctor)
 }
 
 /// The pipeline, and what must be known of it to know where to look.

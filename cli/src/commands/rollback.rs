@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::arguments::RollbackArguments;
 use crate::commands::is_wanted;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::unless_interrupted;
 use crate::pipeline::Pipeline;
 use crate::register;
 use crate::terminal::{Meaning, Terminal};
@@ -30,9 +31,26 @@ pub async fn run(pipeline: &Pipeline, arguments: &RollbackArguments, terminal: &
     }
     let deadline = Instant::now() + wait.map_or(Duration::ZERO, |wait| wait.0);
     let spinner = terminal.spinner(&format!("waiting until no build of {project} runs"));
-    let build = loop {
+    let started = unless_interrupted(start_by(deadline, pipeline, arguments)).await;
+    drop(spinner);
+    let Some(build) = started.transpose()? else {
+        terminal.note(&format!("nothing was started, unless it was in that very moment: iwomp status {project}"));
+        return Ok(Exit::Interrupted);
+    };
+    terminal.line([Meaning::Subject.of(&build), format!(" checks {short} and runs it").into()]);
+    terminal.note(&format!("how it goes: iwomp logs {project} --build {build} --follow"));
+    terminal.note(&format!(
+        "what was left is held once it has succeeded: a newer commit is deployed again, or iwomp release {project} {branch}"
+    ));
+    Ok(Exit::Done)
+}
+
+/// The id of the build, once no other one runs.
+async fn start_by(deadline: Instant, pipeline: &Pipeline, arguments: &RollbackArguments) -> Result<String, Failure> {
+    let project = &arguments.project;
+    loop {
         match start(pipeline, arguments).await? {
-            Some(build) => break build,
+            Some(build) => return Ok(build),
             None if Instant::now() < deadline => sleep(LOOK).await,
             None => {
                 let what = format!("a build of {project} runs, or the account has none to spare: nothing was started");
@@ -40,14 +58,7 @@ pub async fn run(pipeline: &Pipeline, arguments: &RollbackArguments, terminal: &
                 return Err(Failure::new(Exit::Waiting, what).advise(advice));
             }
         }
-    };
-    drop(spinner);
-    terminal.line([Meaning::Subject.of(&build), format!(" checks {short} and runs it").into()]);
-    terminal.note(&format!("how it goes: iwomp logs {project} --build {build} --follow"));
-    terminal.note(&format!(
-        "what was left is held once it has succeeded: a newer commit is deployed again, or iwomp release {project} {branch}"
-    ));
-    Ok(Exit::Done)
+    }
 }
 
 /// The id of the build. None: CodeBuild runs one of the project already, or as many as the account may.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::arguments::StatusArguments;
 use crate::commands::show;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::unless_interrupted;
 use crate::json::Shape;
 use crate::pipeline::Pipeline;
 use crate::register::{self, Pause};
@@ -160,8 +161,9 @@ impl Shape for Status {
 
 pub async fn run(pipeline: &Pipeline, arguments: &StatusArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let spinner = terminal.spinner("looking at the pipeline");
-    let status = gather::status(pipeline, arguments.project.as_ref(), Timestamp::now()).await?;
+    let status = unless_interrupted(gather::status(pipeline, arguments.project.as_ref(), Timestamp::now())).await;
     drop(spinner);
+    let Some(status) = status.transpose()? else { return Ok(Exit::Interrupted) };
     match &arguments.project {
         Some(project) if status.projects.is_empty() => return Err(register::unknown(pipeline, project).await),
         Some(_) => show(&status, &arguments.output, terminal, view::one)?,
