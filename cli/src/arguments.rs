@@ -1,4 +1,11 @@
-//! The command line: every command with its options and an example, and nothing that happens because of them.
+//! The command line: every command with its options and an example of it, and nothing that happens because of them.
+
+/// One for each command, as it stands in a shell.
+macro_rules! example {
+    ($line:literal) => {
+        concat!("Example:\n  ", $line)
+    };
+}
 
 mod changing;
 mod reading;
@@ -60,10 +67,13 @@ pub enum Command {
     #[command(flatten)]
     OfPipeline(OfPipeline),
     /// Prove what each principal of a pipeline can do; needs Python and a checkout
+    #[command(after_help = example!("iwomp verify-boundary --account 123456789012 --ci-profile ci"))]
     VerifyBoundary(VerifyBoundaryArguments),
-    /// What a shell completes: iwomp completions bash >~/.local/share/bash-completion/completions/iwomp
+    /// What a shell completes
+    #[command(after_help = example!("iwomp completions bash >~/.local/share/bash-completion/completions/iwomp"))]
     Completions { shell: Shell },
-    /// The manual: iwomp man | man -l -
+    /// The manual
+    #[command(after_help = example!("iwomp man | man -l -"))]
     Man,
 }
 
@@ -71,38 +81,52 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum OfPipeline {
     /// What is live, what runs, what waits, how it ended, and what was refused or given up
+    #[command(after_help = example!("iwomp status demo --json | jq '.projects[0].live'"))]
     Status(StatusArguments),
     /// What was live when, by which build, and who went back
+    #[command(after_help = example!("iwomp history demo main"))]
     History(HistoryArguments),
     /// The registered projects
+    #[command(after_help = example!("iwomp projects --json | jq '.projects[].git_url'"))]
     Projects(ProjectsArguments),
     /// What the register says, and what is wrong in it
     #[command(subcommand)]
     Register(RegisterCommand),
     /// The log of a build, and its result
+    #[command(after_help = example!("iwomp logs demo --follow --timeout 30m"))]
     Logs(LogsArguments),
     /// Follow a trigger from the queue to the end of its build, and end as that does
+    #[command(after_help = example!("iwomp wait 95df01b4-ee98-5cb9-9903-4c221d41eb5e --timeout 30m"))]
     Wait(WaitArguments),
     /// Everything that is known of a trigger, in the order in which it happened
+    #[command(after_help = example!("iwomp trace 95df01b4-ee98-5cb9-9903-4c221d41eb5e"))]
     Trace(TraceArguments),
     /// Ask for a deployment, as CI does, after the checks that would refuse it
+    #[command(after_help = example!("iwomp trigger demo main --yes --wait --timeout 30m"))]
     Trigger(TriggerArguments),
     /// Keep a project's triggers in the queue
+    #[command(after_help = example!("iwomp pause demo --reason 'we repair the database'"))]
     Pause(PauseArguments),
     /// Let a paused project deploy again
+    #[command(after_help = example!("iwomp resume demo"))]
     Resume(ProjectArguments),
     /// End the build that a project runs; its command gets SIGTERM and some time
+    #[command(after_help = example!("iwomp stop demo"))]
     Stop(ProjectArguments),
     /// Go back to an older commit, and hold what is newer
+    #[command(after_help = example!("iwomp rollback demo main 0123456789abcdef0123456789abcdef01234567 --wait 30m"))]
     Rollback(RollbackArguments),
     /// Let the head be deployed again that was rolled back from
+    #[command(after_help = example!("iwomp release demo main"))]
     Release(ReleaseArguments),
     /// Send triggers that were given up through the same checks again
+    #[command(after_help = example!("iwomp redrive 95df01b4-ee98-5cb9-9903-4c221d41eb5e"))]
     Redrive(RedriveArguments),
     /// The Git credentials of a project
     #[command(subcommand)]
     Secret(SecretCommand),
     /// What would keep a deployment from working, and what to do about it
+    #[command(after_help = example!("iwomp doctor demo --in-build"))]
     Doctor(DoctorArguments),
 }
 
@@ -113,8 +137,10 @@ pub struct Patience(pub Duration);
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
     /// Store them, encrypted with the pipeline's key, if they pass the worker's own rules
+    #[command(after_help = example!("iwomp secret set demo --yes <token.txt"))]
     Set(SecretArguments),
     /// Whether the worker will take what is stored; nothing of it is shown
+    #[command(after_help = example!("iwomp secret check demo --in-build"))]
     Check(SecretCheckArguments),
 }
 
@@ -188,6 +214,30 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// The commands that do something, each with the words that name it.
+    fn commands(command: &clap::Command, words: &str) -> Vec<(String, String)> {
+        let below = command.get_subcommands().map(|below| commands(below, &format!("{words} {}", below.get_name())));
+        let below: Vec<_> = below.flatten().collect();
+        if below.is_empty() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            return vec![(words.to_owned(), help)];
+        }
+        below
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_is_one_of_it() {
+        let commands = commands(&Arguments::command(), "iwomp");
+        assert_eq!(commands.len(), 21, "{commands:?}");
+        for (words, help) in commands {
+            let example = help.strip_prefix("Example:\n  ").unwrap_or_else(|| panic!("{words} has no example"));
+            assert!(example.starts_with(&words) && !example.contains('\n'), "{example}");
+            // What the shell keeps for itself, and quotes.
+            let typed = example.split(['|', '<', '>']).next().unwrap().replace("'we repair the database'", "repair");
+            Arguments::try_parse_from(typed.split_whitespace()).unwrap();
+        }
     }
 
     #[test]

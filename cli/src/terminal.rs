@@ -1,5 +1,5 @@
 //! The last place before the terminal. Whatever is printed comes through here, as text with a meaning: what could move a cursor,
-//! hide or reorder is made visible, colours are chosen by meaning, and a pipe gets neither colour nor a limit to its width.
+//! hide or reorder is made visible, colours are chosen by meaning, and a pipe gets neither colour nor a terminal's width.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::Failure;
 
-/// Longer lines do not help anybody, and a log can hold any.
+/// Longer lines do not help anybody, and a log can hold any. In a pipe, too; JSON alone is whole.
 const MAX_LINE_CHARS: usize = 10_000;
 /// So that a table is readable where it cannot be narrower.
 const LEAST_WIDTH: u16 = 40;
@@ -78,7 +78,7 @@ impl<T: Into<String>> From<T> for Piece {
 pub struct Terminal {
     out: Stream,
     err: Stream,
-    /// None: a pipe or a file, where nothing is cut.
+    /// None: a pipe or a file, where a table is as wide as it needs.
     width: Option<u16>,
     /// Whether somebody can be asked, and watches a spinner.
     is_watched: bool,
@@ -282,6 +282,19 @@ mod tests {
         terminal.line([Meaning::Bad.of("failed"), " again".into()]);
         terminal.table(["name", "reason"], vec![["demo".into(), Meaning::Bad.of("x".repeat(300))]]);
         assert_eq!(out.text(), format!("failed again\nname  reason\ndemo  {}\n", "x".repeat(300)));
+    }
+
+    #[test]
+    fn a_text_ends_where_nobody_reads_on_and_in_json_it_is_whole() {
+        let (mut terminal, out, _) = terminal(None, ColorChoice::Never);
+        let long = "x".repeat(MAX_LINE_CHARS + 1);
+        terminal.line([long.as_str().into()]);
+        assert!(out.text().trim_end().trim_end_matches(|c| c != 'x').len() <= MAX_LINE_CHARS, "{}", out.text().len());
+        terminal.json(&serde_json::json!(long));
+        assert!(out.text().contains(&long));
+        let said = include_str!("../../docs/commands.md").replace('\n', " ");
+        assert!(said.contains("a text of more than 10,000 characters is cut there, too"));
+        assert_eq!(MAX_LINE_CHARS, 10_000);
     }
 
     #[test]

@@ -44,8 +44,10 @@ pub struct ProjectsArguments {
 #[derive(Debug, Subcommand)]
 pub enum RegisterCommand {
     /// A project's entry as it holds, and which parameter each value is from
+    #[command(after_help = example!("iwomp register show demo"))]
     Show(ShowArguments),
-    /// Every fault in the register, with its parameter and key
+    /// The first fault of each parameter of the register, with its key
+    #[command(after_help = example!("iwomp register lint"))]
     Lint(ProjectsArguments),
 }
 

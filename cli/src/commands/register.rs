@@ -54,7 +54,7 @@ struct Key {
     from: String,
 }
 
-/// What is wrong in the register.
+/// What is wrong in the register: of each parameter the first fault, where its reader stops.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Lint {
     /// How many parameters were looked at.
@@ -305,9 +305,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_fault_is_found_with_its_parameter_and_key() {
+    async fn the_first_fault_of_each_parameter_is_found_with_its_key() {
         let more = [
-            entry("typo", r#"{"brnches":["main"]}"#),
+            entry("typo", r#"{"brnches":["main"],"unchanged":"never"}"#),
             parameter("/iwomp-in-aws/no.project", "{}"),
             parameter("/iwomp-in-aws/garbage", "garbage"),
         ];

@@ -21,11 +21,7 @@ const LOCAL: &str = ".local/default";
 pub fn run(place: &Place, arguments: &VerifyBoundaryArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let here = std::env::current_dir().context("finding the folder that this is")?;
     let checkout = checkout(&here)?;
-    let python = checkout.join(PYTHON);
-    if !python.exists() {
-        let what = format!("the proof is written in Python, and {} is not there", python.display());
-        return Err(Failure::new(Exit::Failed, what).advise("make verify-boundary installs it, in this checkout alone"));
-    }
+    let python = python(&checkout)?;
     let mut proof = Command::new(python);
     proof.args(["-m", "iwomp_boundary"]).env("PYTHONPATH", checkout.join("boundary"));
     if let Some(config_path) = &place.config_path {
@@ -59,6 +55,17 @@ fn checkout(here: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+/// What runs the proof.
+fn python(checkout: &Path) -> Result<PathBuf, Failure> {
+    let python = checkout.join(PYTHON);
+    if python.exists() {
+        return Ok(python);
+    }
+    // Not "failed", which says that the proof has found something.
+    let what = format!("the proof is written in Python, and {} is not there", python.display());
+    Err(Failure::new(Exit::Unknown, what).advise("make verify-boundary installs it, in this checkout alone"))
+}
+
 /// What the proof's own exit status means here.
 fn exit(ended: ExitStatus) -> Result<Exit, Failure> {
     match ended.code() {
@@ -83,5 +90,8 @@ mod tests {
         std::fs::create_dir_all(proof.parent().unwrap()).unwrap();
         std::fs::write(proof, "").unwrap();
         assert_eq!(checkout(&folder.path().join("boundary")).unwrap(), folder.path());
+        let failure = python(folder.path()).unwrap_err();
+        assert_eq!(failure.exit, Exit::Unknown, "nothing was found, for nothing was looked at");
+        assert!(failure.what.contains(PYTHON), "{failure}");
     }
 }
