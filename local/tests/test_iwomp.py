@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline_under_test import BEARER, CANARY, Iwomp, PipelineUnderTest
+from pipeline_under_test import BEARER, CANARY, RETRY_SECONDS, Iwomp, PipelineUnderTest
 
 from iwomp_local import standing
 from iwomp_local.stack import CliResult
 from iwomp_local.waiting import wait_for
 
 SECONDS = 60.0
+DEAD_SECONDS = RETRY_SECONDS * 3 + 120.0  # the delays grow up to it, and five tries have four
 
 
 def of(said: CliResult, project: str) -> dict[str, Any]:
@@ -67,6 +68,21 @@ def test_what_was_refused_and_what_is_dead_stands_under_its_project(pipeline: Pi
     assert word["class"] == "branch_not_allowed"
     assert word["branch"] == "not/allowed"
     assert "public refused not/allowed" in iwomp("status").out
+
+    def dead() -> dict[str, Any] | None:
+        words = of(iwomp("status", "unbuilt", "--json"), "unbuilt")["given_up"]
+        return next((word for word in words if word["trigger"] == pipeline.dead_trigger), None)
+
+    # Its trigger was published when the stack was there, and only test_pipeline.py takes it away, in another process.
+    word = wait_for("the dead letter", dead, DEAD_SECONDS)
+    assert (word["outcome"], word["class"]) == ("failed", "misconfigured")
+    of_public = of(iwomp("status", "public", "--json"), "public")["given_up"]
+    assert pipeline.dead_trigger not in {word["trigger"] for word in of_public}
+    waited = iwomp("wait", pipeline.dead_trigger)
+    assert (waited.status, waited.out) == (1, "")
+    assert "iwomp redrive" in waited.err
+    logged = iwomp("logs", "unbuilt", "--trigger", pipeline.dead_trigger)
+    assert (logged.status, logged.err) == (1, waited.err)
 
 
 def test_without_credentials_or_a_right_it_says_so(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
