@@ -30,18 +30,22 @@ ED25519 = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"k" * 32).decod
 ELSEWHERE = "eu-west-1"
 
 
-def second(stack: Stack, directory: Path, config_path: str, **variables: str) -> Terraform:
-    """Another pipeline for the same account, with one project; applied by the caller."""
+def second(stack: Stack, directory: Path, config_path: str, project: dict[str, Any], **variables: str) -> Terraform:
+    """Another pipeline for the same account: a team's own root that calls the module. Applied by the caller."""
     environment = {name: value for name, value in stack.terraform.variables.items() if name != "TF_VAR_credentials"}
-    made = Terraform.copy(places.TERRAFORM, directory, {**environment, **variables})
-    values = {
+    called = Terraform.copy(places.TERRAFORM, directory / "iwomp", {**environment, **variables})
+    call = {
+        "source": "./iwomp",
         "config_path": config_path,
         "image_tag": IMAGE_TAG,
         "launcher_zip": str(stack.directory / "launcher_zip.zip"),
         "notifier_zip": str(stack.directory / "notifier_zip.zip"),
-        "projects": {PROJECT: {"external_register": True}},
+        "projects": {PROJECT: project},
     }
-    (directory / "terraform.tfvars.json").write_text(json.dumps(values))
+    names = re.findall(r'^output "(\w+)"', (called.directory / "outputs.tf").read_text(), re.MULTILINE)
+    outputs = {name: {"value": f"${{module.iwomp.{name}}}"} for name in names}
+    (directory / "main.tf.json").write_text(json.dumps({"module": {"iwomp": call}, "output": outputs}))
+    made = Terraform(directory, called.variables)
     made.init()
     return made
 
@@ -93,7 +97,8 @@ def denied(call: Callable[[], object]) -> bool:
 def staging(pipeline: PipelineUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     stack = pipeline.stack
     directory = tmp_path_factory.mktemp("staging")
-    made = second(stack, directory / "terraform", f"{pipeline.config_path}-staging")
+    public = stack.configured()["projects"]["public"]
+    made = second(stack, directory / "terraform", f"{pipeline.config_path}-staging", public)
     made.apply()
     yield Pipeline(made.outputs(), stack.emulator.client, look_seconds=0.2)
     made.destroy()  # the judge of the shared stack counts what there is
@@ -114,6 +119,46 @@ def test_a_pipeline_whose_name_begins_as_anothers_does_not_reach_it(
     assert staging.builds(PROJECT) == []
 
 
+def test_a_team_that_calls_the_module_needs_its_name_credentials_and_the_program(
+    pipeline: PipelineUnderTest, staging: Pipeline, tmp_path: Path
+) -> None:
+    repository = pipeline.repository("public")
+
+    def iwomp(*arguments: str, given: str = "") -> str:
+        said = pipeline.stack.iwomp(*arguments, given=given, folder=tmp_path, IWOMP_CONFIG_PATH=staging.config_path)
+        assert said.status == 0, (arguments, said)
+        return said.out
+
+    before = repository.head() or ""
+    first = iwomp("trigger", PROJECT, "main", "--yes").split()[-1]
+    iwomp("wait", first, "--timeout", "5m")
+    repository.commit("for the team that calls the module", {"team": "calls"})
+    iwomp("pause", PROJECT, "--reason", "not now", "--yes")
+    iwomp("resume", PROJECT, "--yes")
+    iwomp("trigger", PROJECT, "main", "--yes", "--wait", "5m")
+    iwomp("rollback", PROJECT, "main", before, "--yes", "--wait", "5m")
+    (shop,) = json.loads(iwomp("status", "--json"))["projects"]
+    assert [(live["branch"], live["commit"]) for live in shop["live"]] == [("main", before)]
+    iwomp("release", PROJECT, "main", "--yes")
+    records = json.loads(iwomp("history", PROJECT, "--json"))["records"]
+    assert [record["commit"] for record in records][-1] == before
+    assert first in iwomp("trace", first)
+    for arguments, told in (
+        (("projects",), PROJECT),
+        (("register", "show", PROJECT), pipeline.git_url("public")),
+        (("register", "lint"), ""),
+        (("logs", PROJECT, "--trigger", first), before),
+        (("stop", PROJECT, "--yes"), ""),
+        (("redrive", "--yes"), ""),
+        (("completions", "bash"), "iwomp"),
+        (("man",), "iwomp"),
+    ):
+        assert told in iwomp(*arguments), arguments
+    iwomp("secret", "set", PROJECT, "--yes", given="a-token-of-the-team\n")
+    assert "a-token-of-the-team" not in iwomp("secret", "check", PROJECT)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_key_of_a_pipeline_opens_for_no_role_of_another(pipeline: PipelineUnderTest, staging: Pipeline) -> None:
     kms, role = pipeline.stack.emulator.client("kms"), staging.project(PROJECT)["role_arn"]
     policy = kms.get_key_policy(KeyId=pipeline.stack.pipeline.outputs["kms_key_arn"], PolicyName="default")["Policy"]
@@ -125,11 +170,13 @@ def test_the_key_of_a_pipeline_opens_for_no_role_of_another(pipeline: PipelineUn
 
 
 def test_a_pipeline_of_the_same_name_has_room_in_another_region(pipeline: PipelineUnderTest, tmp_path: Path) -> None:
-    made = second(pipeline.stack, tmp_path / "terraform", pipeline.config_path, AWS_REGION=ELSEWHERE)
-    iam = ("-target=aws_iam_role.scheduler", f'-target=module.project["{PROJECT}"].aws_iam_role.this')
-    options = ("-no-color", "-input=false", "-auto-approve", *iam)
+    project = {"external_register": True}
+    made = second(pipeline.stack, tmp_path / "terraform", pipeline.config_path, project, AWS_REGION=ELSEWHERE)
+    roles = {"aws_iam_role.scheduler", f'module.project["{PROJECT}"].aws_iam_role.this'}
+    iam = {f"module.iwomp.{role}" for role in roles}
+    options = ("-no-color", "-input=false", "-auto-approve", *(f"-target={role}" for role in iam))
     made.run("apply", *options, timeout_seconds=APPLY_SECONDS)
-    assert {"aws_iam_role.scheduler", f'module.project["{PROJECT}"].aws_iam_role.this'} <= set(made.resources())
+    assert iam <= set(made.resources())
     made.run("destroy", *options, timeout_seconds=APPLY_SECONDS)
 
 
