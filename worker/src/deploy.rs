@@ -17,7 +17,7 @@ use crate::choice::{Choice, choose};
 use crate::complete;
 use crate::environment::{self, Environment};
 use crate::failure::{Failure, Kind, OrFail};
-use crate::git::{History, LentAccess, Repository};
+use crate::git::{History, LentAccess, NoSuchBranch, Repository};
 use crate::narration::{Narration, duration};
 use crate::parameters::Parameters;
 use crate::private_directory::PrivateDirectory;
@@ -72,7 +72,11 @@ async fn try_deploy(
     let scratch = private_directory()?;
     let mut repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
     sight.begin();
-    let history = fetch(&mut repository, &project, variables, narration).await?;
+    let history = fetch(&mut repository, &project, variables, narration).await.inspect_err(|failure| {
+        if failure.error.is::<NoSuchBranch>() {
+            sight.see_no_branch(variables);
+        }
+    })?;
     let record = record?;
     say_live(record.as_ref(), narration);
     let live = record.as_ref().map(|record| record.commit.clone());

@@ -42,6 +42,11 @@ impl Sight {
         line
     }
 
+    /// The server has no such branch: nothing of it may run.
+    pub fn see_no_branch(&mut self, variables: &Variables) {
+        self.commits = variables.commit.is_some().then(|| (Vec::new(), true));
+    }
+
     /// `commit` is live now.
     pub fn forget_older_than(&mut self, commit: &CommitId) {
         if let Some((commits, whole)) = &mut self.commits

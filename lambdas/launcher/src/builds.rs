@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::operation::start_build::StartBuildError;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, StatusType};
-use contract::{CommitId, ConfigPath, ProjectName, Trigger, parameter, variable, write_waiting};
+use contract::{Branch, CommitId, ConfigPath, ProjectName, Trigger, parameter, variable, write_waiting};
 use iwomp_aws::builds::{self, variable_of};
 use iwomp_aws::error::{self, Effect, Kind};
 
@@ -220,20 +220,36 @@ impl History {
         self.builds.iter().filter(|build| build.began + HOUR > now).count()
     }
 
-    /// Whether a build has begun since then, of whichever branch.
+    /// Whether a build of a pinned commit has begun since then, of whichever branch.
     #[must_use]
     pub fn has_begun_since(&self, published: SystemTime) -> bool {
-        self.builds.iter().any(|build| build.began > published + CLOCK_SKEW)
+        self.builds.iter().any(|build| build.commit.is_some() && build.began > published + CLOCK_SKEW)
     }
 
-    /// Of the latest build that has ended, if it was of a pinned commit: how long it took with the one before it, and when it
-    /// ended.
+    /// Whether one of this branch has begun since then, and is over.
     #[must_use]
-    pub fn last_pinned_end(&self) -> Option<(Duration, SystemTime)> {
+    pub fn has_tried_since(&self, published: SystemTime, branch: &Branch) -> bool {
+        let is_of = |build: &PastBuild| build.commit.is_some() && build.branch.as_deref() == Some(branch.as_str());
+        self.builds.iter().any(|build| is_of(build) && build.ended.is_some() && build.began > published + CLOCK_SKEW)
+    }
+
+    /// Whether a build was for this commit, or had it handed over.
+    #[must_use]
+    pub fn has_tried(&self, commit: &CommitId) -> bool {
+        let is_it = |known: &str| known == commit.as_str();
+        self.builds
+            .iter()
+            .any(|build| build.commit.as_deref().is_some_and(is_it) || build.waiting.iter().any(|known| is_it(known)))
+    }
+
+    /// Of the latest build that has ended, if one of a pinned commit has within the hour before: how long it took with the one
+    /// before it, and when it ended.
+    #[must_use]
+    pub fn last_end_among_pins(&self) -> Option<(Duration, SystemTime)> {
         let mut ended: Vec<_> = self.builds.iter().filter_map(|build| Some((build.ended?, build))).collect();
         ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        let &(at, latest) = ended.first()?;
-        latest.commit.as_ref()?;
+        let &(at, _) = ended.first()?;
+        ended.iter().find(|(ended, build)| build.commit.is_some() && *ended + HOUR > at)?;
         let began = ended.iter().take(2).map(|(_, build)| build.began).min()?;
         Some((at.duration_since(began).unwrap_or_default(), at))
     }

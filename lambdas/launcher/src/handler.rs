@@ -178,7 +178,8 @@ impl Launcher {
             if let Some(build) = history.build_of(delivery) {
                 return Ok(build.to_owned());
             }
-            if let Some(stop) = history.answer(trigger, delivery).or_else(|| turn::answer(seen, trigger, delivery)) {
+            if let Some(stop) = history.answer(trigger, delivery).or_else(|| turn::answer(seen, trigger, delivery, now))
+            {
                 return Err(stop);
             }
             *standing = Standing::of(seen, &history, trigger, delivery, now);
@@ -257,13 +258,18 @@ impl Launcher {
 
     /// Whether the project may have a build now. Pinned commits get a part of the cap, and of that the second half at a pace, so
     /// that whoever fills it leaves no hole of most of an hour in which nothing tells a real commit from a foreign one. What a
-    /// build has passed over has no part in that: it is real, as far as that build could see.
+    /// build has passed over is real, as far as that build could see: it may use half of the head's part, too.
     fn check_cap(&self, trigger: &Trigger, history: &History, turn: Turn) -> Result<(), Stop> {
         let now = (self.now)();
         let Limits { builds_per_hour, retry, .. } = self.environment.limits;
-        let for_pinned = builds_per_hour - builds_per_hour / PART_OF_CAP_FOR_HEAD;
+        let for_head = builds_per_hour / PART_OF_CAP_FOR_HEAD;
+        let for_pinned = builds_per_hour - for_head;
         let is_paced = trigger.commit.is_some() && turn == Turn::Later;
-        let cap = if is_paced { for_pinned } else { builds_per_hour };
+        let cap = match (&trigger.commit, turn) {
+            (None, _) => builds_per_hour,
+            (Some(_), Turn::PassedOver) => builds_per_hour - for_head / 2,
+            (Some(_), Turn::Later) => for_pinned,
+        };
         let builds = history.builds_in_last_hour(now);
         if is_paced && builds < cap && builds >= for_pinned.div_ceil(2) {
             let pace = HOUR / u32::try_from(for_pinned / 2).unwrap_or(u32::MAX).max(1);

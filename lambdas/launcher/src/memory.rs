@@ -137,7 +137,7 @@ impl Memory {
         let Some(commit) = trigger.commit.clone() else { return };
         let (trigger_id, branch) = (trigger_id.to_owned(), trigger.branch.clone());
         self.of(&trigger.project, |known| {
-            known.pins.retain(|pin| pin.trigger_id != trigger_id);
+            known.pins.retain(|pin| (&pin.branch, &pin.commit) != (&branch, &commit));
             let place = known.pins.partition_point(|pin| pin.published > published);
             known.pins.insert(place, Pin { trigger_id, published, branch, commit, since: now });
             known.pins.truncate(MAX_PINS);

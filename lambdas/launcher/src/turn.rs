@@ -39,21 +39,25 @@ impl Standing {
     #[must_use]
     pub fn of(seen: Option<&Seen>, history: &History, trigger: &Trigger, delivery: &Delivery, now: SystemTime) -> Self {
         let ran = || history.runs_since().and_then(|began| now.duration_since(began).ok()).unwrap_or_default();
-        Self { turn: turn(seen, history, trigger, delivery), ran: trigger.commit.is_some().then(ran) }
+        Self { turn: turn(seen, history, trigger, delivery, now), ran: trigger.commit.is_some().then(ran) }
     }
 }
 
 /// What the note of the latest builds says of the trigger, if that is the end of it.
 #[must_use]
-pub fn answer(seen: Option<&Seen>, trigger: &Trigger, delivery: &Delivery) -> Option<Stop> {
-    let seen = fetched_since(seen, trigger, delivery)?;
+pub fn answer(seen: Option<&Seen>, trigger: &Trigger, delivery: &Delivery, now: SystemTime) -> Option<Stop> {
+    let seen = fetched_since(seen, trigger, delivery, now)?;
     let is_ahead = seen.commits.contains(trigger.commit.as_ref()?);
     (seen.whole && !is_ahead).then(|| Stop::NotAhead { build: seen.build.clone() })
 }
 
-fn turn(seen: Option<&Seen>, history: &History, trigger: &Trigger, delivery: &Delivery) -> Turn {
-    let is_known_to_be_none = fetched_since(seen, trigger, delivery).is_some_and(|seen| !is_ahead(seen, trigger));
-    if history.has_begun_since(delivery.published) && !is_known_to_be_none { Turn::PassedOver } else { Turn::Later }
+fn turn(seen: Option<&Seen>, history: &History, trigger: &Trigger, delivery: &Delivery, now: SystemTime) -> Turn {
+    let is_none = match fetched_since(seen, trigger, delivery, now) {
+        Some(seen) => !is_ahead(seen, trigger),
+        // A build that could not look at its branch, since there is no such one, leaves no note.
+        None => history.has_tried_since(delivery.published, &trigger.branch),
+    };
+    if history.has_begun_since(delivery.published) && !is_none { Turn::PassedOver } else { Turn::Later }
 }
 
 /// Whether a build has seen the commit on the branch, and newer than what is live. That is the last one, where all are known.
@@ -72,9 +76,10 @@ pub fn lets_others_pass(
     now: SystemTime,
     limits: &Limits,
 ) -> bool {
-    let (Some(_), Some((took, ended))) = (&trigger.commit, history.last_pinned_end()) else { return false };
-    // One that a build has seen on the branch needs no grace: it is real, and older ones are behind it.
-    let is_real = seen.and_then(|seen| seen.of(&trigger.branch)).is_some_and(|seen| is_ahead(seen, trigger));
+    let (Some(commit), Some((took, ended))) = (&trigger.commit, history.last_end_among_pins()) else { return false };
+    // One that a build has seen on the branch, and none has tried, needs no grace: it is real, and older ones are behind it.
+    let is_seen = seen.and_then(|seen| seen.of(&trigger.branch)).is_some_and(|seen| is_ahead(seen, trigger));
+    let is_real = is_seen && !history.has_tried(commit);
     turn == Turn::Later && !is_real && now < back(history, took, ended, limits)
 }
 
@@ -101,7 +106,16 @@ fn back(history: &History, took: Duration, ended: SystemTime, limits: &Limits) -
     earlier.map(asleep).fold(knowing, SystemTime::max) + LATENESS
 }
 
-fn fetched_since<'a>(seen: Option<&'a Seen>, trigger: &Trigger, delivery: &Delivery) -> Option<&'a SeenBranch> {
-    let published = delivery.published.duration_since(UNIX_EPOCH).ok()? + CLOCK_SKEW;
-    seen?.of(&trigger.branch).filter(|seen| Duration::from_secs(seen.fetched) > published)
+/// What a build saw of the branch after the trigger was published. A build writes it, also what has not happened yet: that would
+/// answer all that ever comes.
+fn fetched_since<'a>(
+    seen: Option<&'a Seen>,
+    trigger: &Trigger,
+    delivery: &Delivery,
+    now: SystemTime,
+) -> Option<&'a SeenBranch> {
+    let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).map(|time| time + CLOCK_SKEW).ok();
+    let (published, now) = (since(delivery.published)?, since(now)?);
+    let is_of_then = |fetched: Duration| published < fetched && fetched <= now;
+    seen?.of(&trigger.branch).filter(|seen| is_of_then(Duration::from_secs(seen.fetched)))
 }

@@ -45,6 +45,17 @@ pub(super) const fn missing_branch() -> &'static Explanation {
     &MISSING_BRANCH
 }
 
+/// The server answered, and has no such branch; with the sentence for people.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoSuchBranch(String);
+
+impl Explanation {
+    pub(super) fn to_error(&'static self, sentence: String) -> anyhow::Error {
+        if self == missing_branch() { NoSuchBranch(sentence).into() } else { anyhow::Error::msg(sentence) }
+    }
+}
+
 const NOT_A_GIT_SERVER: Explanation = known(
     Lasting,
     "what answers there is not a Git server: it sends a page, as a sign-in page or a proxy does",

@@ -172,7 +172,8 @@ impl Repository<'_> {
                 problem = format!("{problem}; it asks to be left alone for {}", narration::duration(wait));
             }
             let Some(pause) = patience.pause(explanation.nature, retry_after) else {
-                return Err(Failure::new(Kind::Git, anyhow!("{doing}: {problem}"), explanation.advice));
+                let error = explanation.to_error(format!("{doing}: {problem}"));
+                return Err(Failure::new(Kind::Git, error, explanation.advice));
             };
             git.pause(doing, &problem, pause).await?;
         }
@@ -244,7 +245,8 @@ impl Repository<'_> {
         // Not every git takes it for a failure of the fetch if there was only a lookalike, which it was told to leave out.
         if !is_commit(&self.history, doing, REF).await? {
             let missing = explain::missing_branch();
-            return Err(Failure::new(Kind::Git, anyhow!("{doing}: {}", missing.problem), missing.advice));
+            let error = missing.to_error(format!("{doing}: {}", missing.problem));
+            return Err(Failure::new(Kind::Git, error, missing.advice));
         }
         let error = anyhow!("{doing}: the server's answer lacks commits of the history");
         Err(Failure::new(Kind::Git, error, "run git fsck on the repository there, then trigger again"))

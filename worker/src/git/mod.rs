@@ -35,6 +35,7 @@ use crate::narration::Narration;
 use command::Git;
 
 pub use commit::Commit;
+pub use explain::NoSuchBranch;
 pub use history::{History, Line, Standing};
 pub use lent_access::LentAccess;
 pub use pointers::{LargeFile, Pointers, Submodule};

@@ -69,6 +69,21 @@ fn a_pinned_build_notes_which_commits_are_not_older_than_what_is_live() {
 }
 
 #[test]
+fn a_branch_that_is_not_there_is_noted_as_one_of_which_nothing_may_run() {
+    let scene = Scene::new();
+    let commit = scene.commit("one", &script("one"));
+    let seen = || {
+        let seen = Seen::parse(&scene.ssm.value(SEEN)?).unwrap();
+        seen.of(&Branch::parse("master").unwrap()).map(|branch| (branch.commits.len(), branch.whole))
+    };
+    // For the head there is nothing to note.
+    assert_eq!(scene.run_with(&[("GITBRANCH", "master")]).status, 69);
+    assert_eq!(seen(), None);
+    assert_eq!(scene.run_with(&[("GITBRANCH", "master"), ("GITCOMMIT", &commit)]).status, 69);
+    assert_eq!(seen(), Some((0, true)));
+}
+
+#[test]
 fn a_build_of_the_head_notes_nothing_and_a_note_that_cannot_be_read_is_written_anew() {
     let scene = Scene::new();
     let commit = scene.commit("one", &script("one"));

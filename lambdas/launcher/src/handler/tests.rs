@@ -28,7 +28,7 @@ const TRIGGER: &str = r#"{"project":"demo","branch":"main"}"#;
 pub(crate) const QUEUE_ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers";
 const QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws--triggers";
 const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.example/iwomp-in-aws--triggers-dead";
-const BUILDS_PER_HOUR: usize = 8;
+const BUILDS_PER_HOUR: usize = 16;
 const BUILD: &str = "iwomp-in-aws--demo:1";
 
 /// A queue message as SQS hands it to Lambda, on its `tries`th delivery.
@@ -567,6 +567,18 @@ async fn pinned_commits_leave_a_part_of_the_cap_to_the_head() {
     }
 }
 
+/// What a build has passed over may use half of the head's part, and no more.
+#[tokio::test]
+async fn what_was_passed_over_leaves_a_part_of_the_cap_to_the_head() {
+    const OTHER: Variables = &[("GITBRANCH", "other"), ("GITCOMMIT", "dddddddddddddddddddddddddddddddddddddddd")];
+    let cap = BUILDS_PER_HOUR - BUILDS_PER_HOUR / PART_OF_CAP_FOR_HEAD / 2;
+    for (builds, expected) in [(cap, Some(Class::HourlyCap)), (cap - 1, None)] {
+        let [list, get] = past(vec![(StatusType::Succeeded, OTHER, 6); builds]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &pinned()).await.class, expected);
+    }
+}
+
 #[tokio::test]
 async fn pinned_commits_use_the_second_half_of_their_cap_at_a_pace() {
     const OTHER: Variables = &[("GITBRANCH", "other")];
@@ -611,6 +623,7 @@ async fn what_a_build_has_not_seen_on_the_branch_is_answered_without_a_build_of_
         (seen(&[&other, &commit], 6, true), Outcome::Started),
         (seen(&[&other], 5, true), Outcome::Started), // it may have been pushed since, as far as clocks tell
         (seen(&[&other], 6, false), Outcome::Started), // there are others
+        (seen(&[&other], 36, true), Outcome::Started), // it has not happened yet
     ] {
         let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
         let report = report(&launcher, &pinned).await;
@@ -630,12 +643,38 @@ async fn what_a_build_has_not_seen_on_the_branch_is_answered_without_a_build_of_
     assert_eq!(report(&launcher, &pinned).await.outcome, Outcome::Started);
 }
 
+/// Of a branch that nothing can be said of, one build is enough: it was seen then that there is no such branch.
+#[tokio::test]
+async fn a_build_of_its_own_branch_that_left_no_note_gives_a_trigger_no_turn() {
+    const ELSEWHERE: Variables = &[("GITBRANCH", "master"), ("GITCOMMIT", "dddddddddddddddddddddddddddddddddddddddd")];
+    for (variables, expected) in [(OTHER_PIN, Some(Class::InLine)), (ELSEWHERE, None)] {
+        let [list, get] = past_with_ends(vec![(StatusType::Failed, variables, 15, Some(29))]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &pinned()).await.class, expected);
+    }
+}
+
+/// A build of the head says nothing of pinned commits, and gives none of them a turn; nor does it end the time in which they go.
+#[tokio::test]
+async fn a_build_of_the_head_changes_nothing_for_pinned_triggers() {
+    const HEAD: Variables = &[("GITBRANCH", "other")];
+    let pin = (StatusType::Failed, OTHER_PIN, -20, Some(-10));
+    for (builds, expected) in [
+        (vec![(StatusType::Failed, HEAD, 10, Some(29)), pin], Some(Class::InLine)),
+        (vec![(StatusType::Failed, HEAD, 10, Some(29))], None),
+    ] {
+        let [list, get] = past_with_ends(builds);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        assert_eq!(report(&launcher, &pinned()).await.class, expected);
+    }
+}
+
 const OTHER_PIN: Variables = &[("GITBRANCH", "main"), ("GITCOMMIT", "dddddddddddddddddddddddddddddddddddddddd")];
 
 #[tokio::test]
 async fn what_is_remembered_of_the_register_is_read_again_once_a_pinned_build_has_ended() {
     let demo = ProjectName::parse("demo").unwrap();
-    for (ended, expected, calls) in [(26, Outcome::Superseded, 2), (20, Outcome::Started, 1)] {
+    for (ended, expected, calls) in [(26, Outcome::Superseded, 2), (20, Outcome::Busy, 1)] {
         let ssm = mock!(aws_sdk_ssm::Client::get_parameters)
             .sequence()
             .output(|| answer(&noted(&[], -600, true)))

@@ -105,7 +105,7 @@ fn note_seen(world: &World, project: usize, number: usize) {
             commits.len() > head.saturating_sub(oldest),
         )
     });
-    let (commits, whole) = seen.unwrap_or((Vec::new(), true));
+    let (commits, whole) = seen.unwrap_or((Vec::new(), true)); // there is no such branch
     let name = Branch::parse(&build.branch).unwrap();
     let seconds = |at| world.codebuild.seconds(at);
     let seen = SeenBranch { branch: name, fetched: seconds(cloned), build: None, commits, whole };
