@@ -21,6 +21,8 @@ const OTHER_ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// Lambda sets it, and the credentials, which hold for as long as an instance of the function lives.
 const REGION: &str = "AWS_REGION";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
+const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 const LOG_LEVEL: &str = "RUST_LOG";
 
 /// The configuration of a function's clients. Profiles, files and metadata services are not asked, for a function has none.
@@ -30,8 +32,11 @@ const LOG_LEVEL: &str = "RUST_LOG";
 pub fn config(bounds: &Bounds) -> Result<SdkConfig> {
     let region = env::var(REGION)
         .with_context(|| format!("reading the environment variable {REGION}, which Lambda sets for its functions"))?;
-    let others_are_meant = OTHER_ROOTS.iter().any(|name| env::var_os(name).is_some());
-    Ok(config_for(region, env::var(ENDPOINT).ok(), others_are_meant, bounds))
+    let endpoint = env::var(ENDPOINT).ok();
+    let others_are_meant = endpoint.is_some() || OTHER_ROOTS.iter().any(|name| env::var_os(name).is_some());
+    let mut config = config_for(region, endpoint, others_are_meant, bounds).into_builder();
+    config.set_use_fips(Some(is_on(FIPS))).set_use_dual_stack(Some(is_on(DUAL_STACK)));
+    Ok(config.build())
 }
 
 fn config_for(region: String, endpoint: Option<String>, others_are_meant: bool, bounds: &Bounds) -> SdkConfig {
@@ -44,6 +49,10 @@ fn config_for(region: String, endpoint: Option<String>, others_are_meant: bool, 
         .region(Region::new(region));
     config.set_endpoint_url(endpoint);
     config.build()
+}
+
+fn is_on(name: &str) -> bool {
+    env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Prints what is logged beside the lines of the outcomes: warnings, or what `RUST_LOG` asks for, as `debug` or
@@ -63,7 +72,7 @@ fn https(roots: TrustStore) -> SharedHttpClient {
     }
 }
 
-/// Amazon's for the endpoints that they are known to sign for; the machine's for all others.
+/// Amazon's for the endpoints that they are known to sign for; the machine's for all others, one that a variable names among them.
 fn roots(region: &str, others_are_meant: bool) -> TrustStore {
     if others_are_meant || !is_commercial(region) {
         return TrustStore::default();
