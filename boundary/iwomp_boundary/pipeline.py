@@ -65,12 +65,11 @@ class Pipeline:
         return f"arn:{self['partition']}:iam::{self['account']}"
 
     def projects(self) -> dict[str, dict[str, Any]]:
-        """The registered projects that can be built, each as CodeBuild describes it."""
-        tree = f"/{self['config_path']}"
-        pages = self.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=tree)
-        registered = (parameter["Name"].rpartition("/")[2] for page in pages for parameter in page["Parameters"])
-        names = {f"{self['config_path']}--{name}": name for name in registered if not name.startswith("_")}
-        return {names[build["name"]]: build for build in self._build_projects(sorted(names))}
+        """The projects, each as CodeBuild describes it; one that is not registered yet has its role already."""
+        prefix = f"{self['config_path']}--"
+        pages = self.client("codebuild").get_paginator("list_projects").paginate()
+        names = sorted(name for page in pages for name in page["projects"] if name.startswith(prefix))
+        return {build["name"].removeprefix(prefix): build for build in self._build_projects(names)}
 
     def _build_projects(self, names: list[str]) -> Iterator[dict[str, Any]]:
         for start in range(0, len(names), PROJECTS_A_CALL):

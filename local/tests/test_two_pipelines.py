@@ -135,7 +135,7 @@ def test_a_team_that_calls_the_module_needs_its_name_credentials_and_the_program
     repository.commit("for the team that calls the module", {"team": "calls"})
     iwomp("pause", PROJECT, "--reason", "not now", "--yes")
     iwomp("resume", PROJECT, "--yes")
-    iwomp("trigger", PROJECT, "main", "--yes", "--wait", "5m")
+    iwomp("trigger", PROJECT, "main", "--yes", "--wait")
     iwomp("rollback", PROJECT, "main", before, "--yes", "--wait", "5m")
     (shop,) = json.loads(iwomp("status", "--json"))["projects"]
     assert [(live["branch"], live["commit"]) for live in shop["live"]] == [("main", before)]
