@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_types::sdk_config::{SharedCredentialsProvider, SharedHttpClient};
+use aws_types::sdk_config::{Builder, SharedCredentialsProvider, SharedHttpClient};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -34,12 +34,12 @@ pub fn config(bounds: &Bounds) -> Result<SdkConfig> {
         .with_context(|| format!("reading the environment variable {REGION}, which Lambda sets for its functions"))?;
     let endpoint = env::var(ENDPOINT).ok();
     let others_are_meant = endpoint.is_some() || OTHER_ROOTS.iter().any(|name| env::var_os(name).is_some());
-    let mut config = config_for(region, endpoint, others_are_meant, bounds).into_builder();
+    let mut config = config_for(region, endpoint, others_are_meant, bounds);
     config.set_use_fips(Some(is_on(FIPS))).set_use_dual_stack(Some(is_on(DUAL_STACK)));
     Ok(config.build())
 }
 
-fn config_for(region: String, endpoint: Option<String>, others_are_meant: bool, bounds: &Bounds) -> SdkConfig {
+fn config_for(region: String, endpoint: Option<String>, others_are_meant: bool, bounds: &Bounds) -> Builder {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .http_client(https(roots(&region, others_are_meant)))
@@ -48,7 +48,7 @@ fn config_for(region: String, endpoint: Option<String>, others_are_meant: bool, 
         .retry_config(bounds.retries())
         .region(Region::new(region));
     config.set_endpoint_url(endpoint);
-    config.build()
+    config
 }
 
 fn is_on(name: &str) -> bool {
@@ -118,7 +118,7 @@ mod tests {
         let endpoint = format!("http://{}", silent.local_addr().unwrap());
         let short = Duration::from_millis(50);
         let bounds = Bounds { connect: short, attempt: short, call: short * 4, attempts: 2 };
-        let config = config_for("eu-central-1".to_owned(), Some(endpoint), false, &bounds).into_builder();
+        let config = config_for("eu-central-1".to_owned(), Some(endpoint), false, &bounds);
         let config = config.credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests())).build();
         let error = aws_sdk_ssm::Client::new(&config).get_parameter().name("x").send().await.unwrap_err();
         assert!(matches!(error, SdkError::TimeoutError(_)), "{error:?}");

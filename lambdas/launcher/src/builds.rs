@@ -23,7 +23,8 @@ const ENOUGH_FAILURES: usize = 3;
 /// Most pages of 100 builds that are read for one trigger: more builds than a project can have begun while a message lives.
 const MAX_PAGES: usize = 120;
 
-const HOUR: Duration = Duration::from_secs(3600);
+/// What `builds_per_hour` counts in, and for which the builds before a trigger matter.
+pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// Starts the project's build with nothing but the launcher's variables of the contract; `waiting` are commits of the same
 /// branch that it may answer as well.
@@ -223,14 +224,18 @@ impl History {
     /// Whether a build of a pinned commit has begun since then, of whichever branch.
     #[must_use]
     pub fn has_begun_since(&self, published: SystemTime) -> bool {
-        self.builds.iter().any(|build| build.commit.is_some() && build.began > published + CLOCK_SKEW)
+        self.pinned_since(published).next().is_some()
     }
 
     /// Whether one of this branch has begun since then, and is over.
     #[must_use]
     pub fn has_tried_since(&self, published: SystemTime, branch: &Branch) -> bool {
-        let is_of = |build: &PastBuild| build.commit.is_some() && build.branch.as_deref() == Some(branch.as_str());
-        self.builds.iter().any(|build| is_of(build) && build.ended.is_some() && build.began > published + CLOCK_SKEW)
+        let is_of = |build: &PastBuild| build.branch.as_deref() == Some(branch.as_str());
+        self.pinned_since(published).any(|build| is_of(build) && build.ended.is_some())
+    }
+
+    fn pinned_since(&self, published: SystemTime) -> impl Iterator<Item = &PastBuild> {
+        self.builds.iter().filter(move |build| build.commit.is_some() && build.began > published + CLOCK_SKEW)
     }
 
     /// Whether a build was for this commit, or had it handed over.

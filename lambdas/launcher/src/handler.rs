@@ -12,7 +12,7 @@ use iwomp_aws::error::AwsError;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::aws::Aws;
-use crate::builds::{self, History};
+use crate::builds::{self, HOUR, History};
 use crate::delivery::{self, Delivery};
 use crate::environment::{Environment, Limits};
 use crate::fate::{self, Busy, Fate, Place, Stop};
@@ -37,8 +37,6 @@ const PART_OF_CAP_FOR_HEAD: usize = 4;
 
 const NOT_AHEAD: &str = "a build has fetched the branch since, and there the commit is not newer than what is live, or not on the \
      branch at all: nothing is to be run";
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 pub struct Launcher {
     environment: Environment,

@@ -9,13 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::{Seen, SeenBranch, Trigger};
 
-use crate::builds::{CLOCK_SKEW, History};
+use crate::builds::{CLOCK_SKEW, HOUR, History};
 use crate::delivery::Delivery;
 use crate::environment::Limits;
 use crate::fate::{self, Place, QUICK_TRIES, Stop};
 use crate::memory::LATENESS;
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// What is known of a pinned trigger's place among the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
