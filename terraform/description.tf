@@ -7,7 +7,7 @@
 
 resource "aws_ssm_parameter" "description" {
   #checkov:skip=CKV2_AWS_34:No secret is in it, and whoever operates the pipeline shall need no right to a key for it.
-  name        = local.description_parameter
+  name        = local.names.parameters.description
   description = "Where everything of the deployment pipeline ${var.config_path} is. Managed by Terraform."
   type        = "String"
   # `value` would be hidden in plans.
@@ -15,9 +15,6 @@ resource "aws_ssm_parameter" "description" {
 }
 
 locals {
-  # contract::parameter::description has the same name. No project can be called so.
-  description_parameter = "/${var.config_path}/_pipeline"
-
   # Read by contract/src/description.rs. A key may be added; what is there keeps its meaning, or `version` is raised.
   description = {
     version     = 1

@@ -88,8 +88,8 @@ locals {
     StringEquals = { "kms:ViaService" = "ssm.${local.account.region}.${data.aws_partition.this.dns_suffix}" }
     StringLike = {
       "kms:EncryptionContext:PARAMETER_ARN" = [
-        "${local.parameter_arn_prefix}/${var.config_path}/*",
-        "${local.parameter_arn_prefix}/${var.config_path}-credentials/*",
+        "${local.parameter_arn_prefix}${local.names.parameters.register}/*",
+        "${local.parameter_arn_prefix}${local.names.parameters.credentials}/*",
       ]
     }
   }

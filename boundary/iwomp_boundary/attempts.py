@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from iwomp_boundary.pipeline import DESCRIPTION
 from iwomp_boundary.snapshot import Snapshot
 
 Client = Callable[[str], Any]
@@ -72,7 +73,7 @@ def attempts(snapshot: Snapshot, own_topics: tuple[str, ...]) -> Iterator[Attemp
 
 
 def on_parameters(snapshot: Snapshot, project: str) -> Iterator[Attempt]:
-    for path in (*snapshot.parameters_of(project, "main"), f"/{snapshot.config_path}/_pipeline"):
+    for path in (*snapshot.parameters_of(project, "main"), f"/{snapshot.config_path}/{DESCRIPTION}"):
         yield safe(f"read {path}", "ssm", "get_parameter", Name=path)
         yield safe(f"decrypt {path}", "ssm", "get_parameter", Name=path, WithDecryption=True)
         yield safe(f"versions of {path}", "ssm", "get_parameter_history", Name=path)

@@ -16,6 +16,12 @@ Client = Callable[[str], Any]
 IAM_LETTERS = 64  # of a name
 PROJECTS_A_CALL = 100  # CodeBuild's own
 
+# What the parameters are called: `/<config path>-<tree>/<project>`, and everybody's `/<config path>/<name>`. A test of
+# the contract compares these with contract/src/parameter.rs.
+TREES = ("credentials", "deployed", "paused", "reported")
+DESCRIPTION = "_pipeline"
+EVERYBODYS = ("_default", DESCRIPTION)
+
 
 class NotVerified(RuntimeError):
     """Nothing can be said; the text says why and what to do."""
@@ -42,7 +48,7 @@ class Pipeline:
     @classmethod
     def find(cls, client: Client, config_path: str) -> Pipeline:
         once: Client = functools.cache(client)
-        ssm, name = once("ssm"), f"/{config_path}/_pipeline"
+        ssm, name = once("ssm"), f"/{config_path}/{DESCRIPTION}"
         try:
             text = ssm.get_parameter(Name=name)["Parameter"]["Value"]
         except ssm.exceptions.ParameterNotFound:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from iwomp_boundary.catalogue import catalogue, concrete
 from iwomp_boundary.conditions import Context
 from iwomp_boundary.judge import Kind, Principal, Request, allowed_by_itself
+from iwomp_boundary.pipeline import EVERYBODYS
 from iwomp_boundary.policy import actions_like
 from iwomp_boundary.snapshot import Project, Snapshot
 from iwomp_boundary.stated import row_of, table
@@ -113,7 +114,7 @@ def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
     yield from (arn("scheduler", f"schedule-group/{cp}"), arn("scheduler", f"schedule/{cp}/sweep"))
     yield from (arn("events", f"rule/{cp}--build-ended"), arn("cloudwatch", f"alarm:{cp}--dead-letters"))
     yield arn("cloudformation", f"stack/{cp}--x/x")
-    yield from (arn("ssm", f"parameter/{rest}") for rest in ("", cp, f"{cp}/", f"{cp}/_default", f"{cp}/_pipeline"))
+    yield from (arn("ssm", f"parameter/{rest}") for rest in ("", cp, *(f"{cp}/{name}" for name in ("", *EVERYBODYS))))
     yield from (
         f"{iam}role/{snapshot.iam_prefix}launcher",
         f"{iam}role/{snapshot.iam_prefix}{other}",

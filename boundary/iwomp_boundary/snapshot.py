@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from iwomp_boundary.identities import Identity, document, managed_policy, pages, roles_of, users_of
-from iwomp_boundary.pipeline import Pipeline, iam_prefix
+from iwomp_boundary.pipeline import TREES, Pipeline, iam_prefix
 from iwomp_boundary.policy import Document
 
 Client = Callable[[str], Any]
@@ -78,8 +78,7 @@ class Snapshot:
 
     def parameters_of(self, project: str, *branches: str) -> list[str]:
         """The names of a project's parameters, with the records of these branches; see contract/src/parameter.rs."""
-        trees = ("", "-credentials", "-deployed", "-paused", "-reported")
-        names = [f"/{self.config_path}{tree}/{project}" for tree in trees]
+        names = [f"/{self.config_path}{tree}/{project}" for tree in ("", *(f"-{tree}" for tree in TREES))]
         return names + [f"/{self.config_path}-deployed/{project}/{branch}" for branch in branches]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from iwomp_boundary.catalogue import catalogue, concrete
 from iwomp_boundary.globs import filled
 from iwomp_boundary.judge import Statements
+from iwomp_boundary.pipeline import EVERYBODYS, TREES
 from iwomp_boundary.policy import Document
 from iwomp_boundary.snapshot import Snapshot
 from iwomp_boundary.subjects import FOREIGN_ACCOUNT, compiled, resource_documents
@@ -62,12 +63,9 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     """The pipeline's own things, by service."""
     cp, arn = snapshot.config_path, snapshot.arn
     found = [*resource_documents(snapshot), *snapshot.identities, trap(snapshot)]
-    found += [
-        arn("ssm", f"parameter/{cp}/_default"),
-        arn("ssm", f"parameter/{cp}/_pipeline"),
-        arn("kms", f"alias/{cp}"),
-    ]
-    found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in ("", "/", "-credentials", "-deployed")]
+    found += [arn("ssm", f"parameter/{cp}/{name}") for name in ("", *EVERYBODYS)]
+    found += [arn("ssm", f"parameter/{cp}{suffix}") for suffix in ("", *(f"-{tree}" for tree in TREES))]
+    found += [arn("kms", f"alias/{cp}")]
     found += [
         arn("logs", f"log-group:/aws/lambda/{cp}--{name}{stream}")
         for name in ("launcher", "notifier")

@@ -7,6 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::branch;
+use crate::parameter::TREES;
 
 /// A name that breaks its grammar. Says which name and which rule, and the one character that breaks it if there is one; never
 /// the text, which is an attacker's.
@@ -128,7 +129,7 @@ fn check_config_path(text: &str) -> Result<(), &'static str> {
     if text.starts_with("aws") || text.starts_with("ssm") {
         return Err("must not start with aws or ssm, which SSM reserves");
     }
-    if ["-credentials", "-deployed", "-paused", "-reported"].into_iter().any(|tree| text.ends_with(tree)) {
+    if text.rsplit_once('-').is_some_and(|(_, end)| TREES.contains(&end)) {
         return Err(
             "must not end in -credentials, -deployed, -paused or -reported, where another pipeline keeps its own",
         );

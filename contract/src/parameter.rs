@@ -6,6 +6,9 @@ use crate::{Branch, ConfigPath, ProjectName};
 /// pipeline are never those of another; Terraform has the same in names.tf.
 pub const SEPARATOR: &str = "--";
 
+/// The trees of parameters beside the register's own, each `/<config path>-<tree>`. No config path ends so.
+pub const TREES: [&str; 4] = ["credentials", "deployed", "paused", "reported"];
+
 /// The register entry of a project: `/<config path>/<project>`.
 #[must_use]
 pub fn register(config_path: &ConfigPath, project: &ProjectName) -> String {

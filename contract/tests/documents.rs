@@ -3,6 +3,10 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
 use contract::register::{AuthScheme, Command, Document, Project, Storage, Unchanged};
 use contract::{Branch, CommitId, ConfigPath, Credentials, Deployed, DocumentError, GitUrl, Outcome, ProjectName};
 use contract::{credentials, parameter, printable};
@@ -301,14 +305,53 @@ fn terraform_ends_the_config_path_as_the_programs_do() {
     assert!(variables.contains("^[a-z0-9]+([_-][a-z0-9]+)*$"), "the grammar of config_path in variables.tf is another");
 }
 
+/// One map of Terraform's has all names of parameters; nothing else there spells one out.
 #[test]
-fn terraform_describes_the_pipeline_under_the_name_and_with_the_version_of_the_programs() {
-    let terraform = include_str!("../../terraform/description.tf");
-    let version = format!("iwomp_version = \"{}\"", env!("CARGO_PKG_VERSION"));
-    let name = parameter::description(&ConfigPath::parse("x").unwrap()).replace("/x/", "/${var.config_path}/");
-    for line in [version, format!("description_parameter = \"{name}\"")] {
-        assert!(terraform.lines().any(|text| text.trim() == line), "description.tf has no line {line}");
+fn terraform_calls_the_parameters_as_the_programs_do() {
+    let (config_path, project) = (ConfigPath::parse("x").unwrap(), ProjectName::parse("p").unwrap());
+    let tree = |name: String| name.strip_suffix("/p").unwrap().to_owned();
+    let names = BTreeMap::from([
+        ("register", tree(parameter::register(&config_path, &project))),
+        ("credentials", tree(parameter::credentials(&config_path, &project))),
+        ("deployed", tree(parameter::seen(&config_path, &project))),
+        ("paused", tree(parameter::paused(&config_path, &project))),
+        ("reported", tree(parameter::reported(&config_path, &project))),
+        ("default", parameter::default(&config_path)),
+        ("description", parameter::description(&config_path)),
+    ]);
+    let terraform = include_str!("../../terraform/names.tf");
+    let (_, map) = terraform.split_once("parameters = {").unwrap();
+    let (map, _) = map.split_once("\n    }").unwrap();
+    let name = |text: &str| text.trim().trim_matches('"').replace("${var.config_path}", "x");
+    let found: BTreeMap<_, _> =
+        map.lines().filter_map(|line| line.split_once('=')).map(|(key, text)| (key.trim(), name(text))).collect();
+    assert_eq!(found, names);
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../terraform");
+    let folders = fs::read_dir(root.join("modules")).unwrap().map(|entry| entry.unwrap().path()).chain([root]);
+    for file in folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path()) {
+        if file.extension().is_none_or(|kind| kind != "tf") || file.ends_with("terraform/names.tf") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for end in parameter::TREES.map(|tree| format!("-{tree}/")).into_iter().chain(["/_".to_owned()]) {
+            assert!(!text.contains(&end), "{} spells out the name of a parameter: ...{end}", file.display());
+        }
     }
+    let reserved = format!("-({})$", parameter::TREES.join("|"));
+    assert!(
+        include_str!("../../terraform/variables.tf").contains(&reserved),
+        "variables.tf does not refuse {reserved}"
+    );
+    let proof = format!("TREES = {:?}", parameter::TREES).replace('[', "(").replace(']', ")");
+    assert!(include_str!("../../boundary/iwomp_boundary/pipeline.py").contains(&proof), "pipeline.py has no {proof}");
+}
+
+#[test]
+fn terraform_describes_the_pipeline_with_the_version_of_the_programs() {
+    let line = format!("iwomp_version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    let terraform = include_str!("../../terraform/description.tf");
+    assert!(terraform.lines().any(|text| text.trim() == line), "description.tf has no line {line}");
 }
 
 #[test]

@@ -4,9 +4,17 @@ mock_provider "aws" {
 }
 
 variables {
-  account             = { id = "123456789012", partition = "aws", region = "eu-central-1" }
-  config_path         = "iwomp-in-aws"
-  names               = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
+  account     = { id = "123456789012", partition = "aws", region = "eu-central-1" }
+  config_path = "iwomp-in-aws"
+  names = {
+    prefix     = "iwomp-in-aws--"
+    iam_prefix = "iwomp-in-aws--eu-central-1--"
+    parameters = {
+      register = "/iwomp-in-aws"
+      deployed = "/iwomp-in-aws-deployed"
+      paused   = "/iwomp-in-aws-paused"
+    }
+  }
   topic_arn           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
   retry_seconds       = 120
   max_wait_seconds    = 43200

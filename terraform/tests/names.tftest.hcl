@@ -22,7 +22,7 @@ run "what_has_no_region_is_called_by_it" {
   }
 
   assert {
-    condition     = alltrue([for name in values(local.names) : endswith(name, "--") && startswith(name, "iwomp-in-aws--")])
+    condition     = alltrue([for name in [local.names.prefix, local.names.iam_prefix] : endswith(name, "--") && startswith(name, "iwomp-in-aws--")])
     error_message = "A policy's <prefix>* must end behind the config path."
   }
 }

@@ -4,9 +4,17 @@ mock_provider "aws" {
 }
 
 variables {
-  account              = { id = "123456789012", partition = "aws", region = "eu-central-1" }
-  config_path          = "iwomp-in-aws"
-  names                = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
+  account     = { id = "123456789012", partition = "aws", region = "eu-central-1" }
+  config_path = "iwomp-in-aws"
+  names = {
+    prefix     = "iwomp-in-aws--"
+    iam_prefix = "iwomp-in-aws--eu-central-1--"
+    parameters = {
+      register = "/iwomp-in-aws"
+      deployed = "/iwomp-in-aws-deployed"
+      reported = "/iwomp-in-aws-reported"
+    }
+  }
   zip                  = "versions.tf" # any file: nothing is uploaded
   architecture         = "arm64"
   log_retention_days   = 30

@@ -4,10 +4,21 @@ mock_provider "aws" {
 }
 
 variables {
-  name           = "shop"
-  account        = { id = "123456789012", partition = "aws", region = "eu-central-1" }
-  config_path    = "iwomp-in-aws"
-  names          = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
+  name        = "shop"
+  account     = { id = "123456789012", partition = "aws", region = "eu-central-1" }
+  config_path = "iwomp-in-aws"
+  names = {
+    prefix     = "iwomp-in-aws--"
+    iam_prefix = "iwomp-in-aws--eu-central-1--"
+    parameters = {
+      register    = "/iwomp-in-aws"
+      credentials = "/iwomp-in-aws-credentials"
+      deployed    = "/iwomp-in-aws-deployed"
+      paused      = "/iwomp-in-aws-paused"
+      reported    = "/iwomp-in-aws-reported"
+      default     = "/iwomp-in-aws/_default"
+    }
+  }
   git_url        = "https://git.example/shop.git"
   command        = "deploy.sh"
   image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"
@@ -789,9 +800,20 @@ run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
   }
 
   variables {
-    account         = { id = "123456789012", partition = "aws-us-gov", region = "us-gov-west-1" }
-    config_path     = "a-pipeline-with-a-32-letter-name"
-    names           = { prefix = "a-pipeline-with-a-32-letter-name--", iam_prefix = "a-pipeline-with-a-32-letter-name--us-gov-west-1--" }
+    account     = { id = "123456789012", partition = "aws-us-gov", region = "us-gov-west-1" }
+    config_path = "a-pipeline-with-a-32-letter-name"
+    names = {
+      prefix     = "a-pipeline-with-a-32-letter-name--"
+      iam_prefix = "a-pipeline-with-a-32-letter-name--us-gov-west-1--"
+      parameters = {
+        register    = "/a-pipeline-with-a-32-letter-name"
+        credentials = "/a-pipeline-with-a-32-letter-name-credentials"
+        deployed    = "/a-pipeline-with-a-32-letter-name-deployed"
+        paused      = "/a-pipeline-with-a-32-letter-name-paused"
+        reported    = "/a-pipeline-with-a-32-letter-name-reported"
+        default     = "/a-pipeline-with-a-32-letter-name/_default"
+      }
+    }
     name            = "a-project-with-a-name-as-long-as-the-grammar-allows-it-to-be-01"
     deploy_role_arn = "arn:aws-us-gov:iam::210987654321:role/a-deploy-role-with-a-name-of-64-letters-which-is-as-long-as-it-gets"
   }
@@ -806,4 +828,84 @@ run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
     condition     = length(aws_iam_policy.boundary.policy) <= 6144
     error_message = "IAM takes 6144 characters of a managed policy: ${length(aws_iam_policy.boundary.policy)}"
   }
+}
+
+# --- limits of AWS that a plan can know: errors of the plan, with the number ---
+
+run "a_policy_that_does_not_fit_beside_ours_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    policy_json = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = [for number in range(400) : "s3:Get${number}Something"], Resource = "*" }] })
+  }
+
+  expect_failures = [aws_iam_role_policy.project]
+}
+
+run "white_space_of_a_policy_does_not_count_and_the_rest_of_the_limit_can_be_used" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    policy_json = <<-JSON
+      {
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"${format("%9000s", "")} }]
+      }
+    JSON
+  }
+
+  assert {
+    condition     = local.policy_left_characters == 10240 - length(aws_iam_role_policy.worker.policy) - length(aws_iam_role_policy.fence.policy)
+    error_message = "What is left must be measured on the policies as IAM gets them."
+  }
+}
+
+run "iam_attaches_ten_policies_to_a_role" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    policy_arns = [for number in range(11) : "arn:aws:iam::123456789012:policy/deploy-${number}"]
+  }
+
+  expect_failures = [var.policy_arns]
+}
+
+run "an_entry_that_no_parameter_holds_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    ca_bundle = "-----BEGIN CERTIFICATE-----\n${replace(format("%8400s", ""), " ", "x")}\n-----END CERTIFICATE-----\n"
+  }
+
+  expect_failures = [aws_ssm_parameter.register]
+}
+
+run "a_parameter_holds_bytes_and_not_characters" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    ca_bundle = "-----BEGIN CERTIFICATE-----\n${replace(format("%4100s", ""), " ", "ä")}\n-----END CERTIFICATE-----\n"
+  }
+
+  expect_failures = [aws_ssm_parameter.register]
 }

@@ -6,10 +6,21 @@ mock_provider "aws" {
 }
 
 variables {
-  name           = "shop"
-  account        = { id = "123456789012", partition = "aws", region = "eu-central-1" }
-  config_path    = "iwomp-in-aws"
-  names          = { prefix = "iwomp-in-aws--", iam_prefix = "iwomp-in-aws--eu-central-1--" }
+  name        = "shop"
+  account     = { id = "123456789012", partition = "aws", region = "eu-central-1" }
+  config_path = "iwomp-in-aws"
+  names = {
+    prefix     = "iwomp-in-aws--"
+    iam_prefix = "iwomp-in-aws--eu-central-1--"
+    parameters = {
+      register    = "/iwomp-in-aws"
+      credentials = "/iwomp-in-aws-credentials"
+      deployed    = "/iwomp-in-aws-deployed"
+      paused      = "/iwomp-in-aws-paused"
+      reported    = "/iwomp-in-aws-reported"
+      default     = "/iwomp-in-aws/_default"
+    }
+  }
   git_url        = "https://git.example/shop.git"
   command        = "deploy.sh"
   image          = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:test"

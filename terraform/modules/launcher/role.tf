@@ -73,7 +73,7 @@ locals {
       Sid      = "ReadRegister"
       Effect   = "Allow"
       Action   = "ssm:GetParameters"
-      Resource = [for tree in [var.config_path, "${var.config_path}-paused", "${var.config_path}-deployed"] : "${local.parameter_arn_prefix}/${tree}/*"]
+      Resource = [for tree in ["register", "paused", "deployed"] : "${local.parameter_arn_prefix}${var.names.parameters[tree]}/*"]
     },
     {
       Sid      = "StartBuildsAsRegistered"

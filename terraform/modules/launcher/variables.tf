@@ -11,8 +11,8 @@ variable "config_path" {
 }
 
 variable "names" {
-  description = "What the names of this pipeline begin with, in its region, and of roles, which are the whole account's."
-  type        = object({ prefix = string, iam_prefix = string })
+  description = "What the names of this pipeline begin with, in its region, and of roles, which are the whole account's; and its trees of parameters."
+  type        = object({ prefix = string, iam_prefix = string, parameters = map(string) })
   nullable    = false
 }
 

@@ -42,20 +42,20 @@ locals {
       Sid      = "ListRegister"
       Effect   = "Allow"
       Action   = "ssm:GetParametersByPath"
-      Resource = ["${local.parameter_arn_prefix}/${var.config_path}", "${local.parameter_arn_prefix}/${var.config_path}/"]
+      Resource = [for end in ["", "/"] : "${local.parameter_arn_prefix}${var.names.parameters.register}${end}"]
     },
     {
       # Which build made a commit live: what a build says of itself in its log is the command's to say. And what is old.
       Sid      = "LookAtWhatIsLive"
       Effect   = "Allow"
       Action   = ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParametersByPath"]
-      Resource = "${local.parameter_arn_prefix}/${var.config_path}-deployed/*"
+      Resource = "${local.parameter_arn_prefix}${var.names.parameters.deployed}/*"
     },
     {
       Sid      = "RememberWhatWasReported"
       Effect   = "Allow"
       Action   = ["ssm:GetParameter", "ssm:PutParameter"]
-      Resource = "${local.parameter_arn_prefix}/${var.config_path}-reported/*"
+      Resource = "${local.parameter_arn_prefix}${var.names.parameters.reported}/*"
     },
     {
       Sid      = "CountWhatWaits"
@@ -82,7 +82,7 @@ locals {
       Sid      = "RemoveOldRecords"
       Effect   = "Allow"
       Action   = "ssm:DeleteParameter"
-      Resource = "${local.parameter_arn_prefix}/${var.config_path}-deployed/*/*"
+      Resource = "${local.parameter_arn_prefix}${var.names.parameters.deployed}/*/*"
     } if days > 0
   ])
 }

@@ -30,10 +30,10 @@ locals {
       local.pipeline_build_logs,
       local.pipeline_identities,
       "${local.arn_prefix}:iam::*:*/${var.config_path}/*",
-      local.pipeline_parameters,
-      "${local.pipeline_parameters}/*",
-      "${local.pipeline_parameters}-*",
-      "${local.arn_prefix}:ssm:*:*:parameter/", # GetParametersByPath from the root up
+      "${local.pipeline_parameters}${var.names.parameters.register}",
+      "${local.pipeline_parameters}${var.names.parameters.register}/*",
+      "${local.pipeline_parameters}${var.names.parameters.register}-*", # the other trees
+      "${local.pipeline_parameters}/",                                  # GetParametersByPath from the root up
       local.key_placeholder,
       "${local.arn_prefix}:kms:*:*:${var.key_alias}",
       var.repository_arn,

@@ -30,7 +30,7 @@ locals {
   pipeline_builds     = "${local.arn_prefix}:codebuild:*:*:*/${var.names.prefix}*"
   pipeline_build_logs = "${local.arn_prefix}:logs:*:*:log-group:/aws/codebuild/${var.names.prefix}*"
   pipeline_identities = "${local.arn_prefix}:iam::*:*/${var.names.prefix}*" # roles, users, policies
-  pipeline_parameters = "${local.arn_prefix}:ssm:*:*:parameter/${var.config_path}"
+  pipeline_parameters = "${local.arn_prefix}:ssm:*:*:parameter"
 
   # IAM things of a project's own making live under this path, and nowhere else. IAM knows no regions: hence the region.
   own_path = "/${var.config_path}/${var.account.region}/${local.short_name}/"
@@ -72,14 +72,14 @@ locals {
         Sid       = "LeaveRegisterAlone"
         Effect    = "Deny"
         NotAction = ["ssm:Describe*", "ssm:GetParameter*", "ssm:List*"]
-        Resource  = [for tree in ["/*", "-credentials/*", "-paused/*", "-reported/*"] : "${local.pipeline_parameters}${tree}"]
+        Resource  = [for tree in ["register", "credentials", "paused", "reported"] : "${local.pipeline_parameters}${var.names.parameters[tree]}/*"]
       },
       {
         # Without its record, every old commit of a branch could be pinned again. The worker writes its own, and no more.
         Sid       = "LeaveRecordsStanding"
         Effect    = "Deny"
         NotAction = ["ssm:Describe*", "ssm:GetParameter*", "ssm:List*", "ssm:PutParameter"]
-        Resource  = "${local.pipeline_parameters}-deployed/*"
+        Resource  = "${local.pipeline_parameters}${var.names.parameters.deployed}/*"
       },
       {
         Sid       = "LeaveKeyAlone"

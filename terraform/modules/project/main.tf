@@ -9,11 +9,10 @@ locals {
   arn_prefix = "arn:${var.account.partition}"
   arn_suffix = "${var.account.region}:${var.account.id}"
 
-  register_parameter    = "/${var.config_path}/${var.name}"
-  default_parameter     = "/${var.config_path}/_default"
-  credentials_parameter = "/${var.config_path}-credentials/${var.name}"
-  deployed_parameters   = "/${var.config_path}-deployed/${var.name}/*"
-  seen_parameter        = "/${var.config_path}-deployed/${var.name}"
+  register_parameter    = "${var.names.parameters.register}/${var.name}"
+  credentials_parameter = "${var.names.parameters.credentials}/${var.name}"
+  seen_parameter        = "${var.names.parameters.deployed}/${var.name}"
+  deployed_parameters   = "${local.seen_parameter}/*"
 
   parameter_arn_prefix = "${local.arn_prefix}:ssm:${local.arn_suffix}:parameter"
   build_project_arn    = "${local.arn_prefix}:codebuild:${local.arn_suffix}:project/${local.full_name}"

@@ -54,7 +54,7 @@ resource "aws_iam_role_policy_attachment" "project" {
 locals {
   # What the worker reads decrypted: its own register entry (it may be a SecureString), what lies under it, its credentials.
   # `_default` may hold no credential, but it may be a SecureString: without this right such a one would end every build.
-  own_parameters     = [local.register_parameter, local.default_parameter, local.credentials_parameter]
+  own_parameters     = [local.register_parameter, var.names.parameters.default, local.credentials_parameter]
   own_parameter_arns = [for name in local.own_parameters : "${local.parameter_arn_prefix}${name}"]
 
   # The key's ARN is unknown until the key is there. An ARN of the same length stands for it, so that a first plan can already
