@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
-use contract::register::{Document, Storage, check_default};
+use contract::register::{Document, Storage, faults_of_default};
 use contract::{DocumentError, Project, ProjectName, Trigger, parameter};
 use iwomp_aws::aws_error;
 use iwomp_aws::parameters::Register;
@@ -64,12 +64,21 @@ pub fn read(entry: &Parameter, default: Option<&Parameter>) -> Option<Result<Pro
         .then(|| Project::read(document(entry), default.map(document)))
 }
 
-/// Checks what lies under every entry, by itself.
-///
-/// # Errors
-/// Names the key and the rule.
-pub fn read_default(default: &Parameter) -> Result<(), DocumentError> {
-    check_default(document(default))
+/// All that is wrong with an entry, but for what is wrong with what lies under it by itself. Nothing is known of what is encrypted.
+#[must_use]
+pub fn faults(entry: &Parameter, default: Option<&Parameter>) -> Vec<DocumentError> {
+    if is_encrypted(entry) || default.is_some_and(is_encrypted) {
+        return Vec::new();
+    }
+    let of = |default| Project::read_whole(document(entry), default).err().unwrap_or_default();
+    let (own, inherited) = (of(None), default.map(faults_under_all).unwrap_or_default());
+    of(default.map(document)).into_iter().filter(|fault| own.contains(fault) || !inherited.contains(fault)).collect()
+}
+
+/// All that is wrong with what lies under every entry.
+#[must_use]
+pub fn faults_under_all(default: &Parameter) -> Vec<DocumentError> {
+    faults_of_default(document(default))
 }
 
 #[must_use]

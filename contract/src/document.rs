@@ -4,6 +4,7 @@
 //! repeat input; hence this reader, whose errors hold a key and a rule and nothing else of the input.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -71,6 +72,29 @@ pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK)
 }
 
+/// What is wrong with a document, in the order in which it is read.
+#[derive(Default)]
+pub(crate) struct Faults(Vec<DocumentError>);
+
+impl Faults {
+    /// What was read; where it is wrong, that is noted.
+    pub(crate) fn keep<T>(&mut self, read: Result<T, DocumentError>) -> Option<T> {
+        read.map_err(|fault| self.note(fault)).ok()
+    }
+
+    pub(crate) fn note(&mut self, fault: DocumentError) {
+        self.0.push(fault);
+    }
+
+    pub(crate) fn into_all(self) -> Vec<DocumentError> {
+        self.0
+    }
+}
+
+fn whole((object, faults): (Object, Vec<DocumentError>)) -> Result<Object, DocumentError> {
+    faults.into_iter().next().map_or(Ok(object), Err)
+}
+
 /// The keys and values of one document, taken out one by one.
 #[derive(Default)]
 pub(crate) struct Object(BTreeMap<String, Value>);
@@ -78,15 +102,27 @@ pub(crate) struct Object(BTreeMap<String, Value>);
 impl Object {
     /// Reads `text`, a JSON object with nothing but white space and a byte order mark around it, allowing only the `known` keys.
     pub(crate) fn read(text: &str, known: &[&'static str]) -> Result<Self, DocumentError> {
-        Self::read_or(text, known, |key| unknown(key, known))
+        Self::read_or(text, known, |key| unknown(key, known)).and_then(whole)
+    }
+
+    /// Like [`Self::read`], and what is wrong with a key costs the others nothing. None: it cannot be read at all.
+    pub(crate) fn read_noting(text: &str, known: &[&'static str], faults: &mut Faults) -> Option<Self> {
+        let (object, more) = faults.keep(Self::read_or(text, known, |key| unknown(key, known)))?;
+        faults.0.extend(more);
+        Some(object)
     }
 
     /// Like [`Self::read`], for a document that is made of secrets: no error shows an unknown key, however short a word it is.
     pub(crate) fn read_secret(text: &str, known: &[&'static str]) -> Result<Self, DocumentError> {
-        Self::read_or(text, known, |key| almost(key, known).unwrap_or_else(|| unshown(key)))
+        Self::read_or(text, known, |key| almost(key, known).unwrap_or_else(|| unshown(key))).and_then(whole)
     }
 
-    fn read_or(text: &str, known: &[&'static str], unknown: impl Fn(&str) -> String) -> Result<Self, DocumentError> {
+    /// What stands under the known keys, and what is wrong with the others.
+    fn read_or(
+        text: &str,
+        known: &[&'static str],
+        unknown: impl Fn(&str) -> String,
+    ) -> Result<(Self, Vec<DocumentError>), DocumentError> {
         let text = trimmed(in_utf_8(text)?);
         if !text.starts_with('{') {
             return Err(DocumentError::NotAnObject);
@@ -99,17 +135,20 @@ impl Object {
                 _ => DocumentError::Malformed { line, column },
             }
         })?;
-        let mut object = BTreeMap::new();
+        let (mut object, mut faults) = (BTreeMap::new(), Vec::new());
         for (key, Unrepeated(value)) in pairs {
-            if !known.contains(&key.as_str()) {
-                return Err(DocumentError::UnknownKey { key: unknown(&key), known: known.join(", ") });
+            match object.entry(key) {
+                Entry::Vacant(entry) if known.contains(&entry.key().as_str()) => {
+                    entry.insert(value);
+                }
+                Entry::Vacant(entry) => {
+                    let (key, known) = (unknown(entry.key()), known.join(", "));
+                    faults.push(DocumentError::UnknownKey { key, known });
+                }
+                Entry::Occupied(entry) => faults.push(DocumentError::RepeatedKey(entry.key().clone())),
             }
-            if object.contains_key(&key) {
-                return Err(DocumentError::RepeatedKey(key));
-            }
-            object.insert(key, value);
         }
-        Ok(Self(object))
+        Ok((Self(object), faults))
     }
 
     /// Adds every key of `other` that is not there yet.

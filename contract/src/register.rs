@@ -5,7 +5,7 @@ mod checkout;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::document::{Object, strings};
+use crate::document::{Faults, Object, strings};
 use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
 use crate::{credentials, environment, ssh_key};
 
@@ -44,12 +44,15 @@ pub fn is_secret(key: &str) -> bool {
     SECRET_KEYS.contains(&key)
 }
 
-/// Checks what is laid under every entry, as far as it can be checked by itself.
-///
-/// # Errors
-/// Names the key and the rule.
-pub fn check_default(default: Document<'_>) -> Result<(), DocumentError> {
-    read_default(default).map(|_| ())
+/// What is wrong with what is laid under every entry, as far as that can be seen by itself.
+#[must_use]
+pub fn faults_of_default(default: Document<'_>) -> Vec<DocumentError> {
+    let mut faults = Faults::default();
+    if let Some(object) = read_default(default, &mut faults) {
+        Project::take(object, &mut faults);
+    }
+    // An entry may have what it lacks.
+    faults.into_all().into_iter().filter(|fault| !matches!(fault, DocumentError::MissingKey(_))).collect()
 }
 
 /// How a parameter is kept.
@@ -178,39 +181,78 @@ impl Project {
     /// # Errors
     /// Names the key and the rule, never a value. A rule that is absent or malformed is an error, never "all".
     pub fn read(entry: Document<'_>, default: Option<Document<'_>>) -> Result<Self, DocumentError> {
-        let mut object = read_document(entry)?;
+        // What cannot be read has a fault.
+        Self::read_whole(entry, default)
+            .map_err(|faults| faults.into_iter().next().unwrap_or(DocumentError::NotAnObject))
+    }
+
+    /// The same, with the first fault of every key that is wrong, and not of the first one alone.
+    ///
+    /// # Errors
+    /// As [`Project::read`].
+    pub fn read_whole(entry: Document<'_>, default: Option<Document<'_>>) -> Result<Self, Vec<DocumentError>> {
+        let mut faults = Faults::default();
+        let read = Self::lay_over(entry, default, &mut faults).and_then(|object| Self::take(object, &mut faults));
+        let faults = faults.into_all();
+        read.filter(|_| faults.is_empty()).ok_or(faults)
+    }
+
+    fn lay_over(entry: Document<'_>, default: Option<Document<'_>>, faults: &mut Faults) -> Option<Object> {
+        let mut object = read_document(entry, faults)?;
         if let Some(default) = default {
-            object.lay_under(read_default(default)?);
+            object.lay_under(read_default(default, faults)?);
         }
+        Some(object)
+    }
+
+    /// None: something is wrong, and noted.
+    fn take(mut object: Object, faults: &mut Faults) -> Option<Self> {
+        let object = &mut object;
         let holds_secret = SECRET_KEYS.into_iter().any(|key| object.has(key));
-        let git_url = GitUrl::parse(&object.require_string("gitUrl")?)?;
-        Ok(Self {
-            command: Command::take(&mut object)?,
-            deploy_dir: DeployDir::parse(object.take_string("deployDir")?.as_deref().unwrap_or("."))?,
-            branches: Branches::take(&mut object)?,
-            commit_rule: match object.take_bool("requireCommit")? {
+        let git_url = faults.keep(take_git_url(object));
+        let command = faults.keep(Command::take(object));
+        let deploy_dir = faults.keep(DeployDir::take(object));
+        let branches = faults.keep(Branches::take(object));
+        let requires_commit = faults.keep(object.take_bool("requireCommit"));
+        let first_parent = faults.keep(object.take_bool("firstParent"));
+        let pinned = faults.keep(Pinned::take(object));
+        let allowed_signers = faults.keep(AllowedSigners::take(object));
+        let deploy_role = faults.keep(RoleArn::take(object));
+        let unchanged = faults.keep(Unchanged::take(object));
+        let environment = faults.keep(environment::take(object));
+        let checkout = Checkout::take(object, git_url.as_ref(), faults);
+        let git_access = faults.keep(object.take_bool("gitAccess"));
+        let auth_scheme = faults.keep(AuthScheme::take(object));
+        let ca_bundle = faults.keep(take_ca_bundle(object));
+        let token_username = if holds_secret { Some(None) } else { faults.keep(credentials::take_username(object)) };
+        let credentials = faults.keep(Credentials::take(object));
+        Some(Self {
+            git_url: git_url?,
+            command: command?,
+            deploy_dir: deploy_dir?,
+            branches: branches?,
+            commit_rule: match requires_commit? {
                 Some(true) => CommitRule::CommitRequired,
                 Some(false) | None => CommitRule::HeadByDefault,
             },
-            lineage: match object.take_bool("firstParent")? {
+            lineage: match first_parent? {
                 Some(true) | None => Lineage::FirstParent,
                 Some(false) => Lineage::AnyAncestor,
             },
-            pinned: Pinned::take(&mut object)?,
-            allowed_signers: AllowedSigners::take(&mut object)?,
-            deploy_role: RoleArn::take(&mut object)?,
-            unchanged: Unchanged::take(&mut object)?,
-            environment: environment::take(&mut object)?,
-            checkout: Checkout::take(&mut object, &git_url)?,
-            git_url,
-            git_access: match object.take_bool("gitAccess")? {
+            pinned: pinned?,
+            allowed_signers: allowed_signers?,
+            deploy_role: deploy_role?,
+            unchanged: unchanged?,
+            environment: environment?,
+            checkout: checkout?,
+            git_access: match git_access? {
                 Some(true) => GitAccess::Lent,
                 Some(false) | None => GitAccess::Kept,
             },
-            auth_scheme: AuthScheme::take(&mut object)?,
-            ca_bundle: take_ca_bundle(&mut object)?,
-            token_username: if holds_secret { None } else { credentials::take_username(&mut object)? },
-            credentials: Credentials::take(&mut object)?,
+            auth_scheme: auth_scheme?,
+            ca_bundle: ca_bundle?,
+            token_username: token_username?,
+            credentials: credentials?,
         })
     }
 }
@@ -233,35 +275,48 @@ impl Project {
     ) -> Result<Option<Branches>, DocumentError> {
         let project = Self::read(entry, default)?;
         let mut documents = [Some(entry), default].into_iter().flatten();
-        let are_named = documents.any(|document| read_document(document).is_ok_and(|object| object.has(Branches::KEY)));
+        let names =
+            |document| read_document(document, &mut Faults::default()).is_some_and(|object| object.has(Branches::KEY));
+        let are_named = documents.any(names);
         Ok(are_named.then_some(project.branches))
     }
 }
 
-fn read_document(document: Document<'_>) -> Result<Object, DocumentError> {
-    let object = Object::read(document.text, &KEYS)?;
-    let secret = SECRET_KEYS.into_iter().find(|key| object.has(key));
-    match (document.storage, secret) {
-        (Storage::Plain, Some(key)) => Err(DocumentError::Invalid {
-            key,
-            rule: "is a secret in a String parameter, which many can read: withdraw it, and keep the new one in the credentials parameter",
-        }),
-        _ => Ok(object),
+fn read_document(document: Document<'_>, faults: &mut Faults) -> Option<Object> {
+    let object = Object::read_noting(document.text, &KEYS, faults)?;
+    if document.storage == Storage::Plain {
+        note_secrets(
+            &object,
+            "is a secret in a String parameter, which many can read: withdraw it, and keep the new one in the credentials parameter",
+            faults,
+        );
     }
+    Some(object)
 }
 
 /// What lies under every entry may hold no secret, encrypted or not: each project would send it to its own host, and each
 /// project's role would have to be able to decrypt it.
-fn read_default(default: Document<'_>) -> Result<Object, DocumentError> {
-    let object = read_document(default)?;
-    match SECRET_KEYS.into_iter().find(|key| object.has(key)) {
-        Some(key) => Err(DocumentError::Invalid {
-            key,
-            rule: "must not stand in _default, from where every project would send it to its own Git host: store it in the \
-                credentials parameter of each project",
-        }),
-        None => Ok(object),
+fn read_default(default: Document<'_>, faults: &mut Faults) -> Option<Object> {
+    let object = read_document(default, faults)?;
+    if default.storage == Storage::Encrypted {
+        note_secrets(
+            &object,
+            "must not stand in _default, from where every project would send it to its own Git host: store it in the \
+             credentials parameter of each project",
+            faults,
+        );
     }
+    Some(object)
+}
+
+fn note_secrets(object: &Object, rule: &'static str, faults: &mut Faults) {
+    for key in SECRET_KEYS.into_iter().filter(|key| object.has(key)) {
+        faults.note(DocumentError::Invalid { key, rule });
+    }
+}
+
+fn take_git_url(object: &mut Object) -> Result<GitUrl, DocumentError> {
+    GitUrl::parse(&object.require_string("gitUrl")?)
 }
 
 impl Command {
@@ -367,11 +422,17 @@ fn check_certificates(bundle: &str) -> Result<(), &'static str> {
 pub struct DeployDir(String);
 
 impl DeployDir {
+    const KEY: &str = "deployDir";
+
+    fn take(object: &mut Object) -> Result<Self, DocumentError> {
+        Self::parse(object.take_string(Self::KEY)?.as_deref().unwrap_or("."))
+    }
+
     fn parse(text: &str) -> Result<Self, DocumentError> {
         let leaves = text.starts_with('/') || text.split('/').any(|segment| segment == "..");
         if text.is_empty() || leaves || text.contains('\0') {
             return Err(DocumentError::Invalid {
-                key: "deployDir",
+                key: Self::KEY,
                 rule: "must be a directory inside the checkout: relative, not empty, no ..",
             });
         }
@@ -585,6 +646,41 @@ mod tests {
                 assert!(!error.contains("canary-8"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn every_key_that_is_wrong_has_its_fault_and_the_first_is_where_a_reader_ends() {
+        let wrong = r#"{"brnches":["main"],"gitUrl":"http://git.example/r","unchanged":"never","unchanged":"run","lfs":"fetch",
+            "submodules":"all","tags":"yes","basicUsername":"","environment":{"A_TOKEN":"x"},"authToken":"canary-9"}"#;
+        let faults = Project::read_whole(plain(wrong), None).unwrap_err();
+        let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        let begins = [
+            "has an unknown key that is almost \"branches\"",
+            "has the key \"unchanged\" twice",
+            "\"authToken\" is a secret",
+            "\"gitUrl\" must be an https",
+            "lacks the key \"command\"",
+            "\"unchanged\" must be run or skip",
+            "\"environment\" must hold no secret",
+            "\"submodules\" must be",
+            "\"tags\" must be true or false",
+            "\"basicUsername\" must be one non-empty line",
+        ];
+        assert_eq!(said.len(), begins.len(), "{said:#?}");
+        for (said, begin) in said.iter().zip(begins) {
+            assert!(said.starts_with(begin) && !said.contains("canary-9"), "{said}");
+        }
+        assert_eq!(Project::read(plain(wrong), None).unwrap_err(), faults[0]);
+    }
+
+    #[test]
+    fn a_default_is_judged_by_itself_but_for_what_an_entry_may_add() {
+        let faults = |text| faults_of_default(plain(text)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(faults(r#"{"lfs":"fetch","unchanged":"skip"}"#), [""; 0]);
+        let said = faults(r#"{"pinned":"x","authToken":"canary-9","branches":[]}"#);
+        let keys: Vec<_> = said.iter().map(|said| said.split_whitespace().next().unwrap()).collect();
+        assert_eq!(keys, ["\"authToken\"", "\"branches\"", "\"pinned\""]);
+        assert_eq!(faults("{"), ["is not valid JSON (line 1, column 1)"]);
     }
 
     #[test]

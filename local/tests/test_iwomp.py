@@ -155,8 +155,9 @@ def test_the_register_is_shown_and_held_to_the_contract(pipeline: PipelineUnderT
     pipeline.write_register("broken", json.dumps({"gitUrl": "https://git.example/x.git", "comand": "x"}))
     lint = iwomp("register", "lint", "--json")
     assert lint.status == 1
-    (fault,) = [fault["fault"] for fault in lint.json["faults"] if fault["parameter"].endswith("/broken")]
-    assert '"command"' in fault
+    typo, lack = [fault["fault"] for fault in lint.json["faults"] if fault["parameter"].endswith("/broken")]
+    assert 'almost "command"' in typo
+    assert lack == 'lacks the key "command"'
 
 
 def test_a_paused_projects_triggers_wait_until_it_is_resumed(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:

@@ -46,7 +46,7 @@ pub enum RegisterCommand {
     /// A project's entry as it holds, and which parameter each value is from
     #[command(after_help = example!("iwomp register show demo"))]
     Show(ShowArguments),
-    /// The first fault of each parameter of the register, with its key
+    /// Every fault of each parameter of the register, with its key
     #[command(after_help = example!("iwomp register lint"))]
     Lint(ProjectsArguments),
 }

@@ -54,7 +54,7 @@ struct Key {
     from: String,
 }
 
-/// What is wrong in the register: of each parameter the first fault, where its reader stops.
+/// What is wrong in the register: of each parameter the first fault of every key.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Lint {
     /// How many parameters were looked at.
@@ -182,14 +182,14 @@ pub fn lint_of(pipeline: &Pipeline, register: &Register) -> Lint {
             continue;
         }
         let last = name.rsplit('/').next().unwrap_or_default();
-        let fault = if name == default_name {
-            register::read_default(parameter).err().map(|error| error.to_string())
+        let mut fault = |fault: String| lint.faults.push(Fault { parameter: name.clone(), fault });
+        if name == default_name {
+            register::faults_under_all(parameter).iter().for_each(|error| fault(error.to_string()));
         } else if let Err(error) = ProjectName::parse(last) {
-            Some(format!("is no project's entry, and no trigger can name it: {error}"))
+            fault(format!("is no project's entry, and no trigger can name it: {error}"));
         } else {
-            register::read(parameter, default).and_then(Result::err).map(|error| error.to_string())
-        };
-        lint.faults.extend(fault.map(|fault| Fault { parameter: name, fault }));
+            register::faults(parameter, default).iter().for_each(|error| fault(error.to_string()));
+        }
     }
     lint
 }
@@ -305,9 +305,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_fault_of_each_parameter_is_found_with_its_key() {
+    async fn every_fault_of_each_parameter_is_found_with_its_key() {
         let more = [
-            entry("typo", r#"{"brnches":["main"],"unchanged":"never"}"#),
+            entry("typo", r#"{"brnches":["main"],"unchanged":"never","pinned":"x"}"#),
             parameter("/iwomp-in-aws/no.project", "{}"),
             parameter("/iwomp-in-aws/garbage", "garbage"),
         ];
@@ -316,23 +316,33 @@ mod tests {
         let register = Register::read(&pipeline.ssm, &pipeline.config_path).await.unwrap();
         let lint = lint_of(&pipeline, &register);
         let found: Vec<_> = lint.faults.iter().map(|fault| fault.parameter.rsplit('/').next().unwrap()).collect();
-        assert_eq!(found, ["leaky", "typo", "no.project", "garbage"]);
+        assert_eq!(found, ["leaky", "typo", "typo", "typo", "no.project", "garbage"]);
         assert!(lint.faults[1].fault.contains("almost \"branches\""), "{:?}", lint.faults[1]);
         assert_eq!((lint.looked_at, lint.encrypted.len()), (7, 1));
         let (mut terminal, out) = terminal();
         let ended = super::lint(&pipeline, &ProjectsArguments { output: TEXT }, &mut terminal).await.unwrap();
         assert_eq!(ended, Exit::Failed);
-        assert!(out.text().ends_with("4 faults in 7 parameters\n"), "{}", out.text());
+        assert!(out.text().ends_with("6 faults in 7 parameters\n"), "{}", out.text());
         assert!(json::document(&lint).unwrap()["faults"].is_array());
     }
 
     #[tokio::test]
-    async fn a_default_is_held_to_the_contract_by_itself() {
-        let default = parameter("/iwomp-in-aws/_default", r#"{"authToken":"canary-7"}"#);
-        let (pipeline, _) = Aws::with([default]).pipeline();
+    async fn what_is_wrong_in_the_default_is_told_of_it_and_not_again_of_every_entry() {
+        let default = parameter("/iwomp-in-aws/_default", r#"{"authToken":"canary-7","pinned":"x","lfs":"fetch"}"#);
+        let ssh = r#"{"gitUrl":"ssh://git@git.example/x"}"#;
+        let (pipeline, _) =
+            Aws::with([default, entry("fine", "{}"), entry("same", r#"{"pinned":"y"}"#), entry("ssh", ssh)]).pipeline();
         let register = Register::read(&pipeline.ssm, &pipeline.config_path).await.unwrap();
         let lint = lint_of(&pipeline, &register);
-        assert_eq!(lint.faults.len(), 1);
-        assert!(lint.faults[0].fault.contains("authToken") && !lint.faults[0].fault.contains("canary-7"));
+        let found: Vec<_> = lint
+            .faults
+            .iter()
+            .map(|found| (found.parameter.rsplit('/').next().unwrap(), found.fault.split_whitespace().next().unwrap()))
+            .collect();
+        // What only an entry and the default together are wrong in is the entry's.
+        let told =
+            [("_default", "\"authToken\""), ("_default", "\"pinned\""), ("same", "\"pinned\""), ("ssh", "\"lfs\"")];
+        assert_eq!(found, told);
+        assert!(lint.faults.iter().all(|found| !found.fault.contains("canary-7")));
     }
 }

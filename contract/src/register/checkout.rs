@@ -1,7 +1,7 @@
 //! The part of a register entry that says what comes into the checkout: what a commit only points to, and which old faults of
 //! a repository are borne.
 
-use crate::document::{Object, strings};
+use crate::document::{Faults, Object, strings};
 use crate::{DocumentError, GitUrl, Scheme};
 
 /// What the checkout holds beside the commit's own files.
@@ -51,27 +51,44 @@ pub enum Tags {
 }
 
 impl Checkout {
-    pub(super) fn take(object: &mut Object, git_url: &GitUrl) -> Result<Self, DocumentError> {
-        Ok(Self {
-            submodules: match object.take_string("submodules")?.as_deref() {
-                None | Some("refuse") => Submodules::Refuse,
-                Some("ignore") => Submodules::Ignore,
-                Some("fetch") => Submodules::Fetch,
-                Some(_) => return Err(invalid("submodules", "must be refuse, ignore or fetch")),
-            },
-            large_files: match object.take_string("lfs")?.as_deref() {
-                None | Some("refuse") => LargeFiles::Refuse,
-                Some("ignore") => LargeFiles::Ignore,
-                Some("fetch") if git_url.scheme() == Scheme::Https => LargeFiles::Fetch,
-                Some("fetch") => return Err(invalid("lfs", "fetch needs an https:// gitUrl")),
-                Some(_) => return Err(invalid("lfs", "must be refuse, ignore or fetch")),
-            },
-            tags: match object.take_bool("tags")? {
+    /// `git_url` is none where it is wrong itself: then what needs it is not judged. None: something is wrong, and noted.
+    pub(super) fn take(object: &mut Object, git_url: Option<&GitUrl>, faults: &mut Faults) -> Option<Self> {
+        let submodules = faults.keep(Submodules::take(object));
+        let large_files = faults.keep(LargeFiles::take(object, git_url));
+        let tags = faults.keep(object.take_bool("tags"));
+        let accepted_faults = faults.keep(take_faults(object));
+        Some(Self {
+            submodules: submodules?,
+            large_files: large_files?,
+            tags: match tags? {
                 Some(true) => Tags::OfTheBranch,
                 Some(false) | None => Tags::None,
             },
-            accepted_faults: take_faults(object)?,
+            accepted_faults: accepted_faults?,
         })
+    }
+}
+
+impl Submodules {
+    fn take(object: &mut Object) -> Result<Self, DocumentError> {
+        match object.take_string("submodules")?.as_deref() {
+            None | Some("refuse") => Ok(Self::Refuse),
+            Some("ignore") => Ok(Self::Ignore),
+            Some("fetch") => Ok(Self::Fetch),
+            Some(_) => Err(invalid("submodules", "must be refuse, ignore or fetch")),
+        }
+    }
+}
+
+impl LargeFiles {
+    fn take(object: &mut Object, git_url: Option<&GitUrl>) -> Result<Self, DocumentError> {
+        match object.take_string("lfs")?.as_deref() {
+            None | Some("refuse") => Ok(Self::Refuse),
+            Some("ignore") => Ok(Self::Ignore),
+            Some("fetch") if git_url.is_none_or(|url| url.scheme() == Scheme::Https) => Ok(Self::Fetch),
+            Some("fetch") => Err(invalid("lfs", "fetch needs an https:// gitUrl")),
+            Some(_) => Err(invalid("lfs", "must be refuse, ignore or fetch")),
+        }
     }
 }
 
@@ -131,7 +148,10 @@ mod tests {
     }
 
     fn read_for(url: &str, text: &str) -> Result<Checkout, DocumentError> {
-        Checkout::take(&mut Object::read(text, &KEYS).unwrap(), &GitUrl::parse(url).unwrap())
+        let mut faults = Faults::default();
+        let url = GitUrl::parse(url).unwrap();
+        let checkout = Checkout::take(&mut Object::read(text, &KEYS).unwrap(), Some(&url), &mut faults);
+        checkout.ok_or_else(|| faults.into_all().remove(0))
     }
 
     #[test]
