@@ -128,6 +128,15 @@ pub fn last_words(said: Vec<Said>) -> Vec<Said> {
     last
 }
 
+/// What waits, in the order in which the launcher lets it go.
+#[must_use]
+pub fn in_line(said: Vec<Said>) -> Vec<Said> {
+    let mut waiting = last_words(said);
+    waiting.retain(|said| said.fate() == Fate::Waits);
+    waiting.sort_by_key(|said| (said.commit().is_some(), said.waits_since(), said.line.trigger.clone()));
+    waiting
+}
+
 impl Said {
     #[must_use]
     pub fn fate(&self) -> Fate {

@@ -136,9 +136,10 @@ def test_triggers_of_a_paused_project_wait_until_it_is_resumed(pipeline: Pipelin
     assert (said["outcome"], said["class"]) == ("busy", "paused")
     time.sleep(3)
     assert watched.builds("paused") == []
-    pipeline.stack.operate("resume", "paused")
+    again = pipeline.stack.operate("resume", "paused").split()[-1]
     watched.wait_until_quiet(RETRIED_SECONDS)
-    assert [build.trigger for build in watched.builds("paused")] == [trigger]
+    assert [build.trigger for build in watched.builds("paused")] == [again]
+    assert pipeline.stack.launcher_verdict(trigger)["outcome"] == "covered"
     assert account(watched.evidence()).wrong == 0
 
 

@@ -179,7 +179,6 @@ def test_an_operator_goes_back_to_an_older_commit_and_what_is_live_says_so(pipel
     repository = pipeline.repository("ssh")
     old, head = repository.head(), repository.commit("a mistake", {"mistake": "yes"})
     assert old is not None
-    pipe = pipeline.stack.pipeline
     result = pipeline.deploy("ssh")
     assert result.outcome["commit"] == head
     # What waits when the pause ends is the case that a rollback has to stand.
@@ -189,11 +188,9 @@ def test_an_operator_goes_back_to_an_older_commit_and_what_is_live_says_so(pipel
     record = live_record(pipeline, "ssh")
     assert (record["commit"], record["build"], record["held"]) == (old, build["id"], head)
     assert record["rollback"] == {"from": head, "by": build["initiator"]}
-    pipeline.stack.operate("resume", "ssh")
-    wait_for("the build", lambda: pipeline.stack.build_of("ssh", waiting), 6 * RETRY_SECONDS + 30.0)
-    finished, log = pipeline.stack.finished_build("ssh", waiting)
-    held = Result(finished, log, pipe.build_outcome(finished) or {})
+    held = pipeline.result("ssh", pipeline.stack.operate("resume", "ssh").split()[-1])
     assert (held.status, held.outcome["outcome"]) == ("SUCCEEDED", "held"), held.log
+    assert pipeline.stack.launcher_verdict(waiting, 6 * RETRY_SECONDS + 30.0)["outcome"] == "covered"
     assert held.said("command: ") == []
     assert live_record(pipeline, "ssh") == record
     pipeline.stack.operate("release", "ssh", "main")

@@ -40,7 +40,8 @@ pub async fn run(pipeline: &Pipeline, arguments: &TriggerArguments, terminal: &m
     Ok(Exit::Done)
 }
 
-fn message(trigger: &Trigger) -> String {
+/// What CI publishes for it.
+pub fn message(trigger: &Trigger) -> String {
     let mut message = json!({"project": trigger.project, "branch": trigger.branch});
     if let Some(commit) = &trigger.commit {
         message["commit"] = json!(commit);
@@ -50,7 +51,10 @@ fn message(trigger: &Trigger) -> String {
 
 /// Publishes on the project's own topic, or on the shared one if it has none; gives the message's id. Only SNS knows which topics
 /// there are; where we may not publish on one, it hides that too.
-async fn publish(pipeline: &Pipeline, project: &ProjectName, message: &str) -> Result<String, Failure> {
+///
+/// # Errors
+/// If SNS does not take it.
+pub async fn publish(pipeline: &Pipeline, project: &ProjectName, message: &str) -> Result<String, Failure> {
     let own = pipeline.description.own_topic_arn(project);
     let on = |topic: String| async move {
         let answer = pipeline.sns.publish().topic_arn(&topic).message(message).send().await;

@@ -237,12 +237,12 @@ impl Words {
         let mut words =
             Self { waiting: HashMap::new(), refused: HashMap::new(), given_up: HashMap::new(), nameless: Vec::new() };
         let mut waiting: HashMap<_, Vec<_>> = HashMap::new();
-        for said in launcher_log::last_words(said).into_iter().filter(|said| said.fate() == Fate::Waits) {
+        for said in launcher_log::in_line(said) {
             if let Some(project) = said.project() {
                 waiting.entry(project).or_default().push(said);
             }
         }
-        words.waiting = waiting.into_iter().map(|(project, said)| (project, in_line(said))).collect();
+        words.waiting = waiting.into_iter().map(|(project, said)| (project, in_places(said))).collect();
         let refused = ends.iter().filter(|said| said.outcome() == Outcome::Refused && said.at >= recent).cloned();
         let refused: Vec<_> = refused.collect();
         for said in launcher_log::last_words(ends).into_iter().filter(|said| said.fate() == Fate::GivenUp) {
@@ -280,9 +280,7 @@ impl Words {
     }
 }
 
-/// In the order in which the launcher lets them go.
-fn in_line(mut said: Vec<Said>) -> Vec<Waiting> {
-    said.sort_by_key(|said| (said.commit().is_some(), said.waits_since(), said.line.trigger.clone()));
+fn in_places(said: Vec<Said>) -> Vec<Waiting> {
     let waiting = said.into_iter().zip(1..).map(|(said, place)| Waiting {
         branch: said.branch(),
         commit: said.commit(),
