@@ -27,7 +27,8 @@ const LOOKS_FOR_LAST_LINE: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Answer {
     pub build: String,
-    /// By how the build ended, as CodeBuild tells.
+    /// By how the build ended, as CodeBuild tells. A host that anybody may read from takes whatever there is, and asks for none:
+    /// `reason` says so.
     pub is_taken: bool,
     /// In the words of the worker, which alone writes into the log of such a build.
     pub reason: String,

@@ -169,3 +169,17 @@ def test_a_build_asks_the_git_host_and_deploys_nothing(
     assert iwomp("history", "bearer", "--json").json["records"] == before
     last = iwomp("status", "bearer", "--json").json["projects"][0]["last"]
     assert last is None or last["build"] != answer["build"]
+
+
+def test_credentials_that_a_host_does_not_ask_for_are_not_said_to_be_taken(
+    iwomp: Iwomp, pipeline: PipelineUnderTest
+) -> None:
+    assert iwomp("secret", "set", "own", "--yes", given=f"{CANARY}-never-asked\n").status == 0
+    try:
+        asked = iwomp("secret", "check", "own", "--in-build", "--json")
+    finally:
+        ssm = pipeline.stack.emulator.client("ssm")
+        ssm.delete_parameter(Name=f"/{pipeline.config_path}-credentials/own")
+    assert asked.status == 0, asked
+    assert "the Git host asks for no credentials, so that the project's were not tried" in asked.out
+    assert CANARY not in asked.out + asked.err

@@ -7,7 +7,7 @@ use iwomp_aws::client::SdkConfig;
 use crate::bounds::Bounds;
 use crate::deploy::{hide_secrets, private_directory};
 use crate::failure::Failure;
-use crate::git::Repository;
+use crate::git::{Repository, Told};
 use crate::narration::Narration;
 use crate::parameters::Parameters;
 use crate::variables::Question;
@@ -32,9 +32,14 @@ pub async fn ask_git_host(
     let scratch = private_directory()?;
     let repository = Repository::create(scratch.path(), &question.environment, bounds, narration).await?;
     narration.say("asking", project.git_url.as_str());
-    repository.ask_host(&project).await?;
-    let with =
-        if project.credentials.is_some() { "takes the project's credentials" } else { "asks for no credentials" };
-    report.reason = Some(format!("the Git host {with}; nothing was fetched or run"));
+    let told = repository.ask_host(&project).await?;
+    let answer = match (told, &project.credentials) {
+        (Told::Credentials, _) => "takes the project's credentials",
+        (Told::Nothing, None) => "asks for no credentials",
+        (Told::Nothing, Some(_)) => {
+            "asks for no credentials, so that the project's were not tried: anybody who reaches it can read the repository"
+        }
+    };
+    report.reason = Some(format!("the Git host {answer}; nothing was fetched or run"));
     Ok(Outcome::Unchanged)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use contract::register::{AuthScheme, Tags};
-use contract::{Branch, CommitId, Credentials, GitUrl, Project};
+use contract::{Branch, CommitId, Credentials, GitUrl, Project, Scheme};
 
 use super::access::Access;
 use super::command::Git;
@@ -29,6 +29,13 @@ const MAX_HISTORY_BYTES: usize = 256 << 20;
 
 /// Where the branch is fetched to for the sake of its tags.
 pub(super) const TAGS_REF: &str = "refs/iwomp/branch-again";
+
+/// What a server was told of who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Credentials,
+    Nothing,
+}
 
 /// Why a try failed, and how long the server asks to be left alone.
 struct Setback {
@@ -95,15 +102,18 @@ impl Repository<'_> {
         self.read_history(&doing).await
     }
 
-    /// Asks the server for its head, with the credentials of `project`, as a fetch begins; and fetches nothing.
+    /// Asks the server for its head, with the credentials of `project`, as a fetch begins; and fetches nothing. Says whether it
+    /// was told them: over HTTPS git tells nobody who does not ask, as for a repository that anybody can read.
     ///
     /// # Errors
     /// Like [`Self::fetch`].
-    pub async fn ask_host(&self, project: &Project) -> Result<(), Failure> {
+    pub async fn ask_host(&self, project: &Project) -> Result<Told, Failure> {
         self.require_bearer_if_wanted(project).await?;
         let url = project.git_url.as_str();
         let arguments = ["ls-remote", "--quiet", "--", url, "HEAD"].map(str::to_owned);
-        self.get(&self.git, &format!("asking {url} for its head"), project, &arguments).await
+        let heard = self.get(&self.git, &format!("asking {url} for its head"), project, &arguments).await?;
+        let wants_credentials = project.git_url.scheme() == Scheme::Ssh || heard.wants_credentials;
+        Ok(if wants_credentials && project.credentials.is_some() { Told::Credentials } else { Told::Nothing })
     }
 
     /// Fetches the files of `commit`, which is on `branch`, if they are not there yet.
@@ -119,9 +129,9 @@ impl Repository<'_> {
         let by_id = commit_arguments(url, commit);
         let mut progress = Progress::of(&self.git.repository);
         match self.try_get(&self.git, &doing, project, &by_id, &mut progress).await? {
-            None => return Ok(()),
-            Some(Setback { explanation, .. }) if explanation == explain::not_by_id() => (),
-            Some(_) => return self.get(&self.git, &doing, project, &by_id).await,
+            Ok(_) => return Ok(()),
+            Err(Setback { explanation, .. }) if explanation == explain::not_by_id() => (),
+            Err(_) => return self.get(&self.git, &doing, project, &by_id).await.map(drop),
         }
         self.git.narration.say("git", "the server hands out no commit by its id; fetching all of the branch");
         self.get(&self.git, &doing, project, &branch_arguments(url, branch)).await?;
@@ -156,14 +166,15 @@ impl Repository<'_> {
     }
 
     /// Tries until it succeeds, or until trying again is of no use.
-    async fn get(&self, git: &Git<'_>, doing: &str, project: &Project, arguments: &[String]) -> Result<(), Failure> {
+    async fn get(&self, git: &Git<'_>, doing: &str, project: &Project, arguments: &[String]) -> Result<Heard, Failure> {
         let mut patience = Patience::new(git.bounds.remaining());
         loop {
             let mut progress = Progress::of(&git.repository);
-            let Some(setback) = self.try_get(git, doing, project, arguments, &mut progress).await? else {
-                return Ok(());
-            };
-            let Setback { explanation, retry_after } = setback;
+            let Setback { explanation, retry_after } =
+                match self.try_get(git, doing, project, arguments, &mut progress).await? {
+                    Ok(heard) => return Ok(heard),
+                    Err(setback) => setback,
+                };
             let mut problem = explanation.problem.to_owned();
             if explanation.nature.may_pass() {
                 problem = format!("{problem} ({progress})");
@@ -187,7 +198,7 @@ impl Repository<'_> {
         project: &Project,
         arguments: &[String],
         progress: &mut Progress,
-    ) -> Result<Option<Setback>, Failure> {
+    ) -> Result<Result<Heard, Setback>, Failure> {
         // What it writes is not written over while another fetch reads it.
         let place = if git.repository == self.history.repository { "access" } else { "access-to-files" };
         let place = self.scratch.join(place);
@@ -209,17 +220,18 @@ impl Repository<'_> {
                 Kind::TimeLimit => Failure::time_limit(&format!("{doing} ({progress})")),
                 _ => failure,
             })?;
+        let heard = access.heard();
         if answer.status.success() {
-            return Ok(None);
+            return Ok(Ok(heard));
         }
         let explanation = match answer.stderr.as_slice() {
             // How git ends, without a word, if nothing is left to fetch once the lookalikes are left out.
             [] if answer.status.code() == Some(1) => explain::missing_branch(),
             lines => explain(lines, project),
         };
-        let Heard { retry_after, is_a_page } = access.heard();
-        let explanation = if is_a_page { explain::explain_page(&answer.stderr, explanation) } else { explanation };
-        Ok(Some(Setback { explanation, retry_after }))
+        let explanation =
+            if heard.is_a_page { explain::explain_page(&answer.stderr, explanation) } else { explanation };
+        Ok(Err(Setback { explanation, retry_after: heard.retry_after }))
     }
 
     /// All commits of the branch, as fetched. With a depth, git would take a history whose beginning the server keeps to itself, or

@@ -13,6 +13,8 @@ pub(super) struct Heard {
     /// Whether its last successful answer was none of git's: a page, as a sign-in page or a proxy sends it. git looks at the type
     /// only to tell its protocol from files, takes a page of one line for an empty list of branches, and goes on to ask for HEAD.
     pub(super) is_a_page: bool,
+    /// Whether it wanted to know who asks. git keeps the credential to itself until then.
+    pub(super) wants_credentials: bool,
 }
 
 impl Heard {
@@ -23,18 +25,21 @@ impl Heard {
             let mut pairs = headers.iter().rev().filter_map(|header| header.split_once(':'));
             pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim().to_owned())
         };
-        let is_success = |header: &&str| {
-            header.starts_with("HTTP/") && header.split(' ').nth(1).is_some_and(|code| code.starts_with('2'))
-        };
-        let last = headers.iter().rposition(is_success);
+        let last = headers.iter().rposition(|header| status(header).is_some_and(|code| code.starts_with('2')));
         let answer = last.and_then(|start| headers.get(start..)).unwrap_or_default();
         let length = answer.iter().position(|header| header.is_empty()).unwrap_or(answer.len());
         let kind = named(&answer[..length], "content-type");
         Self {
             retry_after: named(&headers, "retry-after").and_then(|value| wait_asked_for(&value)),
             is_a_page: last.is_some() && !kind.is_some_and(|kind| kind.starts_with(TYPES_OF_GIT)),
+            wants_credentials: headers.iter().any(|header| status(header) == Some("401")),
         }
     }
+}
+
+/// The status in the first line of an answer.
+fn status(header: &str) -> Option<&str> {
+    header.starts_with("HTTP/").then(|| header.split(' ').nth(1)).flatten()
 }
 
 /// The value of a `Retry-After` header: seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
@@ -86,5 +91,16 @@ mod tests {
         assert!(!is_a_page(&["HTTP/1.1 401 Unauthorized", "Content-Type: text/html", "", ok, git]));
         assert!(!is_a_page(&["HTTP/1.1 503 Unavailable", "Content-Type: text/html"]), "git names the status");
         assert!(!is_a_page(&[]), "nobody answered");
+    }
+
+    #[test]
+    fn who_asks_for_credentials_is_told_from_who_does_not() {
+        let wants = |headers: &[&str]| {
+            let lines = headers.iter().map(|header| format!("1 http.c:872 <= Recv header: {header}\n"));
+            Heard::read(&lines.collect::<String>()).wants_credentials
+        };
+        assert!(wants(&["HTTP/1.1 401 Unauthorized", "WWW-Authenticate: Basic", "", "HTTP/1.1 200 OK", ""]));
+        assert!(wants(&["HTTP/2 401", "", "HTTP/2 200"]));
+        assert!(!wants(&["HTTP/2 200", "x-status: 401"]) && !wants(&["HTTP/2 403"]) && !wants(&[]));
     }
 }

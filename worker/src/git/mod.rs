@@ -36,6 +36,7 @@ use command::Git;
 
 pub use commit::Commit;
 pub use explain::NoSuchBranch;
+pub use fetch::Told;
 pub use history::{History, Line, Standing};
 pub use lent_access::LentAccess;
 pub use pointers::{LargeFile, Pointers, Submodule};

@@ -694,13 +694,12 @@ async fn a_fetch_that_reaches_the_end_of_the_build_says_what_had_arrived() {
     assert!(failure.kind == Kind::TimeLimit && text.contains("MB had arrived after"), "{text}");
 }
 
-#[tokio::test]
-async fn a_server_that_asks_to_be_left_alone_is_heard() {
+/// What git says when it asks the server at `url`, with a token to tell, and what is heard besides.
+async fn ask(url: &str) -> (command::Answer, Project, heard::Heard) {
     let scene = Scene::new();
     let repository = scene.empty().await;
     let text = r#"{"gitUrl":"https://git.example/demo.git","command":"x","authToken":"canary-9"}"#;
     let project = Project::read(Document { text, storage: Storage::Encrypted }, None).unwrap();
-    let url = serve_status("429 Too Many Requests\r\nRetry-After: 7");
     let mut access = access::Access::prepare(&project, &scene.path("scratch")).unwrap();
     let mut command = repository.git.command();
     access.give_to(&mut command).unwrap();
@@ -714,8 +713,26 @@ async fn a_server_that_asks_to_be_left_alone_is_heard() {
         &format!("{url}/x"),
     ]);
     let answer = repository.git.run("asking", command, QUESTION_TIME_LIMIT).await.unwrap();
+    (answer, project, access.heard())
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_be_left_alone_is_heard() {
+    let (answer, project, heard) = ask(&serve_status("429 Too Many Requests\r\nRetry-After: 7")).await;
     assert_eq!(explain::explain(&answer.stderr, &project).nature, explain::Nature::Passing, "{:?}", answer.stderr);
-    assert_eq!(access.heard().retry_after, Some(Duration::from_secs(7)));
+    assert_eq!(heard.retry_after, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn a_server_that_asks_who_it_is_is_told_from_one_that_does_not() {
+    for (status, wants_credentials) in [
+        ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", true),
+        ("200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement", false),
+        ("403 Forbidden", false),
+    ] {
+        let (_, _, heard) = ask(&serve_status(status)).await;
+        assert_eq!(heard.wants_credentials, wants_credentials, "{status}");
+    }
 }
 
 /// Serves nothing but `status`, which may have headers behind it.
