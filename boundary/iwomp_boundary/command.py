@@ -36,8 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a tick mark shall show a question mark
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report = Report(out=sys.stderr if options.json else sys.stdout)
     try:
-        return 0 if verify(options, Report()) else 1
+        holds = verify(options, report)
+        if options.json:
+            print(json.dumps(report.facts()))
+        return 0 if holds else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -52,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--local", type=Path, help="folder of a local stack, for whose operator and CI it has the keys")
     top.add_argument("--account", help="the account to try the CI's key in")
     top.add_argument("--ci-profile", help="the AWS profile that holds the CI's key there")
+    top.add_argument(
+        "--json", action="store_true", help="print what was found as JSON; what people read goes to stderr"
+    )
     return top
 
 

@@ -8,7 +8,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
 from iwomp_boundary.attempts import Result
 from iwomp_boundary.catalogue import catalogue
@@ -25,6 +25,9 @@ class Report:
     out: TextIO = field(default_factory=lambda: sys.stdout)
     held: int = 0
     broken: list[str] = field(default_factory=list)
+    # The same for programs: `iwomp verify-boundary --json` reads it, see cli/src/commands/verify_boundary.rs.
+    principals: list[dict[str, Any]] = field(default_factory=list)
+    tried: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._coloured = self.out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -60,6 +63,9 @@ class Report:
         self.line("  " + self.paint(f"the boundary holds: {self.held} checks", "32"))
         return True
 
+    def facts(self) -> dict[str, Any]:
+        return {"holds": not self.broken, "principals": self.principals, "tried": self.tried}
+
     def paint(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._coloured else text
 
@@ -71,6 +77,15 @@ def show_proof(report: Report, verdicts: list[Verdict], things: int) -> None:
     report.line(f"    {'principal':<{NAME_COLUMN}}{'judged':>10}{'may':>5}  which")
     idle = [verdict for verdict in verdicts if not verdict.findings and not verdict.rights and is_service(verdict)]
     for verdict in verdicts:
+        report.principals.append(
+            {
+                "principal": verdict.subject,
+                "who": verdict.who,
+                "judged": verdict.requests,
+                "may": list(verdict.granted),
+                "findings": [finding.what for finding in verdict.findings],
+            }
+        )
         if verdict not in idle:
             report.check(not verdict.findings, line(verdict.subject, verdict))
             for finding in verdict.findings:
@@ -110,5 +125,6 @@ def show_results(report: Report, heading: str, results: Iterable[Result]) -> int
     count = 0
     for result in results:
         count += 1
+        report.tried.append({"by": heading, "what": result.what, "held": result.held, "said": result.said})
         report.check(result.held, f"{shortened(result.what):<{NAME_COLUMN}}  {result.said}")
     return count

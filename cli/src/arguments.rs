@@ -93,10 +93,10 @@ pub enum OfPipeline {
     #[command(subcommand)]
     Register(RegisterCommand),
     /// The log of a build, and its result
-    #[command(after_help = example!("iwomp logs demo --follow --timeout 30m"))]
+    #[command(after_help = example!("iwomp logs demo --follow --json | jq -r .text"))]
     Logs(LogsArguments),
     /// Follow a trigger from the queue to the end of its build, and end as that does
-    #[command(after_help = example!("iwomp wait 95df01b4-ee98-5cb9-9903-4c221d41eb5e --timeout 30m"))]
+    #[command(after_help = example!("iwomp wait 95df01b4-ee98-5cb9-9903-4c221d41eb5e --timeout 30m --json | jq -r .outcome"))]
     Wait(WaitArguments),
     /// Everything that is known of a trigger, in the order in which it happened
     #[command(after_help = example!("iwomp trace 95df01b4-ee98-5cb9-9903-4c221d41eb5e"))]

@@ -7,8 +7,11 @@ use iwomp_aws::ending::Ending;
 use iwomp_aws::error::{AwsError, Effect, Kind, explain};
 use iwomp_aws::{aws_error, builds};
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
+use crate::json::Shape;
 use crate::pipeline::Pipeline;
 
 /// Of a project, in which the build of a trigger is looked for.
@@ -88,11 +91,18 @@ pub fn exit(outcome: Outcome) -> Exit {
 }
 
 /// A line of a build's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Line {
+    /// When CloudWatch says that it was said.
+    #[schemars(with = "Option<String>")]
     pub at: Option<Timestamp>,
-    /// Anybody's words.
+    /// Anybody's words, as they were: the worker's, or the command's.
     pub text: String,
+}
+
+impl Shape for Line {
+    const NAME: &'static str = "logs";
+    const VERSION: u32 = 1;
 }
 
 /// A log that is read from its beginning, and then for what has come since.

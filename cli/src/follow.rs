@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::builds::{self, Line, Log};
+use crate::end::End;
 use crate::exit::{Exit, Failure};
+use crate::json;
 use crate::launcher_log::{self, IS_CUT, Lines, Said};
 use crate::pipeline::Pipeline;
 use crate::terminal::{Meaning, Terminal};
@@ -75,6 +77,17 @@ impl Connection {
     }
 }
 
+/// What becomes of a build's log.
+#[derive(Debug, Clone, Copy)]
+pub enum LogAs {
+    /// It is the answer.
+    Text,
+    /// It is, as JSON, a document a line.
+    Json,
+    /// It is said beside the answer.
+    Notes,
+}
+
 /// Prints the log of a build as it grows, until the build is over; gives the build as it then is.
 ///
 /// # Errors
@@ -82,18 +95,20 @@ impl Connection {
 pub async fn build(
     pipeline: &Pipeline,
     id: &str,
+    log_as: LogAs,
     deadline: Deadline,
     terminal: &mut Terminal,
 ) -> Result<Build, Failure> {
+    let _spinner = terminal.spinner(&format!("build {id} runs"));
     let (mut log, mut connection) = (Log::default(), Connection::default());
     loop {
         let looked = look(pipeline, id, &mut log).await;
         if let Some((build, lines)) = connection.answer(looked, terminal)? {
-            show(lines, terminal);
+            show(lines, log_as, terminal)?;
             if iwomp_aws::builds::has_ended(&build) {
                 sleep(LAST_LINES).await;
                 if let Ok(lines) = log.more(pipeline, &build).await {
-                    show(lines, terminal);
+                    show(lines, log_as, terminal)?;
                 }
                 return Ok(build);
             }
@@ -102,8 +117,19 @@ pub async fn build(
     }
 }
 
-fn show(lines: Vec<Line>, terminal: &mut Terminal) {
-    lines.into_iter().for_each(|line| terminal.line([line.text.into()]));
+/// Prints lines of a log.
+///
+/// # Errors
+/// If they cannot be written as JSON.
+pub fn show(lines: Vec<Line>, log_as: LogAs, terminal: &mut Terminal) -> Result<(), Failure> {
+    for line in lines {
+        match log_as {
+            LogAs::Text => terminal.line([line.text.into()]),
+            LogAs::Json => terminal.json_line(&json::document(&line)?),
+            LogAs::Notes => terminal.about([line.text.into()]),
+        }
+    }
+    Ok(())
 }
 
 /// The build first: what it has said by its end is then there.
@@ -172,6 +198,7 @@ pub async fn trigger(
     deadline: Deadline,
     terminal: &mut Terminal,
 ) -> Result<Said, Failure> {
+    let _spinner = terminal.spinner(&format!("waiting for the launcher's word on {which}"));
     let (mut told, mut is_told_to_be_cut, mut connection) = (None, false, Connection::default());
     loop {
         let word = last_word(pipeline, which).await;
@@ -199,7 +226,7 @@ pub async fn trigger(
 }
 
 /// Says what became of a trigger that has no build of its own, and gives the exit status of that: for whoever asks, the same.
-pub fn answered(said: &Said, which: Which<'_>, terminal: &mut Terminal) -> Exit {
+pub fn answered(said: &Said, which: Which<'_>, terminal: &mut Terminal) -> (Exit, End) {
     let (fate, outcome) = (said.fate(), said.outcome());
     let exit = match fate {
         Fate::GivenUp => Exit::Failed,
@@ -224,7 +251,7 @@ pub fn answered(said: &Said, which: Which<'_>, terminal: &mut Terminal) -> Exit 
     let about = about.as_ref().map_or("?", ProjectName::as_str);
     let reason = said.line.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     terminal.about([meaning.of(said.line.outcome.as_str()), format!(" {which}, of {about}{reason}{advice}").into()]);
-    exit
+    (exit, End::of_word(said, exit))
 }
 
 /// How a build ended; none if it still runs. It is the last thing that is asked: a passing fault shall not cost the answer.
@@ -244,7 +271,7 @@ async fn ending(
     }
 }
 
-/// Says how a build ended and gives the exit status of that.
+/// Says how a build ended and gives the exit status of that. None: it still runs.
 ///
 /// # Errors
 /// If SSM fails, or stays out of reach.
@@ -253,16 +280,13 @@ pub async fn result(
     project: &ProjectName,
     build: &Build,
     terminal: &mut Terminal,
-) -> Result<Exit, Failure> {
+) -> Result<Option<(Exit, End)>, Failure> {
     let id = build.id().unwrap_or_default();
-    let Some(report) = ending(pipeline, project, build, terminal).await? else {
-        terminal.note(&format!("build {id} runs on: --follow stays with it"));
-        return Ok(Exit::Waiting);
-    };
+    let Some(report) = ending(pipeline, project, build, terminal).await? else { return Ok(None) };
     let exit = builds::exit(report.outcome);
     let commit = report.commit.as_ref().map(|commit| format!(" {}", commit.short())).unwrap_or_default();
     let meaning = if exit == Exit::Done { Meaning::Good } else { Meaning::Bad };
-    let reason = report.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = report.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     terminal.about([meaning.of(report.outcome.as_str()), format!("{commit} by build {id}{reason}").into()]);
-    Ok(exit)
+    Ok(Some((exit, End::of_build(report, build, exit))))
 }

@@ -58,6 +58,7 @@ mod tests {
 
     #[test]
     fn the_schemas_in_the_documentation_are_those_of_the_program() {
+        holds::<crate::builds::Line>();
         holds::<crate::commands::doctor::Doctor>();
         holds::<crate::commands::history::History>();
         holds::<crate::commands::register::Entry>();
@@ -66,5 +67,7 @@ mod tests {
         holds::<crate::commands::secret_check::Check>();
         holds::<crate::commands::status::Status>();
         holds::<crate::commands::trace::Trace>();
+        holds::<crate::commands::verify_boundary::Boundary>();
+        holds::<crate::end::End>();
     }
 }

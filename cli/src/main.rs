@@ -9,6 +9,7 @@ mod account;
 mod arguments;
 mod builds;
 mod commands;
+mod end;
 mod exit;
 #[cfg(test)]
 mod fixtures;

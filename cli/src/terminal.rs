@@ -1,7 +1,10 @@
 //! The last place before the terminal. Whatever is printed comes through here, as text with a meaning: what could move a cursor,
 //! hide or reorder is made visible, colours are chosen by meaning, and a pipe gets neither colour nor a terminal's width.
 
+use std::cell::RefCell;
+use std::future::Future;
 use std::io::{self, IsTerminal, Write};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
@@ -11,6 +14,7 @@ use contract::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::Failure;
+use crate::interrupt::unless_interrupted;
 
 /// Longer lines do not help anybody, and a log can hold any. In a pipe, too; JSON alone is whole.
 const MAX_LINE_CHARS: usize = 10_000;
@@ -80,9 +84,13 @@ pub struct Terminal {
     err: Stream,
     /// None: a pipe or a file, where a table is as wide as it needs.
     width: Option<u16>,
-    /// Whether somebody can be asked, and watches a spinner.
+    /// Whether somebody can be asked.
     is_watched: bool,
+    turning: Turning,
 }
+
+/// What turns just now, if anything does: it makes room for every line.
+type Turning = Rc<RefCell<ProgressBar>>;
 
 impl Terminal {
     /// Colours as `NO_COLOR`, `CLICOLOR_FORCE` and `TERM` say, unless `colour` does.
@@ -90,20 +98,35 @@ impl Terminal {
         let choose = |default| if colour == ColorChoice::Auto { default } else { colour };
         let (out, err) = (io::stdout(), io::stderr());
         let width = out.is_terminal().then(|| Table::new().width()).flatten();
+        let (of_out, of_err) = (choose(AutoStream::choice(&out)), choose(AutoStream::choice(&err)));
         Self {
-            width: width.map(|width| width.max(LEAST_WIDTH)),
             is_watched: io::stdin().is_terminal() && err.is_terminal(),
-            out: Stream { colours: choose(AutoStream::choice(&out)) != ColorChoice::Never, to: Box::new(out) },
-            err: Stream { colours: choose(AutoStream::choice(&err)) != ColorChoice::Never, to: Box::new(err) },
+            ..Self::of(Box::new(out), of_out, Box::new(err), of_err, width.map(|width| width.max(LEAST_WIDTH)))
         }
     }
 
     /// One that nobody watches.
+    fn of(
+        out: Box<dyn Write>,
+        colours_of_out: ColorChoice,
+        err: Box<dyn Write>,
+        colours_of_err: ColorChoice,
+        width: Option<u16>,
+    ) -> Self {
+        let turning = Rc::new(RefCell::new(ProgressBar::hidden()));
+        let stream = |to, colours| Stream { to, colours: colours != ColorChoice::Never, turning: Rc::clone(&turning) };
+        Self {
+            out: stream(out, colours_of_out),
+            err: stream(err, colours_of_err),
+            width,
+            is_watched: false,
+            turning: Rc::clone(&turning),
+        }
+    }
+
     #[cfg(test)]
     pub fn to(out: impl Write + 'static, err: impl Write + 'static, width: Option<u16>, colour: ColorChoice) -> Self {
-        let colours = colour != ColorChoice::Never;
-        let (out, err) = (Stream { to: Box::new(out), colours }, Stream { to: Box::new(err), colours });
-        Self { out, err, width, is_watched: false }
+        Self::of(Box::new(out), colour, Box::new(err), colour, width)
     }
 
     /// A line of the answer.
@@ -131,15 +154,12 @@ impl Terminal {
 
     /// A JSON document. Its letters mean the same where they are escaped, so that no terminal obeys one.
     pub fn json(&mut self, document: &serde_json::Value) {
-        let mut text = String::new();
-        for letter in format!("{document:#}").chars() {
-            if letter == '\n' || printable(letter.encode_utf8(&mut [0; 4]), 1).chars().eq([letter]) {
-                text.push(letter);
-            } else {
-                text.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-            }
-        }
-        self.out.write(&text);
+        self.out.write(&escaped(&format!("{document:#}")));
+    }
+
+    /// One of several, each on a line.
+    pub fn json_line(&mut self, document: &serde_json::Value) {
+        self.out.write(&escaped(&document.to_string()));
     }
 
     /// Aligned columns under their headings. On a terminal the last column gives way, since what is longest stands there.
@@ -170,10 +190,11 @@ impl Terminal {
         }
     }
 
-    /// Something that turns while `text` goes on, on a terminal only. It is gone when it is dropped.
+    /// Something that turns while `text` goes on, on a terminal only, and not where the answer goes elsewhere. It is gone when it
+    /// is dropped.
     #[must_use]
     pub fn spinner(&self, text: &str) -> Spinner {
-        if !self.is_watched {
+        if !self.is_watched || self.width.is_none() {
             return Spinner(ProgressBar::hidden());
         }
         let spinner = ProgressBar::new_spinner().with_message(harmless(text));
@@ -181,6 +202,7 @@ impl Terminal {
             spinner.set_style(style);
         }
         spinner.enable_steady_tick(Duration::from_millis(120));
+        self.turning.replace(spinner.clone());
         Spinner(spinner)
     }
 
@@ -199,6 +221,7 @@ impl Terminal {
 struct Stream {
     to: Box<dyn Write>,
     colours: bool,
+    turning: Turning,
 }
 
 impl Stream {
@@ -213,8 +236,9 @@ impl Stream {
 
     /// What is fit for a terminal already.
     fn write(&mut self, line: &str) {
+        let turning = self.turning.borrow();
         // Who does not read on wants no more.
-        let _ = writeln!(self.to, "{line}").and_then(|()| self.to.flush());
+        let _ = turning.suspend(|| writeln!(self.to, "{line}").and_then(|()| self.to.flush()));
     }
 }
 
@@ -228,10 +252,30 @@ pub fn counted(count: usize, noun: &str) -> String {
 /// See [`Terminal::spinner`].
 pub struct Spinner(ProgressBar);
 
+impl Spinner {
+    /// Turns while `work` is done. None: somebody pressed Ctrl-C before it was.
+    pub async fn during<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        unless_interrupted(work).await
+    }
+}
+
 impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
+}
+
+/// JSON in which no letter is one that a terminal obeys.
+fn escaped(json: &str) -> String {
+    let mut text = String::new();
+    for letter in json.chars() {
+        if letter == '\n' || printable(letter.encode_utf8(&mut [0; 4]), 1).chars().eq([letter]) {
+            text.push(letter);
+        } else {
+            text.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 /// Foreign text, fit for a line: whole escape sequences are left out, as a log's colours are; what else a terminal would obey

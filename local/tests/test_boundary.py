@@ -17,15 +17,16 @@ from weakened_pipelines import PIPELINES
 from weakened_statements import STATEMENTS
 
 from iwomp_boundary import command
-from iwomp_boundary.attempts import attempts, safe, tried
+from iwomp_boundary.attempts import Result, attempts, safe, tried
 from iwomp_boundary.catalogue import catalogue
 from iwomp_boundary.identities import Identity
 from iwomp_boundary.pipeline import NotVerified, Pipeline
 from iwomp_boundary.proof import Finding, Focus, Verdict, first_finding, prove
-from iwomp_boundary.report import Report, show_proof
+from iwomp_boundary.report import Report, show_proof, show_results
 from iwomp_boundary.snapshot import Snapshot
 from iwomp_local import standing
 from iwomp_local.emulator import ACCOUNT
+from iwomp_local.places import REPOSITORY
 
 Weakened = list[tuple[Weakening, Finding | None]]
 
@@ -172,6 +173,18 @@ def test_a_finding_is_shown_and_ends_in_no(verdicts: list[Verdict]) -> None:
     show_proof(report, [Verdict("somebody", "", findings=[Finding("somebody", "may do anything")])], 1)
     assert not report.verdict()
     assert "may do anything" in out.getvalue()
+
+
+def test_programs_get_the_shape_that_is_documented() -> None:
+    report = Report(out=io.StringIO())
+    show_proof(report, [Verdict("somebody", "a role", 7, granted=("sns:Publish",), findings=[Finding("x", "y")])], 1)
+    show_results(report, "Tried", [Result("write", held=True, said="AccessDenied")])
+    schema = json.loads((REPOSITORY / "docs" / "schemas" / "verify-boundary.json").read_text())
+    facts = report.facts()
+    assert {*facts, "shape", "version"} == set(schema["required"])
+    for key, entry in (("principals", "Principal"), ("tried", "Tried")):
+        assert set(facts[key][0]) == set(schema["$defs"][entry]["required"])
+    assert (facts["holds"], facts["principals"][0]["findings"]) == (False, ["y"])
 
 
 # CI's identities

@@ -22,6 +22,8 @@ pub struct VerifyBoundaryArguments {
     /// Profile of the AWS configuration with the CI's key
     #[arg(long, value_name = "PROFILE", requires = "account")]
     pub ci_profile: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +77,8 @@ pub struct LogsArguments {
     /// How long to follow, at most
     #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
     pub timeout: Patience,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +95,8 @@ pub struct WaitArguments {
     /// How long to wait, at most
     #[arg(long, value_name = "TIME", default_value = "9h", value_parser = patience)]
     pub timeout: Patience,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -126,9 +132,9 @@ pub struct DoctorArguments {
 }
 
 /// Of commands that read.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub struct Output {
-    /// Print one JSON document instead of text; docs/schemas/ has its shape
+    /// Print JSON instead of text: one document, of a log one a line; docs/schemas/ has the shapes
     #[arg(long)]
     pub json: bool,
 }

@@ -30,7 +30,6 @@ use crate::account::Account;
 use crate::arguments::DoctorArguments;
 use crate::commands::show;
 use crate::exit::{Exit, Failure};
-use crate::interrupt::unless_interrupted;
 use crate::json::Shape;
 use crate::parallel::AT_ONCE;
 use crate::pipeline::Pipeline;
@@ -132,8 +131,7 @@ impl Shape for Doctor {
 
 pub async fn run(pipeline: &Pipeline, arguments: &DoctorArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let spinner = terminal.spinner("looking at all that a deployment needs");
-    let doctor = unless_interrupted(look_at_all(pipeline, arguments)).await;
-    drop(spinner);
+    let doctor = spinner.during(look_at_all(pipeline, arguments)).await;
     let Some(doctor) = doctor.transpose()? else {
         if let Some(project) = arguments.project.as_ref().filter(|_| arguments.in_build) {
             terminal.note(&question::goes_on(project));

@@ -5,11 +5,13 @@ use contract::{Outcome, ProjectName, variable};
 use iwomp_aws::builds as of_aws;
 use jiff::Timestamp;
 
-use crate::arguments::LogsArguments;
+use crate::arguments::{LogsArguments, Output};
 use crate::builds::{self, Log};
+use crate::end::End;
 use crate::exit::{Exit, Failure};
-use crate::follow::{self, Deadline, LastWord, Which};
+use crate::follow::{self, Deadline, LastWord, LogAs, Which};
 use crate::interrupt::unless_interrupted;
+use crate::json;
 use crate::launcher_log::{self, IS_CUT, Lines, Said};
 use crate::pipeline::Pipeline;
 use crate::register;
@@ -18,9 +20,15 @@ use crate::when;
 
 pub async fn run(pipeline: &Pipeline, arguments: &LogsArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let project = &arguments.project;
-    let build = match choose(pipeline, arguments, terminal).await? {
+    let spinner = terminal.spinner(&format!("looking for the build of {project}"));
+    let Some(chosen) = spinner.during(choose(pipeline, arguments, terminal)).await.transpose()? else {
+        return Ok(Exit::Interrupted);
+    };
+    let build = match chosen {
         Chosen::Build(build) => build,
-        Chosen::Word(trigger, said) => return Ok(follow::answered(&said, Which::Trigger(trigger), terminal)),
+        Chosen::Word(trigger, said) => {
+            return end(follow::answered(&said, Which::Trigger(trigger), terminal), &arguments.output, terminal);
+        }
     };
     let id = build.id().unwrap_or_default().to_owned();
     let branch = of_aws::variable_of(&build, variable::BRANCH).unwrap_or("?");
@@ -40,16 +48,31 @@ async fn tell(
     build: Build,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
-    let build = if arguments.follow {
+    let LogsArguments { project, follow, timeout, output, .. } = arguments;
+    let log_as = if output.json { LogAs::Json } else { LogAs::Text };
+    let build = if *follow {
         let id = build.id().unwrap_or_default();
-        follow::build(pipeline, id, Deadline::within(arguments.timeout.0), terminal).await?
+        follow::build(pipeline, id, log_as, Deadline::within(timeout.0), terminal).await?
     } else {
-        for line in Log::default().more(pipeline, &build).await? {
-            terminal.line([line.text.into()]);
-        }
+        let _spinner = terminal.spinner("reading the log");
+        follow::show(Log::default().more(pipeline, &build).await?, log_as, terminal)?;
         build
     };
-    follow::result(pipeline, &arguments.project, &build, terminal).await
+    match follow::result(pipeline, project, &build, terminal).await? {
+        Some(ended) => end(ended, output, terminal),
+        None => {
+            terminal.note(&format!("build {} runs on: --follow stays with it", build.id().unwrap_or_default()));
+            Ok(Exit::Waiting)
+        }
+    }
+}
+
+/// The last line, where each is a document; people have been told already.
+fn end((exit, end): (Exit, End), output: &Output, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    if output.json {
+        terminal.json_line(&json::document(&end)?);
+    }
+    Ok(exit)
 }
 
 /// What there is to tell of.
@@ -137,20 +160,23 @@ mod tests {
 
     use aws_sdk_codebuild::primitives::DateTime;
     use aws_sdk_codebuild::types::StatusType;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::arguments::Patience;
     use crate::commands::wait::until_done;
     use crate::fixtures::{
-        Aws, BUILD, TRIGGER_ID, build, entry, failed_with, project, record, terminal, terminal_with_notes,
+        Aws, BUILD, EPOCH_SECONDS, TRIGGER_ID, build, entry, failed_with, project, record, terminal,
+        terminal_with_notes,
     };
 
     const OTHER: &str = "00000000-0000-4000-8000-000000000001";
 
+    const TEXT: Output = Output { json: false };
+
     fn arguments() -> LogsArguments {
         let timeout = Patience(Duration::from_secs(60));
-        LogsArguments { project: project("demo"), trigger: None, build: None, follow: false, timeout }
+        LogsArguments { project: project("demo"), trigger: None, build: None, follow: false, timeout, output: TEXT }
     }
 
     async fn logs(aws: Aws, arguments: LogsArguments) -> (Result<Exit, Failure>, String) {
@@ -185,6 +211,31 @@ mod tests {
             let aws = Aws { builds: vec![failed_with(status, message)], ..deployed() };
             assert_eq!(logs(aws, arguments()).await.0.unwrap(), exit, "{message}");
         }
+    }
+
+    #[tokio::test]
+    async fn json_has_a_document_a_line_and_last_how_it_ended() {
+        let output = Output { json: true };
+        let documents =
+            |text: String| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+        for follow in [false, true] {
+            let (ended, text) = logs(deployed(), LogsArguments { output, follow, ..arguments() }).await;
+            assert_eq!(ended.unwrap(), Exit::Done);
+            assert!(!text.contains('\x1b'), "{text:?}");
+            let documents = documents(text);
+            let said: Vec<_> = documents.iter().filter(|document| document["shape"] == "logs").collect();
+            assert_eq!((said.len(), &said[1]["text"]), (5, &json!("two\x1b[31m")));
+            assert_eq!(said[1]["at"], json!(Timestamp::from_second(EPOCH_SECONDS).unwrap()));
+            assert_eq!((&documents[5]["shape"], &documents[5]["outcome"]), (&json!("wait"), &json!("deployed")));
+        }
+        let running = Aws { builds: vec![build(7, StatusType::InProgress)], ..deployed() };
+        let (ended, text) = logs(running, LogsArguments { output, ..arguments() }).await;
+        assert_eq!((ended.unwrap(), documents(text).len()), (Exit::Waiting, 5), "it is not over");
+        let refused = json!({"outcome":"refused","reason":"no","trigger":OTHER,"project":"demo"});
+        let aws = Aws { lines: vec![(Timestamp::now().as_second(), refused)], ..deployed() };
+        let (ended, text) = logs(aws, LogsArguments { output, trigger: Some(OTHER.to_owned()), ..arguments() }).await;
+        assert_eq!(ended.unwrap(), Exit::Refused);
+        assert_eq!(documents(text)[0]["outcome"], "refused");
     }
 
     #[tokio::test]
@@ -227,7 +278,7 @@ mod tests {
             assert!(text.contains(told) && !text.contains("error: "), "{text}");
             assert_eq!(text.contains("redrive"), told == redrive, "{text}");
             let deadline = Deadline::within(Duration::ZERO);
-            let waited = until_done(&pipeline, Which::Trigger(OTHER), deadline, &mut terminal).await;
+            let waited = until_done(&pipeline, Which::Trigger(OTHER), deadline, &TEXT, &mut terminal).await;
             assert_eq!(waited.unwrap_or_else(|failure| failure.exit), exit, "{line}");
         }
         for (is_endless, exit) in [(false, Exit::NotThere), (true, Exit::Unknown)] {

@@ -13,7 +13,6 @@ use serde::Serialize;
 use crate::arguments::SecretCheckArguments;
 use crate::commands::show;
 use crate::exit::{Exit, Failure};
-use crate::interrupt::unless_interrupted;
 use crate::json::Shape;
 use crate::pipeline::Pipeline;
 use crate::question::{self, Answer};
@@ -84,9 +83,7 @@ pub async fn run(
     let mut check = look(pipeline, project, metadata, url).await;
     if arguments.in_build {
         let spinner = terminal.spinner(&format!("a build of {project} asks its Git host"));
-        let answer = unless_interrupted(question::ask_git_host(pipeline, project)).await;
-        drop(spinner);
-        let Some(answer) = answer.transpose()? else {
+        let Some(answer) = spinner.during(question::ask_git_host(pipeline, project)).await.transpose()? else {
             terminal.note(&question::goes_on(project));
             return Ok(Exit::Interrupted);
         };

@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::arguments::StatusArguments;
 use crate::commands::show;
 use crate::exit::{Exit, Failure};
-use crate::interrupt::unless_interrupted;
 use crate::json::Shape;
 use crate::pipeline::Pipeline;
 use crate::register::{self, Pause};
@@ -160,9 +159,8 @@ impl Shape for Status {
 }
 
 pub async fn run(pipeline: &Pipeline, arguments: &StatusArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let spinner = terminal.spinner("looking at the pipeline");
-    let status = unless_interrupted(gather::status(pipeline, arguments.project.as_ref(), Timestamp::now())).await;
-    drop(spinner);
+    let looking = gather::status(pipeline, arguments.project.as_ref(), Timestamp::now());
+    let status = terminal.spinner("looking at the pipeline").during(looking).await;
     let Some(status) = status.transpose()? else { return Ok(Exit::Interrupted) };
     match &arguments.project {
         Some(project) if status.projects.is_empty() => return Err(register::unknown(pipeline, project).await),

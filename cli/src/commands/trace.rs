@@ -49,7 +49,14 @@ impl Shape for Trace {
 }
 
 pub async fn run(pipeline: &Pipeline, arguments: &TraceArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let trigger = &arguments.trigger;
+    let TraceArguments { trigger, output } = arguments;
+    let spinner = terminal.spinner("reading the logs of launcher, build and notifier");
+    let Some(trace) = spinner.during(trace(pipeline, trigger)).await.transpose()? else { return Ok(Exit::Interrupted) };
+    show(&trace, output, terminal, view)?;
+    Ok(Exit::Done)
+}
+
+async fn trace(pipeline: &Pipeline, trigger: &str) -> Result<Trace, Failure> {
     let since = Timestamp::now().checked_sub(LONGEST_LIFE).unwrap_or(Timestamp::UNIX_EPOCH);
     let Heard { said, is_cut } = launcher_log::since(pipeline, since, Lines::OfTrigger(trigger)).await?;
     let Some(first) = said.first() else {
@@ -75,9 +82,7 @@ pub async fn run(pipeline: &Pipeline, arguments: &TraceArguments, terminal: &mut
     }
     events.sort_by_key(|event| event.at);
     let project = project.map(|project| project.to_string());
-    let trace = Trace { trigger: trigger.clone(), project, build, events, log_is_cut };
-    show(&trace, &arguments.output, terminal, view)?;
-    Ok(Exit::Done)
+    Ok(Trace { trigger: trigger.to_owned(), project, build, events, log_is_cut })
 }
 
 impl Event {

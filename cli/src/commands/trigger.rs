@@ -5,7 +5,7 @@ use contract::{ProjectName, Trigger};
 use iwomp_aws::aws_error;
 use serde_json::json;
 
-use crate::arguments::TriggerArguments;
+use crate::arguments::{Output, TriggerArguments};
 use crate::commands::is_wanted;
 use crate::commands::wait::until_done;
 use crate::exit::{Exit, Failure};
@@ -34,7 +34,8 @@ pub async fn run(pipeline: &Pipeline, arguments: &TriggerArguments, terminal: &m
     let trigger_id = publish(pipeline, project, &message).await?;
     terminal.line(["published as trigger ".into(), Meaning::Subject.of(trigger_id.as_str())]);
     if *wait {
-        return until_done(pipeline, Which::Trigger(&trigger_id), Deadline::within(timeout.0), terminal).await;
+        let (which, deadline) = (Which::Trigger(&trigger_id), Deadline::within(timeout.0));
+        return until_done(pipeline, which, deadline, &Output { json: false }, terminal).await;
     }
     terminal.note(&format!("next: iwomp status {project}"));
     Ok(Exit::Done)

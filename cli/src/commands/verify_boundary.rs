@@ -2,19 +2,64 @@
 //! (boundary/) which judges policies over all actions of AWS; so this is the one command that needs a checkout, and it says so.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::Context;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Place, VerifyBoundaryArguments};
 use crate::exit::{Exit, Failure};
+use crate::json::{self, Shape};
 use crate::terminal::Terminal;
 
 const PROOF: &str = "boundary/iwomp_boundary/__main__.py";
 /// Made by make, at the versions of local/requirements.txt.
 const PYTHON: &str = ".tools/venv/bin/python";
+const STARTING: &str = "starting the proof, python -m iwomp_boundary";
 /// Left by `make up`; see crate::local.
 const LOCAL: &str = ".local/default";
+
+/// What the proof found, as it says itself.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Boundary {
+    holds: bool,
+    principals: Vec<Principal>,
+    /// What was tried, or asked of AWS's own judges.
+    tried: Vec<Tried>,
+}
+
+/// What the policies allow somebody.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Principal {
+    principal: String,
+    /// What they are in the pipeline.
+    who: String,
+    /// How many requests were judged.
+    judged: u64,
+    /// The actions that may go through.
+    may: Vec<String>,
+    /// What is wrong. Empty: nothing.
+    findings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tried {
+    /// By whom, or by which judge.
+    by: String,
+    what: String,
+    /// Whether it was denied, or the judge agreed.
+    held: bool,
+    said: String,
+}
+
+impl Shape for Boundary {
+    const NAME: &'static str = "verify-boundary";
+    const VERSION: u32 = 1;
+}
 
 /// # Errors
 /// If what the proof needs is not there, or nothing can be said.
@@ -44,7 +89,14 @@ pub fn run(place: &Place, arguments: &VerifyBoundaryArguments, terminal: &mut Te
             proof.args([option, value]);
         }
     }
-    exit(proof.status().context("starting the proof, python -m iwomp_boundary")?)
+    if !arguments.output.json {
+        return exit(proof.status().context(STARTING)?);
+    }
+    let proof = proof.arg("--json").stdin(Stdio::inherit()).stderr(Stdio::inherit()).output().context(STARTING)?;
+    let exit = exit(proof.status)?;
+    let found: Boundary = serde_json::from_slice(&proof.stdout).context("reading what the proof found")?;
+    terminal.json(&json::document(&found)?);
+    Ok(exit)
 }
 
 /// The checkout in which one stands.

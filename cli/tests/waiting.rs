@@ -1,18 +1,20 @@
-//! Ctrl-C where something is waited for: the program ends with 130 and a word on what goes on. AWS is a server of this test that
-//! answers what it must until then, and nothing after.
+//! Where something is waited for: Ctrl-C ends the program with 130 and a word on what goes on, and something turns, on a terminal
+//! alone. AWS is a server of this test that answers what it must until then, and nothing after.
 
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::spawn;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A trigger of which the launcher has said nothing.
+const UNSEEN: &str = "00000000-0000-4000-8000-000000000001";
 
 /// What AWS says to a call. None: it does not answer.
 fn answer(call: &str, body: &Value) -> Option<(u16, Value)> {
@@ -28,6 +30,9 @@ fn answer(call: &str, body: &Value) -> Option<(u16, Value)> {
         "AmazonSSM.DescribeParameters" => {
             let stored = json!({"Name": "/iwomp-in-aws-credentials/demo", "Type": "SecureString", "Version": 1});
             Some((200, json!({"Parameters": [stored]})))
+        }
+        "Logs_20140328.FilterLogEvents" if body["filterPattern"].to_string().contains(UNSEEN) => {
+            Some((200, json!({"events": []})))
         }
         _ => None,
     }
@@ -65,8 +70,8 @@ fn serve(stream: TcpStream, unanswered: &Sender<String>) {
     }
 }
 
-/// How the program ends when Ctrl-C is pressed while AWS leaves it without an answer to `call`.
-fn interrupted(arguments: &[&str], call: &str) -> Output {
+/// Serves AWS; its URL, and the calls that it does not answer.
+fn aws() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (unanswered, calls) = channel();
@@ -76,14 +81,44 @@ fn interrupted(arguments: &[&str], call: &str) -> Output {
             spawn(move || serve(stream, &unanswered));
         }
     });
-    let mut program = Command::new(env!("CARGO_BIN_EXE_iwomp"));
-    program.args(arguments).env_clear().current_dir("/").stdin(Stdio::null());
-    program.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "eu-central-1");
-    program.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+    (endpoint, calls)
+}
+
+/// `program` with what `iwomp` needs to find that AWS.
+fn with_aws(program: &str, arguments: &[&str], endpoint: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().current_dir("/").stdin(Stdio::null());
+    command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "eu-central-1");
+    command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+    command
+}
+
+/// How the program ends when Ctrl-C is pressed while AWS leaves it without an answer to `call`.
+fn interrupted(arguments: &[&str], call: &str) -> Output {
+    let (endpoint, calls) = aws();
+    let mut program = with_aws(env!("CARGO_BIN_EXE_iwomp"), arguments, &endpoint);
     let program = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while calls.recv_timeout(PATIENCE).unwrap() != call {}
     assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", program.id())]).status().unwrap().success());
     program.wait_with_output().unwrap()
+}
+
+#[test]
+fn something_turns_on_a_terminal_and_in_a_pipe_nothing_does() {
+    let (endpoint, _calls) = aws();
+    let (program, arguments) = (env!("CARGO_BIN_EXE_iwomp"), ["wait", UNSEEN, "--timeout=3s"]);
+    let piped = with_aws(program, &arguments, &endpoint).output().unwrap();
+    let line = format!("{program} {}", arguments.join(" "));
+    let mut terminal = with_aws("script", &["--quiet", "--return", "--command", &line, "/dev/null"], &endpoint);
+    let terminal = terminal.env("TERM", "xterm").env("PATH", "/usr/bin:/bin").output().unwrap();
+    let said = [piped.stderr, terminal.stdout].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert_eq!((piped.status.code(), terminal.status.code()), (Some(4), Some(4)), "{said:?}");
+    assert!(piped.stdout.is_empty(), "{:?}", piped.stdout);
+    for (said, turns) in said.iter().zip([false, true]) {
+        assert!(said.contains("the launcher has not seen trigger"), "{said:?}");
+        assert_eq!(said.contains("waiting for the launcher's word on trigger"), turns, "{said:?}");
+        assert_eq!(said.contains('\x1b'), turns, "{said:?}");
+    }
 }
 
 #[test]
