@@ -175,7 +175,9 @@ pub fn history_rules(live: Vec<String>) -> [Rule; 2] {
         .then_compute_output(move |input| {
             let start: usize = input.next_token().map_or(0, |token| token.parse().unwrap());
             let end = live.len().min(start + usize::try_from(input.max_results().unwrap()).unwrap());
-            let versions = live[start..end].iter().map(|value| ParameterHistory::builder().value(value).build());
+            let written = DateTime::from_secs(EPOCH_SECONDS);
+            let version = |value| ParameterHistory::builder().value(value).last_modified_date(written).build();
+            let versions = live[start..end].iter().map(version);
             let token = (end < live.len()).then(|| end.to_string());
             GetParameterHistoryOutput::builder().set_parameters(Some(versions.collect())).set_next_token(token).build()
         });

@@ -110,6 +110,8 @@ pub struct Aws {
     pub live: Vec<String>,
     /// What the launcher has said, and when, in seconds since the epoch.
     pub lines: Vec<(i64, Value)>,
+    /// What the notifier has said, likewise.
+    pub reports: Vec<(i64, Value)>,
     /// Whether the launcher has said more than anybody reads.
     pub is_endless: bool,
     /// The error that CloudWatch gives instead of the launcher's lines.
@@ -140,6 +142,7 @@ impl Default for Aws {
             builds: Vec::new(),
             live: Vec::new(),
             lines: Vec::new(),
+            reports: Vec::new(),
             is_endless: false,
             lines_fault: None,
             history_faults: 0,
@@ -407,6 +410,7 @@ impl Aws {
             FilteredLogEvent::builder().timestamp(seconds * 1000).message(format!("{line}\n")).build()
         };
         let events: Vec<_> = self.lines.iter().map(event).collect();
+        let reports: Vec<_> = self.reports.iter().map(event).collect();
         let fault = self.lines_fault;
         let faulty = mock!(Client::filter_log_events).match_requests(move |_| fault.is_some()).then_error(move || {
             let code = fault.unwrap_or_default();
@@ -417,9 +421,13 @@ impl Aws {
         let filter = mock!(Client::filter_log_events).then_compute_output(move |input| {
             asked.lock().unwrap().patterns.push(input.filter_pattern().unwrap_or_default().to_owned());
             let is_launchers = input.log_group_name().unwrap().ends_with("--launcher");
-            let is_new = |event: &&FilteredLogEvent| event.timestamp() >= input.start_time() && is_launchers;
+            let events = if is_launchers { &events } else { &reports };
+            let is_of_then = |event: &&FilteredLogEvent| {
+                let is_over = input.end_time().is_some_and(|end| event.timestamp() > Some(end));
+                event.timestamp() >= input.start_time() && !is_over
+            };
             let page = FilterLogEventsOutput::builder().set_next_token(token.clone());
-            page.set_events(Some(events.iter().filter(is_new).cloned().collect())).build()
+            page.set_events(Some(events.iter().filter(is_of_then).cloned().collect())).build()
         });
         let log = self.log.clone();
         let get = mock!(Client::get_log_events)

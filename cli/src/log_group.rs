@@ -1,5 +1,7 @@
 //! Reads the lines of a log group that match a pattern, in whichever of its streams they stand.
 
+use std::ops::Range;
+
 use iwomp_aws::error::{AwsError, Effect, explain};
 use jiff::Timestamp;
 
@@ -22,9 +24,24 @@ pub struct Read {
 /// # Errors
 /// If CloudWatch fails. A group that is not there has no lines: whoever writes there has not written yet.
 pub async fn lines(pipeline: &Pipeline, group: &str, since: Timestamp, pattern: &str) -> Result<Read, AwsError> {
+    between(pipeline, group, since..Timestamp::MAX, pattern).await
+}
+
+/// The same, of a time that may be over.
+///
+/// # Errors
+/// If CloudWatch fails.
+pub async fn between(
+    pipeline: &Pipeline,
+    group: &str,
+    time: Range<Timestamp>,
+    pattern: &str,
+) -> Result<Read, AwsError> {
+    let end = (time.end < Timestamp::MAX).then(|| time.end.as_millisecond());
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..MAX_PAGES {
-        let call = pipeline.logs.filter_log_events().log_group_name(group).start_time(since.as_millisecond());
+        let call = pipeline.logs.filter_log_events().log_group_name(group).start_time(time.start.as_millisecond());
+        let call = call.set_end_time(end);
         let page = match call.filter_pattern(pattern).set_next_token(token.take()).send().await {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
                 break;
