@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import subprocess
 
+from documents import texts
+
 from iwomp_local import places
 from iwomp_local.places import REPOSITORY
 
@@ -51,8 +53,7 @@ def test_every_paragraph_under_alarms_has_its_alarm() -> None:
 
 
 def test_every_command_that_people_are_told_to_type_exists() -> None:
-    texts = [file.read_text() for pattern in TELLING for file in REPOSITORY.glob(pattern)]
-    told = {command for text in texts for command in COMMAND.findall(text)}
+    told = {command for text in texts(TELLING) for command in COMMAND.findall(text)}
     assert {"pause", "redrive", "resume", "stop", "rollback", "release"} <= told
     for command in sorted(told):
         done = subprocess.run([str(places.iwomp()), command, "--help"], capture_output=True, check=False, timeout=60)

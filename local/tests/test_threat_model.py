@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from documents import texts
+
 from iwomp_local.places import REPOSITORY
 
 # Three words or more in back quotes, joined by underscores: the name of a test, and of nothing else in that document.
@@ -29,8 +31,7 @@ def named() -> set[str]:
 
 
 def defined() -> set[str]:
-    files = (file for pattern in SOURCES for file in REPOSITORY.glob(pattern))
-    return {next(filter(None, match)) for file in files for match in DEFINED.findall(file.read_text())}
+    return {next(filter(None, match)) for text in texts(SOURCES) for match in DEFINED.findall(text)}
 
 
 def test_every_test_that_the_threat_model_names_exists() -> None:
