@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from iwomp_local.terraform import TerraformError
 from iwomp_local.waiting import NotInTime
 
 INTERRUPTED = 130
+STOPS = (signal.SIGINT, signal.SIGTERM)
 EXPECTED = (
     PipelineError, EmulatorError, Refused, TerraformError, Missing, NotInTime, ClientError, BotoCoreError, OSError,
 )  # fmt: skip
@@ -37,11 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that cannot show a tick mark shall show a question mark
     # A polite end is like Ctrl-C: everything that was started is stopped on the way out.
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
+        signal.signal(signal.SIGINT, interrupt)
     run: Callable[[argparse.Namespace], int | None] = options.run
     try:
         return run(options) or 0
     except KeyboardInterrupt:
-        print("interrupted; everything that was started is stopped", file=sys.stderr)
+        for number in STOPS:
+            signal.signal(number, signal.SIG_IGN)  # Python takes away every other handler before it ends
+        print("everything that was started is stopped", file=sys.stderr)
         return INTERRUPTED
     except EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
@@ -49,6 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """The way out takes some seconds, and who presses Ctrl-C again meanwhile must not cut it short."""
+    for number in STOPS:
+        signal.signal(number, lambda *_: None)  # not ignored, which would be inherited
+    os.write(sys.stderr.fileno(), b"\ninterrupted: stopping what was started\n")
     raise KeyboardInterrupt
 
 
