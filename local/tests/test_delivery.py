@@ -134,7 +134,7 @@ def test_triggers_of_a_paused_project_wait_until_it_is_resumed(pipeline: Pipelin
         "the launcher's word", lambda: pipeline.stack.launcher_words(trigger) or None, RETRIED_SECONDS
     )
     assert (said["outcome"], said["class"]) == ("busy", "paused")
-    time.sleep(3)
+    time.sleep(CLOCK_SKEW_SECONDS)
     assert watched.builds("paused") == []
     again = pipeline.stack.operate("resume", "paused").split()[-1]
     watched.wait_until_quiet(RETRIED_SECONDS)
