@@ -33,7 +33,7 @@ pub struct End {
     fate: Fate,
     /// The exit status that goes with it.
     exit_status: u8,
-    /// When the queue got the trigger, where it was followed from there.
+    /// When the queue got the trigger, to the second; where it was followed from there.
     #[schemars(with = "Option<String>")]
     pub received: Option<Timestamp>,
     /// When the build began, if it has one of its own.
