@@ -77,6 +77,22 @@ locals {
       period_seconds = 60
     }
 
+    deliveries-dead = {
+      description = <<-TEXT
+        News of a deployment did not reach a target: a host has not taken them for long, or never will.
+        1. Which, and why: the lines with "result":"failed" or "waits" in ${module.courier.log_group}.
+        2. Mend the target's secret or the entry's notify.
+        3. Send them again, if they are still news: aws sqs start-message-move-task --region ${local.account.region} --source-arn ${module.courier.dead_letter_queue_arn}
+        No deployment waits for this.
+      TEXT
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = module.courier.dead_letter_queue_name }
+      statistic   = "Maximum"
+      # SQS stops reporting a queue that nobody uses.
+      period_seconds = 60
+    }
+
     waiting = {
       description = <<-TEXT
         A trigger has waited for over ${local.longest_wait_seconds / 60} minutes: its project is paused, builds for long, or cannot start.

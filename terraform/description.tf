@@ -43,6 +43,14 @@ locals {
       sha256    = module.notifier.sha256
     }
 
+    courier = {
+      function  = module.courier.function_name
+      log_group = module.courier.log_group
+      sha256    = module.notifier.sha256 # the same program
+    }
+    deliveries_queue_url             = module.courier.queue_url
+    deliveries_dead_letter_queue_url = module.courier.dead_letter_queue_url
+
     kms_key_arn    = aws_kms_key.this.arn
     repository_url = local.repository_url
     worker_image   = local.worker_image

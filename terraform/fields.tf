@@ -30,6 +30,8 @@ locals {
       accepted_git_faults = "list of texts"
       git_access          = "true or false"
 
+      notify = "list of objects"
+
       schedule  = "text"
       unchanged = "text"
 

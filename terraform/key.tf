@@ -90,6 +90,7 @@ locals {
       "kms:EncryptionContext:PARAMETER_ARN" = [
         "${local.parameter_arn_prefix}${local.names.parameters.register}/*",
         "${local.parameter_arn_prefix}${local.names.parameters.credentials}/*",
+        "${local.parameter_arn_prefix}${local.names.parameters.notify}/*",
       ]
     }
   }

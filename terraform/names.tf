@@ -17,6 +17,7 @@ locals {
       register    = "/${var.config_path}"
       credentials = "/${var.config_path}-credentials"
       deployed    = "/${var.config_path}-deployed"
+      notify      = "/${var.config_path}-notify"
       paused      = "/${var.config_path}-paused"
       reported    = "/${var.config_path}-reported"
       default     = "/${var.config_path}/_default"

@@ -9,6 +9,9 @@ module "notifier" {
   queue_url             = aws_sqs_queue.triggers.url
   dead_letter_queue_arn = aws_sqs_queue.dead_letters.arn
   dead_letter_queue_url = aws_sqs_queue.dead_letters.url
+  deliveries_queue_arn  = module.courier.queue_arn
+  deliveries_queue_url  = module.courier.queue_url
+  launcher_log_group    = module.launcher.log_group
   register_keeper_arns  = var.register_keeper_arns
   deployed_records_days = var.deployed_records_days
 

@@ -25,6 +25,7 @@ module "project" {
   tags                = each.value.tags
   accepted_git_faults = each.value.accepted_git_faults
   git_access          = each.value.git_access
+  notify              = each.value.notify
 
   allowed_signers = each.value.allowed_signers
   deploy_role_arn = each.value.deploy_role_arn

@@ -15,8 +15,8 @@ variable "config_path" {
   }
 
   validation {
-    condition     = !can(regex("-(credentials|deployed|paused|reported)$", var.config_path))
-    error_message = "Must not end in -credentials, -deployed, -paused or -reported: there another pipeline would keep its own."
+    condition     = !can(regex("-(credentials|deployed|notify|paused|reported)$", var.config_path))
+    error_message = "Must not end in -credentials, -deployed, -notify, -paused or -reported: there another pipeline would keep its own."
   }
 }
 
@@ -96,13 +96,14 @@ variable "projects" {
       for project in values(var.projects) : [
         for part, object in merge({ "" = project }, { for part in keys(local.entry_fields) : part => project[part] if can(keys(project[part])) }) : [
           for field, value in object : value == null || {
-            "text"          = can(tostring(value))
-            "number"        = can(tonumber(value))
-            "true or false" = can(tobool(value))
-            "list of texts" = can([for item in tolist(value) : tostring(item)])
-            "map of texts"  = can(keys(value)) && can([for item in values(value) : tostring(item)])
-            "object"        = can(keys(value))
-            "unknown"       = true # said above
+            "text"            = can(tostring(value))
+            "number"          = can(tonumber(value))
+            "true or false"   = can(tobool(value))
+            "list of texts"   = can([for item in tolist(value) : tostring(item)])
+            "map of texts"    = can(keys(value)) && can([for item in values(value) : tostring(item)])
+            "object"          = can(keys(value))
+            "list of objects" = !can(keys(value)) && can([for item in value : keys(item)])
+            "unknown"         = true # said above
           }[lookup(local.entry_fields[part], field, "unknown")]
         ]
       ]
@@ -112,13 +113,14 @@ variable "projects" {
         for part, object in merge({ "" = project }, { for part in keys(local.entry_fields) : part => project[part] if can(keys(project[part])) }) : [
           for field, value in object : "Project ${name}: ${part == "" ? "" : "${part}."}${field} is not what it has to be: ${lookup(local.entry_fields[part], field, "")}."
           if !(value == null || {
-            "text"          = can(tostring(value))
-            "number"        = can(tonumber(value))
-            "true or false" = can(tobool(value))
-            "list of texts" = can([for item in tolist(value) : tostring(item)])
-            "map of texts"  = can(keys(value)) && can([for item in values(value) : tostring(item)])
-            "object"        = can(keys(value))
-            "unknown"       = true # said above
+            "text"            = can(tostring(value))
+            "number"          = can(tonumber(value))
+            "true or false"   = can(tobool(value))
+            "list of texts"   = can([for item in tolist(value) : tostring(item)])
+            "map of texts"    = can(keys(value)) && can([for item in values(value) : tostring(item)])
+            "object"          = can(keys(value))
+            "list of objects" = !can(keys(value)) && can([for item in value : keys(item)])
+            "unknown"         = true # said above
           }[lookup(local.entry_fields[part], field, "unknown")])
         ]
       ]

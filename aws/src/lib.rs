@@ -20,4 +20,7 @@ pub mod parameters;
 #[cfg(feature = "parameters")]
 pub mod record;
 
+#[cfg(feature = "trust")]
+pub mod trust;
+
 pub use error::aws_error;

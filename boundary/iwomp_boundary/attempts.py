@@ -66,6 +66,7 @@ def attempts(snapshot: Snapshot, own_topics: tuple[str, ...]) -> Iterator[Attemp
     yield from on_identities(snapshot)
     yield from on_function("launcher", last(snapshot.function))
     yield from on_function("notifier", last(snapshot.notifier_function))
+    yield from on_function("courier", last(snapshot.courier_function))
     yield from on_schedules(snapshot)
     yield from on_events(snapshot)
     yield from on_key_and_images(snapshot)
@@ -103,7 +104,7 @@ def on_topic(snapshot: Snapshot, topic: str) -> Iterator[Attempt]:
 
 
 def on_queues(snapshot: Snapshot) -> Iterator[Attempt]:
-    for arn in snapshot.queues:
+    for arn in (*snapshot.queues, *snapshot.deliveries):
         name = last(arn)
         # In an account its URL; the local AWS goes by the path.
         url = f"https://sqs.{snapshot.region}.amazonaws.com/{snapshot.account}/{name}"

@@ -18,7 +18,7 @@ PROJECTS_A_CALL = 100  # CodeBuild's own
 
 # What the parameters are called: `/<config path>-<tree>/<project>`, and everybody's `/<config path>/<name>`. A test of
 # the contract compares these with contract/src/parameter.rs.
-TREES = ("credentials", "deployed", "paused", "reported")
+TREES = ("credentials", "deployed", "notify", "paused", "reported")
 DESCRIPTION = "_pipeline"
 EVERYBODYS = ("_default", DESCRIPTION)
 

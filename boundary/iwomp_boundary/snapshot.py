@@ -59,6 +59,9 @@ class Snapshot:
     function: str
     notifier: str  # its role
     notifier_function: str
+    courier: str  # its role
+    courier_function: str
+    deliveries: tuple[str, str]  # what the courier is to deliver, and what it gave up
     reports: str  # the topic of what the notifier says
     scheduler: str  # the role of the schedules
     schedules: dict[str, str]  # ARN of each, and of what it is aimed at
@@ -79,6 +82,7 @@ class Snapshot:
     def parameters_of(self, project: str, *branches: str) -> list[str]:
         """The names of a project's parameters, with the records of these branches; see contract/src/parameter.rs."""
         names = [f"/{self.config_path}{tree}/{project}" for tree in ("", *(f"-{tree}" for tree in TREES))]
+        names.append(f"/{self.config_path}-notify/{project}/slack")
         return names + [f"/{self.config_path}-deployed/{project}/{branch}" for branch in branches]
 
 
@@ -89,14 +93,14 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
     iam, prefix = client("iam"), pipeline.iam_prefix
     builds = pipeline.projects()
     arns = {name: build["serviceRole"] for name, build in builds.items()}
-    functions = [pipeline.description[name]["function"] for name in ("launcher", "notifier")]
-    function, notifier = (function_called(client, name) for name in functions)
+    functions = [pipeline.description[name]["function"] for name in ("launcher", "notifier", "courier")]
+    function, notifier, courier = (function_called(client, name) for name in functions)
     schedules = list(schedules_of(client, cp))
     # One role for all schedules; a second one is nobody's that is known here, and held to the least.
     scheduler = next(schedule["Target"]["RoleArn"] for schedule in schedules)
     topics = list(topics_of(client, {cp, *(f"{cp}--{name}" for name in arns)}))
     reports, key = pipeline["reports_topic_arn"], pipeline["kms_key_arn"]
-    ours = [*arns.values(), function["Role"], notifier["Role"], scheduler]
+    ours = [*arns.values(), function["Role"], notifier["Role"], courier["Role"], scheduler]
     identities = {
         identity.arn: identity
         for identity in (
@@ -106,7 +110,8 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
     }
     made = pipeline.publishers()
     named = {arn: (made[each.name],) for arn, each in identities.items() if each.name in made} | extra_publishers
-    urls = [pipeline[name] for name in ("queue_url", "dead_letter_queue_url")]
+    kinds = ("queue_url", "dead_letter_queue_url", "deliveries_queue_url", "deliveries_dead_letter_queue_url")
+    urls = [pipeline[name] for name in kinds]
     queues = [queue_arn(client, url) for url in urls]
     repository = f"arn:{partition}:ecr:{region}:{account}:repository/{cp.lower()}"
     return Snapshot(
@@ -124,6 +129,7 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
             key: key_policy(client, key),
             function["FunctionArn"]: function_policy(client, functions[0]),
             notifier["FunctionArn"]: function_policy(client, functions[1]),
+            courier["FunctionArn"]: function_policy(client, functions[2]),
             repository: repository_policy(client, cp.lower()),
         },
         topics=tuple(topics),
@@ -133,6 +139,9 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
         function=function["FunctionArn"],
         notifier=notifier["Role"],
         notifier_function=notifier["FunctionArn"],
+        courier=courier["Role"],
+        courier_function=courier["FunctionArn"],
+        deliveries=(queues[2], queues[3]),
         reports=reports,
         scheduler=scheduler,
         schedules={schedule["Arn"]: schedule["Target"]["Arn"] for schedule in schedules},

@@ -78,12 +78,15 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "queues": snapshot.queues,
         "triggers": snapshot.queues[:1],
         "dead_letters": snapshot.queues[1:],
+        "deliveries": snapshot.deliveries[:1],
+        "dead_deliveries": snapshot.deliveries[1:],
         "reports": (snapshot.reports,),
         "key": (snapshot.key,),
         "repository": (snapshot.repository,),
         "launcher": (snapshot.launcher,),
-        "function": (snapshot.function, snapshot.notifier_function),
+        "function": (snapshot.function, snapshot.notifier_function, snapshot.courier_function),
         "notifier": (snapshot.notifier,),
+        "courier": (snapshot.courier,),
         "notifier_function": (snapshot.notifier_function,),
         "scheduler": (snapshot.scheduler,),
         "own_topics": (),
@@ -108,6 +111,8 @@ def identity_subjects(snapshot: Snapshot, identity: Identity) -> Iterator[Callab
         yield lambda: identity_subject(identity, "launcher", names_of(snapshot), identity.policies)
     elif identity.arn == snapshot.notifier:
         yield lambda: identity_subject(identity, "notifier", names_of(snapshot), identity.policies)
+    elif identity.arn == snapshot.courier:
+        yield lambda: identity_subject(identity, "courier", names_of(snapshot), identity.policies)
     elif identity.arn == snapshot.scheduler:
         aimed_at = names_of(snapshot, own_topics=scheduled_topics(snapshot))
         yield lambda: identity_subject(identity, "scheduler", aimed_at, identity.policies)

@@ -68,7 +68,7 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     found += [arn("kms", f"alias/{cp}")]
     found += [
         arn("logs", f"log-group:/aws/lambda/{cp}--{name}{stream}")
-        for name in ("launcher", "notifier")
+        for name in ("launcher", "notifier", "courier")
         for stream in STREAMS
     ]
     found += [arn("scheduler", f"schedule-group/{cp}"), *snapshot.schedules]

@@ -42,7 +42,7 @@ def of_pipeline(enlarge: Enlarge) -> Enlarge:
 
 def one_of_each(snapshot: Snapshot) -> Iterator[Identity]:
     project = next(iter(snapshot.projects.values()), None)
-    programs = (snapshot.launcher, snapshot.notifier, snapshot.scheduler)
+    programs = (snapshot.launcher, snapshot.notifier, snapshot.courier, snapshot.scheduler)
     for arn in (*programs, *snapshot.publishers, *([project.role] if project else [])):
         yield snapshot.identities[arn]
 
@@ -134,7 +134,12 @@ def thing_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
         (snapshot.notifier_function, "lambda:InvokeFunction"),
         (snapshot.notifier_function, "lambda:UpdateFunctionConfiguration"),
         (snapshot.repository, "ecr:PutImage"),
-        *((queue, action) for queue in snapshot.queues for action in ("sqs:SendMessage", "sqs:ReceiveMessage")),
+        (snapshot.courier_function, "lambda:InvokeFunction"),
+        *(
+            (queue, action)
+            for queue in (*snapshot.queues, *snapshot.deliveries)
+            for action in ("sqs:SendMessage", "sqs:ReceiveMessage")
+        ),
     ):
         document = snapshot.resources[arn]
         for principal in ("*", {"AWS": FOREIGN_ACCOUNT}, {"Service": "s3.amazonaws.com"}):
@@ -193,6 +198,29 @@ def notifier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, D
     ):
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         place = Place("identity", snapshot.notifier, "added")
+        yield f"{action} on {resource.rpartition(':')[2]}", place, {"Statement": statement}
+
+
+@of_pipeline
+def courier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """It talks to hosts that projects choose: of the pipeline it is to have no more than their targets' secrets."""
+    cp, arn, parameters = snapshot.config_path, snapshot.arn, snapshot.arn("ssm", "parameter")
+    for action, resource in (
+        ("kms:Decrypt", snapshot.key),
+        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}--*")),
+        ("codebuild:BatchGetBuilds", arn("codebuild", f"project/{cp}--*")),
+        *(("sns:Publish", topic) for topic in snapshot.topics[:2]),
+        ("ssm:GetParameter", f"{parameters}/{cp}/*"),
+        ("ssm:GetParameter", f"{parameters}/{cp}-*"),
+        ("ssm:GetParameter", f"{parameters}/{cp}-credentials/*"),
+        ("ssm:GetParameters", f"{parameters}/{cp}-notify/*"),
+        ("ssm:PutParameter", f"{parameters}/{cp}-notify/*"),
+        ("ssm:PutParameter", f"{parameters}/{cp}/*"),
+        ("sqs:SendMessage", snapshot.queues[0]),
+        ("sqs:ReceiveMessage", snapshot.deliveries[1]),
+    ):
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        place = Place("identity", snapshot.courier, "added")
         yield f"{action} on {resource.rpartition(':')[2]}", place, {"Statement": statement}
 
 

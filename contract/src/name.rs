@@ -131,7 +131,7 @@ fn check_config_path(text: &str) -> Result<(), &'static str> {
     }
     if text.rsplit_once('-').is_some_and(|(_, end)| TREES.contains(&end)) {
         return Err(
-            "must not end in -credentials, -deployed, -paused or -reported, where another pipeline keeps its own",
+            "must not end in -credentials, -deployed, -notify, -paused or -reported, where another pipeline keeps its own",
         );
     }
     Ok(())

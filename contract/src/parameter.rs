@@ -7,7 +7,7 @@ use crate::{Branch, ConfigPath, ProjectName};
 pub const SEPARATOR: &str = "--";
 
 /// The trees of parameters beside the register's own, each `/<config path>-<tree>`. No config path ends so.
-pub const TREES: [&str; 4] = ["credentials", "deployed", "paused", "reported"];
+pub const TREES: [&str; 5] = ["credentials", "deployed", "notify", "paused", "reported"];
 
 /// The register entry of a project: `/<config path>/<project>`.
 #[must_use]
@@ -51,6 +51,13 @@ pub fn paused(config_path: &ConfigPath, project: &ProjectName) -> String {
 #[must_use]
 pub fn reported(config_path: &ConfigPath, project: &ProjectName) -> String {
     format!("/{config_path}-reported/{project}")
+}
+
+/// Where a target of a project's `notify` is, and its secret, see [`crate::TargetSecret`]:
+/// `/<config path>-notify/<project>/<target>`.
+#[must_use]
+pub fn notify(config_path: &ConfigPath, project: &ProjectName, target: &str) -> String {
+    format!("/{config_path}-notify/{project}/{target}")
 }
 
 /// Where a program learns where everything else is, see [`crate::Description`]: `/<config path>/_pipeline`. It stands where the

@@ -1,6 +1,7 @@
 //! The register entry: what is deployed, with which command, from which branches. Who writes it owns the deploy role.
 
 mod checkout;
+mod notify;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,9 +11,10 @@ use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
 use crate::{credentials, environment, ssh_key};
 
 pub use checkout::{Checkout, GitFault, LargeFiles, Submodules, Tags};
+pub use notify::{State, Target, TargetKind, is_target_name};
 
 /// The keys of an entry. tests/register_keys.rs holds every other list to this one.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 22] = [
     "gitUrl",
     "command",
     "deployDir",
@@ -34,6 +36,7 @@ pub const KEYS: [&str; 21] = [
     "tags",
     "acceptedGitFaults",
     "gitAccess",
+    "notify",
 ];
 /// What an entry may hold only if the parameter is encrypted. An SSH key never stands here: it has no place in the article.
 const SECRET_KEYS: [&str; 2] = ["authToken", "basicPassword"];
@@ -101,6 +104,8 @@ pub struct Project {
     pub ca_bundle: Option<String>,
     /// The user name to send with the token of the credentials parameter, where the host wants a certain one.
     pub token_username: Option<String>,
+    /// Who is told how a trigger or its build ended.
+    pub notify: Vec<Target>,
     /// Credentials in the entry itself, as the original article had them; a credentials parameter goes before them.
     pub credentials: Option<Credentials>,
 }
@@ -225,6 +230,7 @@ impl Project {
         let auth_scheme = faults.keep(AuthScheme::take(object));
         let ca_bundle = faults.keep(take_ca_bundle(object));
         let token_username = if holds_secret { Some(None) } else { faults.keep(credentials::take_username(object)) };
+        let notify = faults.keep(notify::take(object));
         let credentials = faults.keep(Credentials::take(object));
         Some(Self {
             git_url: git_url?,
@@ -252,6 +258,7 @@ impl Project {
             auth_scheme: auth_scheme?,
             ca_bundle: ca_bundle?,
             token_username: token_username?,
+            notify: notify?,
             credentials: credentials?,
         })
     }

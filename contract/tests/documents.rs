@@ -314,6 +314,7 @@ fn terraform_calls_the_parameters_as_the_programs_do() {
         ("register", tree(parameter::register(&config_path, &project))),
         ("credentials", tree(parameter::credentials(&config_path, &project))),
         ("deployed", tree(parameter::seen(&config_path, &project))),
+        ("notify", parameter::notify(&config_path, &project, "t").strip_suffix("/p/t").unwrap().to_owned()),
         ("paused", tree(parameter::paused(&config_path, &project))),
         ("reported", tree(parameter::reported(&config_path, &project))),
         ("default", parameter::default(&config_path)),

@@ -100,6 +100,12 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
         ("lfs", prop_oneof![9 => Just("refuse"), 9 => Just("fetch"), 1 => Just("all")].prop_map(Value::from).boxed()),
         ("tags", any::<bool>().prop_map(Value::from).boxed()),
         ("gitAccess", any::<bool>().prop_map(Value::from).boxed()),
+        (
+            "notify",
+            prop::collection::vec("github|slack|webhook", 0..2)
+                .prop_map(|kinds| kinds.into_iter().map(|kind| json!({"to": kind})).collect::<Value>())
+                .boxed(),
+        ),
         ("acceptedGitFaults", prop::collection::vec("badTimezone|badDate", 0..2).prop_map(Value::from).boxed()),
         (
             "environment",

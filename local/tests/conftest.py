@@ -50,6 +50,7 @@ STACK = {
     "test_doctor.py": "deliveries",
     "test_image.py": "deliveries",
     "test_iwomp.py": "deliveries",
+    "test_notifications.py": "deliveries",
     "test_pipeline.py": "stack",
     "test_secret_matrix.py": "stack",
     "test_thief.py": "stack",

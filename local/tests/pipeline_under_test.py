@@ -75,6 +75,15 @@ MANAGED: dict[str, dict[str, Any]] = {
         "unchanged": "skip",
         "schedule": "rate(1 minute)",
     },
+    "told": {
+        "command": "deploy.sh",
+        "notify": [
+            {"to": "gitlab", "private": True},
+            {"to": "slack", "private": True, "on": ["failed", "refused"]},
+            {"to": "webhook", "private": True},
+            {"to": "discord"},
+        ],
+    },
     "thief": {"command": "deploy.sh"},
     IN_THE_IMAGE: {"command": "deploy.sh", "image": THE_IMAGE},
 }
@@ -129,12 +138,16 @@ class PipelineUnderTest:
     stack: Stack
     git: GitServer
     ssh: SshServer
-    ca_bundle: str
+    authority: Authority
     apply_log: Path
     early_plan: str = ""
     dead_trigger: str = ""
     crowd: Crowd = field(init=False)
     repositories: dict[str, Repository] = field(default_factory=dict)
+
+    @property
+    def ca_bundle(self) -> str:
+        return self.authority.bundle
 
     @property
     def config_path(self) -> str:
@@ -177,7 +190,7 @@ def running(directory: Path) -> Iterator[PipelineUnderTest]:
         SshServer(repositories) as ssh,
         Stack.start(directory / "stack", Lifetime.WITH_STARTER) as stack,
     ):
-        made = PipelineUnderTest(stack, git, ssh, authority.bundle, directory / "apply.log")
+        made = PipelineUnderTest(stack, git, ssh, authority, directory / "apply.log")
         for name in (*MANAGED, *EXTERNAL):
             repository = Repository.create(repositories / f"{name}.git")
             repository.commit("first", {"deploy.sh": DEPLOY, "services/api/deploy.sh": DEPLOY})

@@ -75,7 +75,7 @@ def test_the_ci_may_publish_and_nothing_else_of_all_actions(verdicts: list[Verdi
 
 
 def test_every_role_and_every_project_is_judged(verdicts: list[Verdict], snapshot: Snapshot) -> None:
-    for kind in ("launcher", "notifier", "scheduler"):
+    for kind in ("launcher", "notifier", "courier", "scheduler"):
         assert len(of_kind(verdicts, kind)) == 1
     for kind in ("project", "project as applied", "fence"):
         assert len(of_kind(verdicts, kind)) == len(snapshot.projects) > 10
@@ -91,6 +91,7 @@ def test_the_notifier_reads_no_secret_and_starts_nothing(verdicts: list[Verdict]
         "logs:PutLogEvents",
         "sns:Publish",
         "sqs:GetQueueAttributes",
+        "sqs:SendMessage",
         "ssm:DeleteParameter",
         "ssm:GetParameter",
         "ssm:GetParameterHistory",

@@ -102,7 +102,12 @@ def clients(pipeline: PipelineUnderTest, roles: dict[str, str]) -> dict[str, Cli
 @pytest.fixture(scope="module")
 def roles(applied: Snapshot) -> dict[str, str]:
     """Every role of the pipeline by what it is for. A project is named like its project."""
-    parts = {"(launcher)": applied.launcher, "(notifier)": applied.notifier, "(scheduler)": applied.scheduler}
+    parts = {
+        "(launcher)": applied.launcher,
+        "(notifier)": applied.notifier,
+        "(courier)": applied.courier,
+        "(scheduler)": applied.scheduler,
+    }
     projects = {name: project.role for name, project in applied.projects.items()}
     assert len(projects) > 10
     assert {*parts.values(), *projects.values()} == set(applied.identities) - set(applied.publishers)

@@ -17,6 +17,7 @@ run "everything_that_somebody_must_know_has_its_alarm" {
     condition = keys(aws_cloudwatch_metric_alarm.this) == [
       "builds-failed",
       "dead-letters",
+      "deliveries-dead",
       "hourly-cap",
       "launcher-errors",
       "launcher-throttles",

@@ -18,6 +18,18 @@ override_resource {
 }
 
 override_resource {
+  target          = module.courier.aws_sqs_queue.deliveries
+  override_during = plan
+  values          = { url = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--deliveries.fifo" }
+}
+
+override_resource {
+  target          = module.courier.aws_sqs_queue.dead
+  override_during = plan
+  values          = { url = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--deliveries-dead.fifo" }
+}
+
+override_resource {
   target          = module.notifier.aws_sns_topic.reports
   override_during = plan
   values          = { arn = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports" }
@@ -35,7 +47,7 @@ run "the_description_is_what_the_programs_read" {
 
   assert {
     condition = jsondecode(aws_ssm_parameter.description.insecure_value) == merge(jsondecode(file("../contract/tests/description.json")), {
-      for name in ["launcher", "notifier"] :
+      for name in ["launcher", "notifier", "courier"] :
       name => merge(jsondecode(file("../contract/tests/description.json"))[name], { sha256 = filesha256("versions.tf") })
     })
     error_message = "Programs would not find the pipeline: ${aws_ssm_parameter.description.insecure_value}"

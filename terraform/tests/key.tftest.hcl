@@ -65,6 +65,7 @@ run "only_builds_decrypt_and_only_parameters_of_this_pipeline" {
             "kms:EncryptionContext:PARAMETER_ARN" = [
               "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws/*",
               "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-credentials/*",
+              "arn:aws:ssm:eu-central-1:123456789012:parameter/iwomp-in-aws-notify/*",
             ]
           }
         }

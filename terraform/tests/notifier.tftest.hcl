@@ -20,6 +20,9 @@ variables {
   log_retention_days   = 30
   register_keeper_arns = ["arn:aws:iam::123456789012:user/ops", "arn:aws:iam::123456789012:role/terraform"]
 
+  deliveries_queue_arn  = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--deliveries.fifo"
+  deliveries_queue_url  = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--deliveries.fifo"
+  launcher_log_group    = "/aws/lambda/iwomp-in-aws--launcher"
   deployed_records_days = 400
 
   queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"
@@ -56,10 +59,11 @@ run "the_notifier_looks_and_reports_and_does_nothing_else" {
         "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers",
         "arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers-dead",
       ]]
-      Report   = ["Allow", ["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"]]
-      WriteLog = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
+      Report       = ["Allow", ["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"]]
+      HandNewsOver = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--deliveries.fifo"]]
+      WriteLog     = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-central-1:123456789012:log-group:some-group:*"]]
     }
-    error_message = "The notifier must read builds, names and history, write its marks, remove old records, report and log; nothing else."
+    error_message = "The notifier must read builds, names and history, write its marks, remove old records, report, hand news over and log; nothing else."
   }
 }
 
@@ -131,6 +135,7 @@ run "the_notifier_is_native_and_has_time_for_a_sweep" {
       REPORTSTOPICARN     = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"
       QUEUEURL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
       DEADLETTERQUEUEURL  = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
+      DELIVERIESQUEUEURL  = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--deliveries.fifo"
       REGISTERKEEPERS     = "arn:aws:iam::123456789012:role/terraform,arn:aws:iam::123456789012:user/ops"
     })
     error_message = "The notifier reads these variables and nothing else."
@@ -215,12 +220,12 @@ run "nobody_else_can_make_a_report" {
   assert {
     condition = jsondecode(aws_sns_topic_policy.reports.policy).Statement == [
       {
-        Sid       = "OnlyTheNotifierReports"
+        Sid       = "OnlyNotifierAndCourierReport"
         Effect    = "Deny"
         Principal = "*"
         Action    = "sns:Publish"
         Resource  = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports"
-        Condition = { ArnNotEquals = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--notifier" } }
+        Condition = { ArnNotEquals = { "aws:PrincipalArn" = [for name in ["notifier", "courier"] : "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--${name}"] } }
       },
       {
         Sid       = "NobodyFromOutside"
@@ -231,7 +236,7 @@ run "nobody_else_can_make_a_report" {
         Condition = { StringNotEquals = { "aws:PrincipalAccount" = ["123456789012"] } }
       },
     ]
-    error_message = "A report must be the notifier's, and stay in the account unless somebody here subscribes."
+    error_message = "A report must be the notifier's or the courier's, and stay in the account unless somebody here subscribes."
   }
 
   assert {

@@ -14,6 +14,7 @@ variables {
       register    = "/iwomp-in-aws"
       credentials = "/iwomp-in-aws-credentials"
       deployed    = "/iwomp-in-aws-deployed"
+      notify      = "/iwomp-in-aws-notify"
       paused      = "/iwomp-in-aws-paused"
       reported    = "/iwomp-in-aws-reported"
       default     = "/iwomp-in-aws/_default"
@@ -44,6 +45,25 @@ run "the_shortest_entry_has_the_two_required_keys_only" {
   assert {
     condition     = aws_ssm_parameter.register[0].name == "/iwomp-in-aws/shop" && aws_ssm_parameter.register[0].type == "String"
     error_message = "The entry must be where the launcher looks, and readable without decryption."
+  }
+}
+
+run "a_target_has_the_fields_that_were_given" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "github" }, { to = "slack", name = "on-call", on = ["failed", "timedOut"], private = true }]
+  }
+
+  assert {
+    condition = jsondecode(aws_ssm_parameter.register[0].insecure_value).notify == [
+      { to = "github" }, { to = "slack", name = "on-call", on = ["failed", "timedOut"], private = true }
+    ]
+    error_message = "The contract refuses null: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
   }
 }
 
@@ -505,7 +525,7 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
         "arn:aws:sns:*:*:iwomp-in-aws",
         "arn:aws:sns:*:*:iwomp-in-aws:*",
         "arn:aws:sns:*:*:iwomp-in-aws--*",
-        "arn:aws:sqs:*:*:iwomp-in-aws--triggers*",
+        "arn:aws:sqs:*:*:iwomp-in-aws--*",
         "arn:aws:scheduler:*:*:schedule-group/iwomp-in-aws",
         "arn:aws:scheduler:*:*:schedule/iwomp-in-aws/*",
         "arn:aws:events:*:*:rule/iwomp-in-aws--*",
@@ -519,6 +539,7 @@ run "a_broad_policy_does_not_reach_the_pipeline" {
       LeaveRegisterAlone = [[], ["ssm:Describe*", "ssm:GetParameter*", "ssm:List*"], [
         "arn:aws:ssm:*:*:parameter/iwomp-in-aws/*",
         "arn:aws:ssm:*:*:parameter/iwomp-in-aws-credentials/*",
+        "arn:aws:ssm:*:*:parameter/iwomp-in-aws-notify/*",
         "arn:aws:ssm:*:*:parameter/iwomp-in-aws-paused/*",
         "arn:aws:ssm:*:*:parameter/iwomp-in-aws-reported/*",
       ]]
@@ -610,7 +631,7 @@ run "what_a_build_makes_carries_its_boundary_under_its_own_path" {
     condition = toset([for arn in one([
       for statement in jsondecode(aws_iam_policy.boundary.policy).Statement : statement.NotResource if statement.Effect == "Allow" && statement.Action == "*" && can(statement.NotResource)
       ]) : replace(replace(arn, "arn:aws:", ""), ":*:*:", ":")]) == toset([
-      "sns:iwomp-in-aws", "sns:iwomp-in-aws:*", "sns:iwomp-in-aws--*", "sqs:iwomp-in-aws--triggers*",
+      "sns:iwomp-in-aws", "sns:iwomp-in-aws:*", "sns:iwomp-in-aws--*", "sqs:iwomp-in-aws--*",
       "scheduler:schedule-group/iwomp-in-aws", "scheduler:schedule/iwomp-in-aws/*", "events:rule/iwomp-in-aws--*",
       "lambda:function:iwomp-in-aws--*",
       "cloudwatch:alarm:iwomp-in-aws--*", "logs:log-group:/aws/lambda/iwomp-in-aws--*", "logs:log-group:/aws/codebuild/iwomp-in-aws--*",
@@ -809,6 +830,7 @@ run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
         register    = "/a-pipeline-with-a-32-letter-name"
         credentials = "/a-pipeline-with-a-32-letter-name-credentials"
         deployed    = "/a-pipeline-with-a-32-letter-name-deployed"
+        notify      = "/a-pipeline-with-a-32-letter-name-notify"
         paused      = "/a-pipeline-with-a-32-letter-name-paused"
         reported    = "/a-pipeline-with-a-32-letter-name-reported"
         default     = "/a-pipeline-with-a-32-letter-name/_default"
@@ -820,7 +842,7 @@ run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
 
   # IAM counts all inline policies of a role together.
   assert {
-    condition     = length(aws_iam_role_policy.worker.policy) + length(aws_iam_role_policy.fence.policy) <= 10240 - 2800
+    condition     = length(aws_iam_role_policy.worker.policy) + length(aws_iam_role_policy.fence.policy) <= 10240 - 2750
     error_message = "Of IAM's 10240 characters too few are left: ${length(aws_iam_role_policy.worker.policy)} + ${length(aws_iam_role_policy.fence.policy)}"
   }
 

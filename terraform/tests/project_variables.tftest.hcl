@@ -16,6 +16,7 @@ variables {
       register    = "/iwomp-in-aws"
       credentials = "/iwomp-in-aws-credentials"
       deployed    = "/iwomp-in-aws-deployed"
+      notify      = "/iwomp-in-aws-notify"
       paused      = "/iwomp-in-aws-paused"
       reported    = "/iwomp-in-aws-reported"
       default     = "/iwomp-in-aws/_default"
@@ -1619,4 +1620,116 @@ run "codebuild_takes_five_security_groups" {
   }
 
   expect_failures = [var.vpc]
+}
+
+run "a_target_has_four_fields" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "slack", url = "https://hooks.slack.com/services/x" }]
+  }
+
+  expect_failures = [var.notify]
+}
+
+run "a_target_is_of_a_known_kind" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "pager" }]
+  }
+
+  expect_failures = [var.notify]
+}
+
+run "a_target_says_what_it_is" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ name = "x" }]
+  }
+
+  expect_failures = [var.notify]
+}
+
+run "a_name_of_a_target_is_no_path" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "slack", name = "a/b" }]
+  }
+
+  expect_failures = [var.notify]
+}
+
+run "two_targets_have_two_names" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "slack" }, { to = "slack" }]
+  }
+
+  expect_failures = [var.notify]
+}
+
+run "a_target_is_told_of_states" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "slack", on = ["deployed"] }]
+  }
+
+  expect_failures = [var.notify]
+}
+
+run "a_target_is_told_of_something" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "slack", on = [] }]
+  }
+
+  expect_failures = [var.notify]
+}
+
+run "private_is_true_or_false" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    notify = [{ to = "slack", private = "perhaps" }]
+  }
+
+  expect_failures = [var.notify]
 }

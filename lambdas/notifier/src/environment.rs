@@ -14,6 +14,11 @@ const DEAD_LETTER_QUEUE_URL: &str = "DEADLETTERQUEUEURL";
 const REGISTER_KEEPERS: &str = "REGISTERKEEPERS";
 /// After how many days without a deployment the record of a branch may go; 0 is never.
 const DEPLOYED_RECORDS_DAYS: &str = "DEPLOYEDRECORDSDAYS";
+/// Which of the two functions of this program it is: `courier`, or not set.
+const FUNCTION: &str = "FUNCTION";
+/// Where news are laid that the courier is to deliver.
+const DELIVERIES_QUEUE_URL: &str = "DELIVERIESQUEUEURL";
+const CONSOLE_URL: &str = "CONSOLEURL";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
@@ -22,6 +27,7 @@ pub struct Environment {
     pub reports_topic_arn: String,
     pub queue_url: String,
     pub dead_letter_queue_url: String,
+    pub deliveries_queue_url: String,
     pub register_keepers: Vec<String>,
     /// None: no record of what is live is ever removed.
     pub records_kept: Option<Duration>,
@@ -29,13 +35,12 @@ pub struct Environment {
 
 impl Environment {
     pub fn read() -> Result<Self> {
-        let config_path = required(variable::CONFIG_PATH)?;
         Ok(Self {
-            config_path: ConfigPath::parse(&config_path)
-                .with_context(|| format!("reading the environment variable {}", variable::CONFIG_PATH))?,
+            config_path: config_path()?,
             reports_topic_arn: required(REPORTS_TOPIC_ARN)?,
             queue_url: required(QUEUE_URL)?,
             dead_letter_queue_url: required(DEAD_LETTER_QUEUE_URL)?,
+            deliveries_queue_url: required(DELIVERIES_QUEUE_URL)?,
             // Not set is no keeper: then every change of the register is told.
             register_keepers: keepers(&env::var(REGISTER_KEEPERS).unwrap_or_default()),
             records_kept: days(&env::var(DEPLOYED_RECORDS_DAYS).unwrap_or_default()).with_context(|| {
@@ -43,6 +48,39 @@ impl Environment {
             })?,
         })
     }
+}
+
+/// The courier's.
+#[derive(Debug)]
+pub struct CourierEnvironment {
+    pub config_path: ConfigPath,
+    pub reports_topic_arn: String,
+    pub queue_url: String,
+    pub dead_letter_queue_url: String,
+    /// Of CodeBuild's projects in this account and region, for links.
+    pub console_url: String,
+}
+
+impl CourierEnvironment {
+    /// Whether this is the courier's function.
+    pub fn is_meant() -> bool {
+        env::var(FUNCTION).is_ok_and(|function| function == "courier")
+    }
+
+    pub fn read() -> Result<Self> {
+        Ok(Self {
+            config_path: config_path()?,
+            reports_topic_arn: required(REPORTS_TOPIC_ARN)?,
+            queue_url: required(QUEUE_URL)?,
+            dead_letter_queue_url: required(DEAD_LETTER_QUEUE_URL)?,
+            console_url: required(CONSOLE_URL)?,
+        })
+    }
+}
+
+fn config_path() -> Result<ConfigPath> {
+    let text = required(variable::CONFIG_PATH)?;
+    ConfigPath::parse(&text).with_context(|| format!("reading the environment variable {}", variable::CONFIG_PATH))
 }
 
 fn required(name: &str) -> Result<String> {

@@ -4,6 +4,7 @@
 use contract::{ConfigPath, ProjectName, parameter};
 use serde_json::Value;
 
+use crate::launcher_log;
 use crate::register::Change;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Event {
     BuildEnded(ProjectName),
     /// A parameter of the register was written or deleted.
     RegisterChanged(Change),
+    /// The launcher wrote these lines.
+    LauncherLog(Vec<String>),
     /// A call to SSM that changed nothing of the register.
     Harmless,
     /// Nothing that Terraform sends here.
@@ -24,6 +27,9 @@ impl Event {
     pub fn read(input: &Value, config_path: &ConfigPath) -> Self {
         if input.get("sweep") == Some(&Value::Bool(true)) {
             return Self::Sweep;
+        }
+        if let Some(lines) = launcher_log::lines(input) {
+            return Self::LauncherLog(lines);
         }
         let text = |pointer| input.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         match (text("/source"), text("/detail-type")) {

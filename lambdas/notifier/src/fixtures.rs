@@ -1,6 +1,7 @@
 //! What the tests share: events as AWS documents them, and an AWS that holds what a test puts in and notes what the notifier
 //! does to it.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use aws_sdk_codebuild::types::Build;
 use aws_sdk_codebuild::types::error::ResourceNotFoundException;
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sqs::operation::get_queue_attributes::{GetQueueAttributesError, GetQueueAttributesOutput};
+use aws_sdk_sqs::operation::send_message::SendMessageOutput;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sdk_ssm::operation::delete_parameter::{DeleteParameterError, DeleteParameterOutput};
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
@@ -17,6 +19,9 @@ use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutpu
 use aws_sdk_ssm::types::error::ParameterNotFound;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use aws_smithy_types::base64;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 pub use iwomp_aws::fixtures::{
     COMMIT, EPOCH_SECONDS, build, build_of, config_path, failed_with, is_harmless, project, record, with_variables,
 };
@@ -31,6 +36,7 @@ pub const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/terraform/appl
 pub const REPORTS: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports";
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const QUEUE: &str = "https://sqs.example/triggers";
+const DELIVERIES: &str = "https://sqs.example/deliveries.fifo";
 const DEAD_LETTERS: &str = "https://sqs.example/dead";
 
 /// The shape of <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html>.
@@ -138,6 +144,17 @@ pub fn put_parameter(name: &str) -> Value {
     })
 }
 
+/// The shape of <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html>.
+pub fn awslogs(lines: &[&str]) -> Value {
+    let events: Vec<_> =
+        lines.iter().map(|line| json!({"id": "1", "timestamp": EPOCH_SECONDS * 1000, "message": line})).collect();
+    let data =
+        json!({"messageType": "DATA_MESSAGE", "logGroup": "/aws/lambda/iwomp-in-aws--launcher", "logEvents": events});
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(data.to_string().as_bytes()).unwrap();
+    json!({"awslogs": {"data": base64::encode(packed.finish().unwrap())}})
+}
+
 /// A parameter that was written when the first build began, `days` before.
 pub fn parameter(name: &str, value: &str, days: u32) -> Parameter {
     let seconds = EPOCH_SECONDS - i64::from(days) * 24 * 60 * 60;
@@ -189,6 +206,8 @@ pub struct Aws {
 pub struct Done {
     /// Subject and message.
     pub published: Vec<(String, Value)>,
+    /// Group and body of what lies in the queue of deliveries.
+    pub handed_over: Vec<(String, Value)>,
     /// Parameter and value.
     pub marks: Vec<(String, String)>,
     /// Names of parameters.
@@ -216,12 +235,13 @@ impl Aws {
                 reports_topic_arn: REPORTS.to_owned(),
                 queue_url: QUEUE.to_owned(),
                 dead_letter_queue_url: DEAD_LETTERS.to_owned(),
+                deliveries_queue_url: DELIVERIES.to_owned(),
                 register_keepers: vec![KEEPER.to_owned()],
                 records_kept: Some(DAY * 400),
             },
             codebuild: self.codebuild(),
             sns: self.sns(&done),
-            sqs: self.sqs(),
+            sqs: self.sqs(&done),
             ssm: self.ssm(&done),
         };
         (notifier, done)
@@ -271,7 +291,7 @@ impl Aws {
         mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&denied, &publish])
     }
 
-    fn sqs(&self) -> aws_sdk_sqs::Client {
+    fn sqs(&self, done: &Arc<Mutex<Done>>) -> aws_sdk_sqs::Client {
         use QueueAttributeName as Name;
         use aws_sdk_sqs::Client;
         let triggers = self.triggers;
@@ -292,7 +312,15 @@ impl Aws {
                 .attributes(Name::ApproximateNumberOfMessagesDelayed, delayed)
                 .build()
         });
-        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&unknown, &count])
+        let done = Arc::clone(done);
+        let send = mock!(Client::send_message)
+            .match_requests(|input| input.queue_url() == Some(DELIVERIES))
+            .then_compute_output(move |input| {
+                let body = serde_json::from_str(input.message_body().unwrap()).unwrap();
+                done.lock().unwrap().handed_over.push((input.message_group_id().unwrap().to_owned(), body));
+                SendMessageOutput::builder().build()
+            });
+        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&unknown, &count, &send])
     }
 
     fn ssm(&self, done: &Arc<Mutex<Done>>) -> aws_sdk_ssm::Client {

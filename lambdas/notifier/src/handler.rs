@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::event::Event;
+use crate::launcher_log::{self, News};
 use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::register::Change;
 use crate::report;
@@ -26,6 +27,7 @@ impl Notifier {
             Event::Sweep => self.sweep(deadline).await,
             Event::BuildEnded(project) => self.build_ended(&project, deadline).await,
             Event::RegisterChanged(change) => self.register_changed(&change).await,
+            Event::LauncherLog(lines) => self.ended_without_a_build(&lines).await,
             Event::Harmless => Ok(()),
             Event::Foreign => {
                 let reason = "called with nothing that this pipeline sends: see who may invoke the function";
@@ -39,6 +41,14 @@ impl Notifier {
     async fn build_ended(&self, project: &ProjectName, deadline: Instant) -> Result<()> {
         if self.settle(project, deadline).await? == Settled::NoBuildProject {
             metric::print(&self.no_build_project(project));
+        }
+        Ok(())
+    }
+
+    /// The lines may come twice; what has one id is one.
+    async fn ended_without_a_build(&self, lines: &[String]) -> Result<()> {
+        for News { parcel, id } in lines.iter().filter_map(|line| launcher_log::news(line, SystemTime::now())) {
+            parcel.send(&self.sqs, &self.environment.deliveries_queue_url, &id).await?;
         }
         Ok(())
     }

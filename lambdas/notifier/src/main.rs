@@ -4,14 +4,17 @@
 //!
 //! [`event`] says what to look at, [`settle`] looks at one project and [`sweep`] at all. Around them: [`news`] finds
 //! the builds that nobody was told of, [`mark`] keeps up to which they were, [`report`] says things; how a build ended is
-//! judged in `iwomp_aws`. [`register`] tells of the register's changes.
+//! judged in `iwomp_aws`. [`register`] tells of the register's changes, [`launcher_log`] of triggers that ended without a build.
+//! [`courier`] is a function of its own, and carries all that to whom a project's entry names.
 //! [`records`] removes what was live of branches that are gone, by the rules of [`retention`].
 
+mod courier;
 mod environment;
 mod event;
 #[cfg(test)]
 mod fixtures;
 mod handler;
+mod launcher_log;
 mod mark;
 mod news;
 mod notifier;
@@ -30,7 +33,7 @@ use iwomp_aws::client::Bounds;
 use iwomp_aws::lambda;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 
-use crate::environment::Environment;
+use crate::environment::{CourierEnvironment, Environment};
 use crate::notifier::Notifier;
 
 /// As the launcher's: what answers at all answers within tens of milliseconds, and what fails here is done by the next sweep.
@@ -45,6 +48,10 @@ const BOUNDS: Bounds = Bounds {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::log();
+    // Two functions have this program, each with a role and variables of its own.
+    if CourierEnvironment::is_meant() {
+        return courier::run().await;
+    }
     let environment = Environment::read()?;
     let aws = lambda::config(&BOUNDS)?;
     let notifier = &Notifier {

@@ -9,11 +9,16 @@ use serde_json::Value;
 /// What SNS takes as a subject.
 const MAX_SUBJECT_CHARS: usize = 100;
 
-/// `iwomp: demo main failed`. A long branch is cut: what happened, and where, come first on a small screen.
+/// `iwomp: demo main failed`.
 pub fn subject(report: &Report) -> String {
     let project = report.project.as_ref().map_or("", ProjectName::as_str);
     let branch = report.branch.as_ref().map_or("", Branch::as_str);
-    let (start, end) = (format!("iwomp: {project} "), format!(" {}", report.outcome));
+    subject_of(project, branch, report.outcome.as_str())
+}
+
+/// A long branch is cut: what happened, and where, come first on a small screen.
+pub fn subject_of(project: &str, branch: &str, outcome: &str) -> String {
+    let (start, end) = (format!("iwomp: {project} "), format!(" {outcome}"));
     let room = MAX_SUBJECT_CHARS.saturating_sub(start.len() + end.len());
     match branch.get(..room.saturating_sub(2)) {
         Some(cut) if branch.len() > room => format!("{start}{cut}..{end}"),

@@ -13,6 +13,7 @@ use iwomp_aws::metric::{self, Metric};
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::courier::parcel::Parcel;
 use crate::mark::Mark;
 use crate::news;
 use crate::notifier::Notifier;
@@ -83,7 +84,12 @@ impl Notifier {
         // By project too: only a registered project has builds, so nobody outside can make metrics.
         let dimensions: &[&[&str]] = &[&["outcome"], &["outcome", "project"]];
         metric::print(&metric::line(&json, &[Metric::count("Builds", 1)], dimensions, SystemTime::now()));
-        report::publish(&self.sns, &self.environment.reports_topic_arn, &report::subject(&ending.report), &json).await
+        let parcel = Parcel { report: json, for_topic: false, target: None };
+        // Before the topic: handed over twice it is one, where a mail would come twice.
+        let id = ending.report.build.as_deref().unwrap_or_default();
+        parcel.send(&self.sqs, &self.environment.deliveries_queue_url, id).await?;
+        let subject = report::subject(&ending.report);
+        report::publish(&self.sns, &self.environment.reports_topic_arn, &subject, &parcel.report).await
     }
 }
 

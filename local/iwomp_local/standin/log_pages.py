@@ -1,4 +1,4 @@
-"""FilterLogEvents as at AWS: in pages, and by patterns for JSON.
+"""FilterLogEvents and subscriptions as at AWS: in pages, and by patterns for JSON.
 
 Of itself ministack gives the oldest ten thousand events and says nothing of the rest, and to a pattern for JSON every
 line belongs.
@@ -50,6 +50,16 @@ def in_pages(filter_events: Callable[[dict[str, Any]], Response]) -> Callable[[d
         return status, headers, json.dumps(answer).encode()
 
     return filter_log_events
+
+
+def matching(matches: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+    """Wraps ministack's judgement of which lines a subscription is for, which knows words only."""
+
+    def is_subscribed(pattern: str, message: str) -> bool:
+        wanted = json_pattern(pattern or "")
+        return matches(pattern, message) if wanted is None else is_of(message, wanted)
+
+    return is_subscribed
 
 
 def json_pattern(text: str) -> Pattern | None:

@@ -50,6 +50,7 @@ USED = (
     ("services.cloudwatch", "record_metric"),
     ("services.cloudwatch_logs", "_filter_log_events"),
     ("services.cloudwatch_logs", "_put_log_events"),
+    ("services.cloudwatch_logs", "_subscription_pattern_matches"),
     ("services.codebuild", "_builds"),
     ("services.codebuild", "_handle_request_sync"),
     ("services.codebuild", "_projects"),
@@ -105,6 +106,7 @@ def install(build_path: str, build_directory: Path) -> None:
     to_xml = part("services.cloudwatch", "_xml")
     replace("services.cloudwatch", "_describe_alarms", lambda describe: alarms.complete(describe, to_xml))
     replace("services.cloudwatch_logs", "_filter_log_events", log_pages.in_pages)
+    replace("services.cloudwatch_logs", "_subscription_pattern_matches", log_pages.matching)
     in_logs = MetricsInLogs(part("services.cloudwatch", "record_metric"))
     replace("services.cloudwatch_logs", "_put_log_events", in_logs.counting)
     part("services.cloudformation.provisioners", "_RESOURCE_HANDLERS")[ACCOUNT_POLICY] = in_logs.provisioner()

@@ -36,6 +36,26 @@ resource "aws_lambda_permission" "events" {
   source_arn = "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.names.prefix}${each.key}"
 }
 
+# Of a trigger that ends without a build nobody learns but from the launcher's log.
+resource "aws_cloudwatch_log_subscription_filter" "ended_without_build" {
+  name            = "${var.names.prefix}ended-without-build"
+  log_group_name  = var.launcher_log_group
+  destination_arn = aws_lambda_function.this.arn
+  # Not what comes back, and not what a build answers. The notifier looks closely.
+  filter_pattern = "{ ($.fate = \"*\") && ($.fate != \"waits\") && ($.outcome != \"started\") && ($.outcome != \"covered\") }"
+
+  depends_on = [aws_lambda_permission.logs]
+}
+
+resource "aws_lambda_permission" "logs" {
+  statement_id   = "launcher-log"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.this.function_name
+  principal      = "logs.amazonaws.com"
+  source_account = var.account.id
+  source_arn     = "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:${var.launcher_log_group}:*"
+}
+
 locals {
   rules = {
     build-ended = {

@@ -11,8 +11,9 @@ locals {
   arn_prefix = "arn:${var.account.partition}"
   arn_suffix = "${var.account.region}:${var.account.id}"
 
-  # As text, because the reports' topic names the role and the role the topic.
-  role_arn = "${local.arn_prefix}:iam::${var.account.id}:role/${var.names.iam_prefix}notifier"
+  # As text, because the reports' topic names the roles and the roles the topic.
+  role_arn         = "${local.arn_prefix}:iam::${var.account.id}:role/${var.names.iam_prefix}notifier"
+  courier_role_arn = "${local.arn_prefix}:iam::${var.account.id}:role/${var.names.iam_prefix}courier"
 }
 
 # Before the function: Lambda would make the group itself on the first line, for ever and outside of Terraform.
@@ -49,6 +50,7 @@ resource "aws_lambda_function" "this" {
       REPORTSTOPICARN     = local.topic_arn
       QUEUEURL            = var.queue_url
       DEADLETTERQUEUEURL  = var.dead_letter_queue_url
+      DELIVERIESQUEUEURL  = var.deliveries_queue_url
       REGISTERKEEPERS     = join(",", sort(var.register_keeper_arns))
       DEPLOYEDRECORDSDAYS = var.deployed_records_days
     }

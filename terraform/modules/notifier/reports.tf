@@ -16,12 +16,12 @@ resource "aws_sns_topic_policy" "reports" {
     Statement = [
       {
         # AWS's services act for no principal, so that they are denied as well.
-        Sid       = "OnlyTheNotifierReports"
+        Sid       = "OnlyNotifierAndCourierReport"
         Effect    = "Deny"
         Principal = "*"
         Action    = "sns:Publish"
         Resource  = local.topic_arn
-        Condition = { ArnNotEquals = { "aws:PrincipalArn" = local.role_arn } }
+        Condition = { ArnNotEquals = { "aws:PrincipalArn" = [local.role_arn, local.courier_role_arn] } }
       },
       {
         Sid       = "NobodyFromOutside"

@@ -70,6 +70,13 @@ locals {
       Resource = local.topic_arn
     },
     {
+      # Once more than Report: the courier tells those whom a project's entry names.
+      Sid      = "HandNewsOver"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = var.deliveries_queue_arn
+    },
+    {
       Sid      = "WriteLog"
       Effect   = "Allow"
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]

@@ -40,6 +40,24 @@ variable "dead_letter_queue_url" {
   nullable    = false
 }
 
+variable "deliveries_queue_arn" {
+  description = "Queue of the news that are to be delivered."
+  type        = string
+  nullable    = false
+}
+
+variable "deliveries_queue_url" {
+  description = "URL of that queue."
+  type        = string
+  nullable    = false
+}
+
+variable "launcher_log_group" {
+  description = "Name of the launcher's log group."
+  type        = string
+  nullable    = false
+}
+
 variable "register_keeper_arns" {
   description = "Roles or users whose changes to the register are not reported."
   type        = list(string)

@@ -17,7 +17,7 @@ locals {
     "${local.arn_prefix}:sns:*:*:${var.config_path}",
     "${local.arn_prefix}:sns:*:*:${var.config_path}:*", # subscriptions, which Unsubscribe is about
     "${local.arn_prefix}:sns:*:*:${var.names.prefix}*",
-    "${local.arn_prefix}:sqs:*:*:${var.names.prefix}triggers*",
+    "${local.arn_prefix}:sqs:*:*:${var.names.prefix}*",
     "${local.arn_prefix}:scheduler:*:*:schedule-group/${var.config_path}",
     "${local.arn_prefix}:scheduler:*:*:schedule/${var.config_path}/*",
     "${local.arn_prefix}:events:*:*:rule/${var.names.prefix}*",
@@ -72,7 +72,7 @@ locals {
         Sid       = "LeaveRegisterAlone"
         Effect    = "Deny"
         NotAction = ["ssm:Describe*", "ssm:GetParameter*", "ssm:List*"]
-        Resource  = [for tree in ["register", "credentials", "paused", "reported"] : "${local.pipeline_parameters}${var.names.parameters[tree]}/*"]
+        Resource  = [for tree in ["register", "credentials", "notify", "paused", "reported"] : "${local.pipeline_parameters}${var.names.parameters[tree]}/*"]
       },
       {
         # Without its record, every old commit of a branch could be pinned again. The worker writes its own, and no more.

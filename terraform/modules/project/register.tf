@@ -27,6 +27,11 @@ locals {
       } : key => value if value != null
     },
     { for key, value in { command = var.command_vector } : key => value if value != null },
+    {
+      for key, targets in { notify = var.notify } : key => [
+        for target in targets : { for field, value in target : field => value if value != null }
+      ] if targets != null
+    },
   )
 }
 

@@ -357,11 +357,62 @@ variable "external_register" {
       var.tags == null,
       var.accepted_git_faults == null,
       var.git_access == null,
+      var.notify == null,
       var.allowed_signers == null,
       var.unchanged == null,
       var.environment == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, submodules, lfs, tags, accepted_git_faults, git_access, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, submodules, lfs, tags, accepted_git_faults, git_access, notify, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
+  }
+}
+
+# --- who is told ---
+
+variable "notify" {
+  description = "Who is told how a trigger or its build ended: objects of `to` (github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord or webhook) and, where wanted, `name` (the kind, if there is one of it), `on` (of succeeded, failed, refused, expired, stopped, timedOut, superseded, unchanged; else all) and `private` (true: its host may have a private address). Where the target is and its token are a secret of their own, which `iwomp secret set --target` stores. Null: nobody."
+  # Not a list of objects: Terraform would drop a misspelt field without a word.
+  type    = any
+  default = null
+
+  validation {
+    condition     = var.notify == null ? true : alltrue([for target in var.notify : length(setsubtract(keys(target), ["to", "name", "on", "private"])) == 0])
+    error_message = "Project ${var.name}: each object of notify can have to, name, on and private, and nothing else."
+  }
+
+  validation {
+    condition = var.notify == null ? true : alltrue([
+      for target in var.notify :
+      contains(["github", "gitlab", "gitea", "bitbucket", "bitbucketServer", "azureDevops", "slack", "teams", "discord", "webhook"], lookup(target, "to", ""))
+    ])
+    error_message = "Project ${var.name}: each object of notify must have as to one of github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord and webhook."
+  }
+
+  validation {
+    condition     = var.notify == null ? true : alltrue([for target in var.notify : can(regex("^[A-Za-z0-9][A-Za-z0-9-]{0,31}$", coalesce(lookup(target, "name", null), "x")))])
+    error_message = "Project ${var.name}: a name in notify must be at most 32 of A-Z a-z 0-9 -, the first no -."
+  }
+
+  validation {
+    condition = var.notify == null ? true : (
+      length(var.notify) <= 10 &&
+      length(distinct([for target in var.notify : coalesce(lookup(target, "name", null), lookup(target, "to", ""), "x")])) == length(var.notify)
+    )
+    error_message = "Project ${var.name}: notify must be at most 10 objects, and no two may have one name: give each of two targets of a kind a name of its own."
+  }
+
+  validation {
+    condition = var.notify == null ? true : alltrue([
+      for target in var.notify : lookup(target, "on", null) == null ? true : try(
+        length(target.on) > 0 && length(setsubtract(target.on, ["succeeded", "failed", "refused", "expired", "stopped", "timedOut", "superseded", "unchanged"])) == 0,
+        false,
+      )
+    ])
+    error_message = "Project ${var.name}: on in notify must be a list of succeeded, failed, refused, expired, stopped, timedOut, superseded and unchanged."
+  }
+
+  validation {
+    condition     = var.notify == null ? true : alltrue([for target in var.notify : can(tobool(lookup(target, "private", false)))])
+    error_message = "Project ${var.name}: private in notify must be true or false."
   }
 }
 

@@ -16,9 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use contract::{GitUrl, Project};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use iwomp_aws::trust::trust_only;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
@@ -233,22 +231,6 @@ async fn read(mut response: HttpResponse, mut take: impl FnMut(&[u8]) -> Result<
             (since, bytes) = (Instant::now(), 0);
         }
     }
-}
-
-/// The certificates of `bundle` and no others. git has taken the bundle by now, and its TLS takes more than ours does: what is
-/// left over is left out, for the client panics over it.
-fn trust_only(bundle: &str) -> anyhow::Result<TrustStore> {
-    let blocks = bundle.split_inclusive("-----END CERTIFICATE-----");
-    let usable: Vec<_> = blocks
-        .filter(|block| {
-            CertificateDer::from_pem_slice(block.as_bytes())
-                .is_ok_and(|certificate| RootCertStore::empty().add(certificate).is_ok())
-        })
-        .collect();
-    if usable.is_empty() {
-        bail!("caBundle has no certificate that can be trusted");
-    }
-    Ok(usable.into_iter().fold(TrustStore::empty(), |store, block| store.with_pem_certificate(block)))
 }
 
 #[cfg(test)]

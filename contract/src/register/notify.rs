@@ -1,0 +1,187 @@
+//! The part of a register entry that says who learns how a deployment went. Where a target is and with what it lets us in is
+//! a secret of its own, see [`crate::TargetSecret`]: so whoever may write the entry can lead no secret to another host.
+
+use serde_json::Value;
+
+use crate::DocumentError;
+use crate::document::Object;
+use crate::word::words;
+
+const KEY: &str = "notify";
+const MAX_TARGETS: usize = 10;
+const MAX_NAME_BYTES: usize = 32;
+
+words! {
+    /// What kind of thing is told.
+    pub enum TargetKind {
+        /// A commit status of GitHub, or of an Enterprise Server.
+        GitHub = "github",
+        /// A commit status of GitLab.
+        GitLab = "gitlab",
+        /// A commit status of Gitea or Forgejo.
+        Gitea = "gitea",
+        /// A build status of Bitbucket Cloud.
+        Bitbucket = "bitbucket",
+        /// A build status of Bitbucket Data Center.
+        BitbucketServer = "bitbucketServer",
+        /// A commit status of Azure DevOps.
+        AzureDevOps = "azureDevops",
+        /// An incoming webhook of Slack.
+        Slack = "slack",
+        /// A workflow of Microsoft Teams that waits for webhooks.
+        Teams = "teams",
+        /// A webhook of Discord.
+        Discord = "discord",
+        /// JSON of ours, signed.
+        Webhook = "webhook",
+    }
+}
+
+words! {
+    /// How a trigger or its build ended, in the words that the targets are told.
+    pub enum State {
+        Succeeded = "succeeded",
+        Failed = "failed",
+        /// A rule of the register, of the launcher or of the worker forbids it.
+        Refused = "refused",
+        /// It waited for longer than is allowed.
+        Expired = "expired",
+        Stopped = "stopped",
+        TimedOut = "timedOut",
+        /// A newer commit was live already; nothing was run.
+        Superseded = "superseded",
+        /// This commit is live already, or an operator holds another; nothing was run.
+        Unchanged = "unchanged",
+    }
+}
+
+/// Somebody who is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub kind: TargetKind,
+    /// The last part of the name of its secret. The kind, unless there are two of a kind.
+    pub name: String,
+    /// Of what it is told.
+    pub on: Vec<State>,
+    /// Whether it may have an address that no network outside of one's own has.
+    pub may_be_private: bool,
+}
+
+pub(super) fn take(object: &mut Object) -> Result<Vec<Target>, DocumentError> {
+    let items = match object.take(KEY) {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(items)) if items.len() <= MAX_TARGETS => items,
+        Some(_) => return Err(invalid("must be an array of at most 10 objects")),
+    };
+    let targets = items.into_iter().map(target).collect::<Result<Vec<_>, _>>()?;
+    let is_twice = |(place, target): (usize, &Target)| targets[..place].iter().any(|other| other.name == target.name);
+    if targets.iter().enumerate().any(is_twice) {
+        return Err(invalid("has a name twice: give each of two targets of a kind a \"name\" of its own"));
+    }
+    Ok(targets)
+}
+
+fn target(item: Value) -> Result<Target, DocumentError> {
+    let Value::Object(mut item) = item else { return Err(invalid("must be an array of objects")) };
+    let kind = match item.remove("to") {
+        Some(Value::String(to)) => TargetKind::ALL.iter().copied().find(|kind| kind.as_str() == to),
+        _ => None,
+    };
+    let kind = kind.ok_or(invalid(
+        "must say \"to\" what: github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord or webhook",
+    ))?;
+    let name = match item.remove("name") {
+        None => kind.as_str().to_owned(),
+        Some(Value::String(name)) if is_target_name(&name) => name,
+        Some(_) => return Err(invalid("must have names of at most 32 of a-z A-Z 0-9 -, the first no -")),
+    };
+    let on = match item.remove("on") {
+        None => State::ALL.to_vec(),
+        Some(Value::Array(states)) if !states.is_empty() => {
+            states.iter().map(state).collect::<Option<_>>().ok_or(invalid(STATES))?
+        }
+        Some(_) => return Err(invalid(STATES)),
+    };
+    let may_be_private = match item.remove("private") {
+        None => false,
+        Some(Value::Bool(private)) => private,
+        Some(_) => return Err(invalid("must have true or false as \"private\"")),
+    };
+    if !item.is_empty() {
+        return Err(invalid("may have \"to\", \"name\", \"on\" and \"private\" in each object, and nothing else"));
+    }
+    Ok(Target { kind, name, on, may_be_private })
+}
+
+/// Whether a target can be called so, and its secret after it.
+#[must_use]
+pub fn is_target_name(name: &str) -> bool {
+    name.len() <= MAX_NAME_BYTES
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+const STATES: &str = "must have as \"on\" an array of succeeded, failed, refused, expired, stopped, timedOut, superseded, \
+     unchanged";
+
+fn state(value: &Value) -> Option<State> {
+    State::ALL.iter().copied().find(|state| value.as_str() == Some(state.as_str()))
+}
+
+fn invalid(rule: &'static str) -> DocumentError {
+    DocumentError::Invalid { key: KEY, rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Target>, String> {
+        let mut object = Object::read(&format!(r#"{{"notify":{text}}}"#), &[KEY]).unwrap();
+        take(&mut object).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_target_needs_no_more_than_its_kind() {
+        let [target] = read(r#"[{"to":"github"}]"#).unwrap().try_into().unwrap();
+        assert_eq!((target.kind, target.name.as_str()), (TargetKind::GitHub, "github"));
+        assert_eq!((target.on.as_slice(), target.may_be_private), (State::ALL, false));
+        let [target] = read(r#"[{"to":"slack","name":"on-call","on":["failed","timedOut"],"private":true}]"#)
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert_eq!(
+            (target.name.as_str(), target.on.as_slice()),
+            ("on-call", [State::Failed, State::TimedOut].as_slice())
+        );
+        assert!(target.may_be_private);
+        assert!(read("[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_malformed_target_is_an_error_and_nobody_else_is_told_instead() {
+        let too_many = format!("[{}]", vec![r#"{"to":"slack"}"#; MAX_TARGETS + 1].join(","));
+        for wrong in [
+            "{}",
+            "\"github\"",
+            "[1]",
+            "[{}]",
+            r#"[{"to":"GitHub"}]"#,
+            r#"[{"to":["github"]}]"#,
+            r#"[{"to":"slack","name":""}]"#,
+            r#"[{"to":"slack","name":"a/b"}]"#,
+            r#"[{"to":"slack","name":"-a"}]"#,
+            r#"[{"to":"slack","name":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]"#,
+            r#"[{"to":"slack","on":[]}]"#,
+            r#"[{"to":"slack","on":["deployed"]}]"#,
+            r#"[{"to":"slack","on":"failed"}]"#,
+            r#"[{"to":"slack","private":"yes"}]"#,
+            r#"[{"to":"slack","url":"https://hooks.slack.com/services/x"}]"#,
+            r#"[{"to":"slack"},{"to":"slack"}]"#,
+            &too_many,
+        ] {
+            let error = read(wrong).unwrap_err();
+            assert!(error.starts_with("\"notify\" ") && !error.contains("hooks.slack"), "{wrong}: {error}");
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Takes a parcel out of the queue: for all of a project's targets it is divided, for one it is carried there.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use contract::register::{Document, Project, Storage, Target};
+use contract::{Event, ProjectName, TargetSecret, parameter, printable};
+use iwomp_aws::aws_error;
+use iwomp_aws::metric::{self, Metric};
+use serde_json::json;
+
+use super::Courier;
+use super::host::{self, Verdict};
+use super::message::message;
+use super::parcel::Parcel;
+use crate::notifier::MAX_REASON_CHARS;
+use crate::report;
+
+/// Between two tries: twice as long each time, up to a quarter of an hour; a host that says when is believed up to there.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// What became of a parcel.
+enum Fate {
+    Gone,
+    /// It is tried again, after so long.
+    Again(String, Option<Duration>),
+    /// No further try can help: it is laid aside, for a person.
+    Aside(String),
+}
+
+impl Courier {
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        for record in &event.records {
+            // Within a group nothing goes before what waits; Terraform sends one message at a time, and this holds for more.
+            let waits = !response.batch_item_failures.is_empty();
+            if waits || !self.take(record).await {
+                response.add_failure(record.message_id.clone().unwrap_or_default());
+            }
+        }
+        response
+    }
+
+    /// Whether the message has left the queue.
+    async fn take(&self, record: &SqsMessage) -> bool {
+        let body = record.body.as_deref().unwrap_or_default();
+        let Some(parcel) = Parcel::parse(body) else {
+            self.say(None, "failed", "a message of the queue is none of the notifier's: see who may send to it");
+            return true;
+        };
+        let fate = match &parcel.target {
+            None => self.divide(&parcel, record.message_id.as_deref().unwrap_or_default()).await,
+            Some(name) => self.carry(&parcel, name).await,
+        };
+        match fate.unwrap_or_else(|error| Fate::Again(format!("{error:#}"), None)) {
+            Fate::Gone => true,
+            Fate::Again(reason, after) => {
+                self.say(Some(&parcel), "waits", &reason);
+                self.postpone(record, after).await;
+                false
+            }
+            Fate::Aside(reason) => {
+                self.say(Some(&parcel), "failed", &reason);
+                match parcel.send(&self.sqs, &self.environment.dead_letter_queue_url, body).await {
+                    Ok(()) => true,
+                    // SQS lays it aside itself, after some more tries.
+                    Err(_) => false,
+                }
+            }
+        }
+    }
+
+    /// Hands the news on, to each target by a message of its own: so one that does not answer holds up no other.
+    async fn divide(&self, parcel: &Parcel, id: &str) -> Result<Fate> {
+        if parcel.for_topic {
+            let subject = report::subject_of(parcel.text("project"), parcel.text("branch"), parcel.text("outcome"));
+            report::publish(&self.sns, &self.environment.reports_topic_arn, &subject, &parcel.report).await?;
+        }
+        let (Some(project), Some(state)) = (parcel.project(), parcel.state()) else { return Ok(Fate::Gone) };
+        let Some(entry) = self.entry(&project).await? else { return Ok(Fate::Gone) };
+        for target in entry.notify.iter().filter(|target| target.on.contains(&state)) {
+            let parcel = Parcel { target: Some(target.name.clone()), for_topic: false, ..parcel.clone() };
+            parcel.send(&self.sqs, &self.environment.queue_url, id).await?;
+        }
+        Ok(Fate::Gone)
+    }
+
+    async fn carry(&self, parcel: &Parcel, name: &str) -> Result<Fate> {
+        let (Some(project), Some(state)) = (parcel.project(), parcel.state()) else { return Ok(Fate::Gone) };
+        let Some(entry) = self.entry(&project).await? else { return Ok(Fate::Gone) };
+        // Taken out of the entry meanwhile.
+        let Some(target) = entry.notify.iter().find(|target| target.name == name) else { return Ok(Fate::Gone) };
+        let parameter = parameter::notify(&self.environment.config_path, &project, name);
+        let aside = |reason: &str| Ok(Fate::Aside(format!("{parameter}: {reason}")));
+        let Some(text) = self.secret(&parameter).await? else {
+            return aside("there is no such parameter: iwomp secret set --target stores it");
+        };
+        let secret = match TargetSecret::parse(&text, target.kind) {
+            Ok(secret) => secret,
+            Err(error) => return aside(&format!("what is stored there {error}")),
+        };
+        let link = self.link(&project, parcel.text("build"));
+        let message = match message(parcel, state, target, &secret, &entry.git_url, link, SystemTime::now()) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(Fate::Gone),
+            Err(reason) => return aside(reason),
+        };
+        let verdict = match connector(target, &secret, &entry) {
+            Ok(connector) => host::ask(&connector, &message).await,
+            Err(error) => Verdict::Never { reason: format!("{error:#}") },
+        };
+        let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
+        Ok(match verdict {
+            Verdict::Delivered => {
+                self.say(Some(parcel), "delivered", "");
+                Fate::Gone
+            }
+            Verdict::Later { reason: why, after } => Fate::Again(reason(&why), after),
+            Verdict::Never { reason: why } => Fate::Aside(reason(&why)),
+        })
+    }
+
+    /// The project's entry. None: there is none, or none that can be read, which the launcher tells as a refusal.
+    async fn entry(&self, project: &ProjectName) -> Result<Option<Project>> {
+        let config_path = &self.environment.config_path;
+        let names = [parameter::register(config_path, project), parameter::default(config_path)];
+        let call = self.ssm.get_parameters().set_names(Some(names.to_vec())).send();
+        let answer = call.await.map_err(aws_error).with_context(|| format!("reading {}", names[0]))?;
+        let find = |name: &str| answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
+        let document = |name| {
+            find(name)
+                .map(|parameter| Document { text: parameter.value().unwrap_or_default(), storage: Storage::Plain })
+        };
+        Ok(document(&names[0]).and_then(|entry| Project::read(entry, document(&names[1])).ok()))
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<String>> {
+        match self.ssm.get_parameter().name(name).with_decryption(true).send().await {
+            Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => Ok(None),
+            Err(error) => Err(aws_error(error)).with_context(|| format!("reading {name}")),
+        }
+    }
+
+    /// The build's page in the console.
+    fn link(&self, project: &ProjectName, build: &str) -> Option<String> {
+        let (project, run) =
+            (parameter::build_project(&self.environment.config_path, project), build.split_once(':')?.1);
+        Some(format!("{}/{project}/build/{project}%3A{run}/", self.environment.console_url)).filter(|_| !run.is_empty())
+    }
+
+    async fn postpone(&self, record: &SqsMessage, after: Option<Duration>) {
+        let tries =
+            record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1u32);
+        let growing = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16));
+        let pause = after.unwrap_or(growing).min(LONGEST_PAUSE).as_secs();
+        let call = self.sqs.change_message_visibility().queue_url(&self.environment.queue_url);
+        let call = call
+            .set_receipt_handle(record.receipt_handle.clone())
+            .visibility_timeout(i32::try_from(pause).unwrap_or(0));
+        if let Err(error) = call.send().await.map_err(aws_error) {
+            tracing::warn!(reason = format!("{error:#}"), "delay not set: the visibility timeout serves");
+        }
+    }
+
+    fn say(&self, parcel: Option<&Parcel>, result: &str, reason: &str) {
+        let text = |key| parcel.map(|parcel| parcel.text(key)).unwrap_or_default();
+        let line = json!({
+            "event": Event::Notification,
+            "result": result,
+            "project": text("project"),
+            "target": parcel.and_then(|parcel| parcel.target.as_deref()),
+            "outcome": text("outcome"),
+            "trigger": text("trigger"),
+            "build": text("build"),
+            "reason": printable(reason, MAX_REASON_CHARS),
+        });
+        metric::print(&metric::line(&line, &[Metric::count("Notifications", 1)], &[&["result"]], SystemTime::now()));
+    }
+}
+
+/// With the entry's own certificates for its own Git host, and the usual ones for all others.
+fn connector(target: &Target, secret: &TargetSecret, entry: &Project) -> Result<SharedHttpConnector> {
+    let ca_bundle = entry.ca_bundle.as_deref().filter(|_| secret.host == entry.git_url.host());
+    host::connector(target.may_be_private, ca_bundle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_sdk_sns::operation::publish::PublishOutput;
+    use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
+    use aws_sdk_sqs::operation::send_message::{SendMessageInput, SendMessageOutput};
+    use aws_sdk_ssm::operation::get_parameter::GetParameterError;
+    use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
+    use aws_sdk_ssm::types::Parameter;
+    use aws_sdk_ssm::types::error::ParameterNotFound;
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    use super::*;
+    use crate::environment::CourierEnvironment;
+    use crate::fixtures::{COMMIT, config_path};
+
+    const QUEUE: &str = "https://sqs.example/deliveries.fifo";
+    const DEAD: &str = "https://sqs.example/deliveries-dead.fifo";
+
+    /// What was done: messages that were sent, subjects on the topic, and pauses.
+    #[derive(Default)]
+    struct Done {
+        sent: Vec<SendMessageInput>,
+        told: Vec<String>,
+        pauses: Vec<i32>,
+    }
+
+    fn courier(entry: Option<&'static str>) -> (Courier, Arc<Mutex<Done>>) {
+        let done = Arc::<Mutex<Done>>::default();
+        let read = mock!(aws_sdk_ssm::Client::get_parameters).then_compute_output(move |_| {
+            let parameter = |text: &str| Parameter::builder().name("/iwomp-in-aws/demo").value(text).build();
+            GetParametersOutput::builder().set_parameters(Some(entry.map(parameter).into_iter().collect())).build()
+        });
+        let no_secret = mock!(aws_sdk_ssm::Client::get_parameter)
+            .then_error(|| GetParameterError::ParameterNotFound(ParameterNotFound::builder().build()));
+        let (sent, told, pauses) = (Arc::clone(&done), Arc::clone(&done), Arc::clone(&done));
+        let send = mock!(aws_sdk_sqs::Client::send_message).then_compute_output(move |input| {
+            sent.lock().unwrap().sent.push(input.clone());
+            SendMessageOutput::builder().build()
+        });
+        let postpone = mock!(aws_sdk_sqs::Client::change_message_visibility).then_compute_output(move |input| {
+            pauses.lock().unwrap().pauses.push(input.visibility_timeout().unwrap());
+            ChangeMessageVisibilityOutput::builder().build()
+        });
+        let publish = mock!(aws_sdk_sns::Client::publish).then_compute_output(move |input| {
+            told.lock().unwrap().told.push(input.subject().unwrap().to_owned());
+            PublishOutput::builder().build()
+        });
+        let courier = Courier {
+            environment: CourierEnvironment {
+                config_path: config_path(),
+                reports_topic_arn: "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws--reports".to_owned(),
+                queue_url: QUEUE.to_owned(),
+                dead_letter_queue_url: DEAD.to_owned(),
+                console_url: "https://console.example/projects".to_owned(),
+            },
+            sns: mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]),
+            sqs: mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&send, &postpone]),
+            ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&read, &no_secret]),
+        };
+        (courier, done)
+    }
+
+    const ENTRY: &str = r#"{"gitUrl":"https://git.example/a/b","command":"x","notify":[
+        {"to":"github"},{"to":"slack","on":["failed"]},{"to":"webhook","name":"audit"}]}"#;
+
+    fn message(body: &str) -> SqsEvent {
+        let mut record = SqsMessage::default();
+        record.message_id = Some("m1".to_owned());
+        record.receipt_handle = Some("r1".to_owned());
+        record.body = Some(body.to_owned());
+        let mut event = SqsEvent::default();
+        event.records = vec![record];
+        event
+    }
+
+    fn news(outcome: &str, more: &str) -> SqsEvent {
+        message(&format!(
+            r#"{{"report":{{"outcome":"{outcome}","project":"demo","branch":"main","commit":"{COMMIT}"}}{more}}}"#
+        ))
+    }
+
+    #[tokio::test]
+    async fn news_go_to_those_targets_that_are_told_of_such_each_in_a_group_of_its_own() {
+        let (courier, done) = courier(Some(ENTRY));
+        let response = courier.handle(news("deployed", r#","for_topic":false"#)).await;
+        assert!(response.batch_item_failures.is_empty());
+        let done = done.lock().unwrap();
+        let groups: Vec<_> = done.sent.iter().map(|input| input.message_group_id().unwrap()).collect();
+        assert_eq!(groups, ["demo/github", "demo/audit"]);
+        assert!(done.told.is_empty());
+        let ids: Vec<_> = done.sent.iter().map(|input| input.message_deduplication_id().unwrap()).collect();
+        assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() == 64));
+    }
+
+    #[tokio::test]
+    async fn what_ended_without_a_build_is_told_on_the_topic_too_whoever_is_told_else() {
+        let (courier, done) = courier(None);
+        courier.handle(news("refused", r#","for_topic":true"#)).await;
+        let done = done.lock().unwrap();
+        assert_eq!((done.told.as_slice(), done.sent.len()), (["iwomp: demo main refused".to_owned()].as_slice(), 0));
+    }
+
+    #[tokio::test]
+    async fn a_target_without_a_secret_is_laid_aside_and_one_that_is_gone_is_forgotten() {
+        let (courier, done) = courier(Some(ENTRY));
+        let response = courier.handle(news("failed", r#","for_topic":false,"target":"slack""#)).await;
+        assert!(response.batch_item_failures.is_empty());
+        courier.handle(news("failed", r#","for_topic":false,"target":"gone""#)).await;
+        let done = done.lock().unwrap();
+        let queues: Vec<_> = done.sent.iter().map(|input| input.queue_url().unwrap()).collect();
+        assert_eq!((queues, done.pauses.len()), (vec![DEAD], 0));
+        assert_eq!(done.sent[0].message_group_id(), Some("demo/slack"));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_parcel_leaves_the_queue() {
+        let (courier, done) = courier(Some(ENTRY));
+        for body in ["", "[]", "{}", r#"{"report":[]}"#, r#"{"report":{},"target":1}"#] {
+            assert!(courier.handle(message(body)).await.batch_item_failures.is_empty(), "{body}");
+        }
+        assert!(done.lock().unwrap().sent.is_empty());
+    }
+}

@@ -1,0 +1,155 @@
+//! What the launcher's log says of triggers that ended without a build: nobody else learns of them. CloudWatch Logs hands its
+//! lines over, soon after they were written; only the launcher writes there.
+
+use std::io::Read;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use aws_smithy_types::base64;
+use contract::{Branch, Class, CommitId, Fate, Outcome, ProjectName, is_trigger_id, printable};
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+
+use crate::courier::parcel::Parcel;
+use crate::notifier::MAX_REASON_CHARS;
+
+/// CloudWatch hands over some hundred kilobytes at most; more is something else.
+const MAX_BYTES: u64 = 16 << 20;
+/// Of one kind of refusal a project is told once in this time: as long as SQS takes what has one id for one.
+const WINDOW_SECONDS: u64 = 300;
+
+/// News of a trigger, and what makes them one with others.
+#[derive(Debug, PartialEq)]
+pub struct News {
+    pub parcel: Parcel,
+    pub id: String,
+}
+
+/// The lines of the launcher that an event of CloudWatch Logs brings. None: it is no such event.
+pub fn lines(input: &Value) -> Option<Vec<String>> {
+    let data = input.pointer("/awslogs/data")?.as_str()?;
+    let lines = unpack(data).unwrap_or_default();
+    Some(lines)
+}
+
+fn unpack(data: &str) -> Result<Vec<String>> {
+    let packed = base64::decode(data).context("base64")?;
+    let mut text = String::new();
+    GzDecoder::new(packed.as_slice()).take(MAX_BYTES).read_to_string(&mut text)?;
+    let json: Value = serde_json::from_str(&text)?;
+    let events = json["logEvents"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(events.iter().filter_map(|event| event["message"].as_str()).map(str::to_owned).collect())
+}
+
+/// What a line tells, if it is of a trigger that ended without a build and that somebody may wait for.
+pub fn news(line: &str, now: SystemTime) -> Option<News> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let text = |key| line.get(key).and_then(Value::as_str).unwrap_or_default();
+    let outcome = Outcome::ALL.iter().find(|outcome| outcome.as_str() == text("outcome"))?;
+    let has_ended = [Fate::Answered, Fate::GivenUp].iter().any(|fate| fate.as_str() == text("fate"));
+    if !has_ended || !matches!(outcome, Outcome::Refused | Outcome::Expired | Outcome::Failed | Outcome::Superseded) {
+        return None;
+    }
+    let class = Class::ALL.iter().find(|class| class.as_str() == text("class"));
+    let mut report = json!({"outcome": outcome, "reason": printable(text("reason"), MAX_REASON_CHARS)});
+    if let Some(class) = class {
+        report["class"] = json!(class);
+    }
+    // Who invents names of projects makes one message, not one a name.
+    let project = ProjectName::parse(text("project")).ok().filter(|_| class != Some(&Class::UnknownProject));
+    if let Some(project) = &project {
+        report["project"] = json!(project);
+    }
+    if let Ok(branch) = Branch::parse(text("branch")) {
+        report["branch"] = json!(branch);
+    }
+    if let Ok(commit) = CommitId::parse(text("commit")) {
+        report["commit"] = json!(commit);
+    }
+    if is_trigger_id(text("trigger")) {
+        report["trigger"] = json!(text("trigger"));
+    }
+    let window = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / WINDOW_SECONDS;
+    let id = format!("{outcome}/{}/{window}", class.map_or("", |class| class.as_str()));
+    Some(News { parcel: Parcel { report, for_topic: true, target: None }, id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{COMMIT, awslogs};
+    use std::time::Duration;
+
+    const TRIGGER: &str = "0e6d1a8b-8f8d-5f0c-9c1e-4d6a6f1f2a3b";
+
+    fn refused(class: Class, project: &str) -> String {
+        json!({
+            "outcome": "refused", "class": class, "fate": "answered", "project": project, "branch": "main", "commit": COMMIT,
+            "trigger": TRIGGER, "reason": "a\u{202e}b", "tries": 1, "Triggers": 1, "lie": "x",
+        })
+        .to_string()
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn lines_are_unpacked_and_noise_is_none() {
+        assert_eq!(lines(&awslogs(&["a", "b"])), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(lines(&json!({"sweep": true})), None);
+        for noise in ["", "!", "YQ=="] {
+            assert_eq!(lines(&json!({"awslogs": {"data": noise}})), Some(Vec::new()), "{noise}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_words_that_passed_a_grammar() {
+        let news = news(&refused(Class::BranchNotAllowed, "demo"), at(600)).unwrap();
+        assert_eq!(
+            news.parcel.report,
+            json!({
+                "outcome": "refused", "class": "branch_not_allowed", "reason": "a\\u{202e}b", "project": "demo",
+                "branch": "main", "commit": COMMIT, "trigger": TRIGGER,
+            })
+        );
+        assert!(news.parcel.for_topic);
+        assert_eq!(news.id, "refused/branch_not_allowed/2");
+    }
+
+    #[test]
+    fn of_one_kind_there_is_one_message_in_five_minutes() {
+        let id = |class, seconds| news(&refused(class, "demo"), at(seconds)).unwrap().id;
+        assert_eq!(id(Class::BranchNotAllowed, 600), id(Class::BranchNotAllowed, 899));
+        assert_ne!(id(Class::BranchNotAllowed, 600), id(Class::BranchNotAllowed, 900));
+        assert_ne!(id(Class::BranchNotAllowed, 600), id(Class::CommitRequired, 600));
+    }
+
+    #[test]
+    fn a_project_that_nobody_registered_is_told_to_nobody_but_the_platform_team() {
+        let of = |project| news(&refused(Class::UnknownProject, project), at(0)).unwrap();
+        assert_eq!(of("one").parcel.project(), None);
+        assert_eq!(of("one").id, of("two").id);
+    }
+
+    #[test]
+    fn what_has_not_ended_and_what_a_build_tells_are_no_news_here() {
+        let line = |outcome: &str, fate: &str| json!({"outcome": outcome, "fate": fate, "project": "demo"}).to_string();
+        for (outcome, fate) in [
+            ("busy", "waits"),
+            ("failed", "waits"),
+            ("refused", "waits"),
+            ("started", "answered"),
+            ("covered", "answered"),
+            ("deployed", "answered"),
+            ("refused", "x"),
+            ("x", "answered"),
+        ] {
+            assert_eq!(news(&line(outcome, fate), at(0)), None, "{outcome} {fate}");
+        }
+        for (outcome, fate) in [("refused", "answered"), ("expired", "given_up"), ("failed", "given_up")] {
+            assert!(news(&line(outcome, fate), at(0)).is_some(), "{outcome} {fate}");
+        }
+        assert_eq!(news("START RequestId: 1", at(0)), None);
+    }
+}

@@ -1,0 +1,15 @@
+module "courier" {
+  source = "./modules/courier"
+
+  account     = local.account
+  config_path = var.config_path
+  names       = local.names
+
+  reports_topic_arn = module.notifier.topic_arn
+  key_arn           = aws_kms_key.this.arn
+
+  zip                  = coalesce(var.notifier_zip, "${path.module}/../target/lambda/notifier/bootstrap.zip")
+  architecture         = var.architecture
+  log_retention_days   = var.log_retention_days
+  permissions_boundary = var.permissions_boundary
+}

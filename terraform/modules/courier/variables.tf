@@ -1,0 +1,53 @@
+variable "account" {
+  description = "Where everything is: account id, partition and region."
+  type        = object({ id = string, partition = string, region = string })
+  nullable    = false
+}
+
+variable "config_path" {
+  description = "Name of the pipeline."
+  type        = string
+  nullable    = false
+}
+
+variable "names" {
+  description = "What the names of this pipeline begin with, in its region, and of roles, which are the whole account's; and its trees of parameters."
+  type        = object({ prefix = string, iam_prefix = string, parameters = map(string) })
+  nullable    = false
+}
+
+variable "reports_topic_arn" {
+  description = "Topic of the reports."
+  type        = string
+  nullable    = false
+}
+
+variable "key_arn" {
+  description = "Key of the targets' secrets."
+  type        = string
+  nullable    = false
+}
+
+variable "zip" {
+  description = "Path of a zip file with the program, named `bootstrap`."
+  type        = string
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor the program was built for: x86_64 or arm64."
+  type        = string
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "How long the log is kept."
+  type        = number
+  nullable    = false
+}
+
+variable "permissions_boundary" {
+  description = "ARN of a policy that bounds the courier's role, or null."
+  type        = string
+  default     = null
+}
