@@ -85,6 +85,9 @@ pub struct RedriveArguments {
 pub struct SecretArguments {
     #[arg(value_parser = ProjectName::parse)]
     pub project: ProjectName,
+    /// Of this target of the entry's notify; unless given, the Git credentials
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
     /// A bare token, or a JSON document; unless given, standard input
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
