@@ -55,9 +55,9 @@ def courier_lines(pipeline: PipelineUnderTest) -> list[dict[str, Any]]:
 
 
 def deploy(pipeline: PipelineUnderTest, script: str) -> tuple[str, str]:
-    """The trigger and the commit of a deployment that has ended."""
+    """The trigger and the commit of a deployment that has ended; pinned, so that its commit is known if it fails."""
     commit = pipeline.repository(PROJECT).commit("next", {"deploy.sh": f"#!/bin/sh\n{script}\n"})
-    trigger = pipeline.stack.trigger(PROJECT)
+    trigger = pipeline.stack.trigger(PROJECT, commit=commit)
     pipeline.stack.finished_build(PROJECT, trigger)
     return trigger, commit
 
@@ -68,15 +68,15 @@ def test_a_deployment_is_told_where_it_is_looked_for(pipeline: PipelineUnderTest
     assert (news["version"], news["state"], news["project"], news["branch"]) == (1, "succeeded", PROJECT, "main")
     assert news["commit"] == commit and "/codesuite/codebuild/" in news["link"]
     path = f"/api/v4/projects/{PROJECT}/statuses/{commit}"
-    (status,) = wait_for("the commit's status", lambda: host.by(path), TOLD_SECONDS)
+    (status,) = wait_for("the commit's status", lambda: host.by(path) or None, TOLD_SECONDS)
     assert (status["state"], status["name"]) == ("success", f"iwomp/{PROJECT}")
     assert host.by("/slack") == [], "it is told of failures only"
 
     trigger, commit = deploy(pipeline, "echo '<!channel>' >&2; exit 3")
     assert news_of(host, trigger)["state"] == "failed"
-    (status,) = wait_for("the commit's status", lambda: host.by(path.replace(path[-40:], commit)), TOLD_SECONDS)
+    (status,) = wait_for("the commit's status", lambda: host.by(path.replace(path[-40:], commit)) or None, TOLD_SECONDS)
     assert status["state"] == "failed"
-    (message,) = wait_for("the message", lambda: host.by("/slack"), TOLD_SECONDS)
+    (message,) = wait_for("the message", lambda: host.by("/slack") or None, TOLD_SECONDS)
     assert f"{PROJECT} main failed" in message["text"] and f"iwomp trace {trigger}" in message["text"]
 
 
@@ -120,7 +120,7 @@ def test_what_no_try_can_bring_is_laid_aside_with_its_reason(pipeline: PipelineU
         mine = [line for line in courier_lines(pipeline) if line["trigger"] == trigger and line["target"] == "discord"]
         return mine[0]["reason"] if mine else None
 
-    assert "must not be asked" in wait_for("the courier's word", said, TOLD_SECONDS)
+    assert "which is not asked" in wait_for("the courier's word", said, TOLD_SECONDS)
     assert host.by("/discord") == []
 
     news_of(host, trigger)

@@ -6,6 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use tokio::net::lookup_host;
 
+/// In the error of a host that is not asked, by which it is told from one that cannot be reached.
+pub const NOT_TO_BE_ASKED: &str = "which is not asked";
+
 /// Resolves names as the machine does, and refuses one that leads where it must not, whatever else it leads to. The connection is
 /// made to what was looked at, so that no second answer of DNS can slip in.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +26,7 @@ impl ResolveDns for Resolver {
             match addresses.iter().find(|address| !is_allowed(**address, self.may_be_private)) {
                 None => Ok(addresses),
                 Some(address) => {
-                    Err(ResolveDnsError::new(format!("its host has the address {address}, which must not be asked")))
+                    Err(ResolveDnsError::new(format!("the host has the address {address}, {NOT_TO_BE_ASKED}")))
                 }
             }
         })
@@ -125,7 +128,7 @@ mod tests {
     async fn a_name_that_leads_to_this_machine_is_refused() {
         let asked = |may_be_private| async move { Resolver { may_be_private }.resolve_dns("localhost").await };
         let error = asked(false).await.unwrap_err();
-        assert!(format!("{error:?}").contains("must not be asked"), "{error:?}");
+        assert!(format!("{error:?}").contains(NOT_TO_BE_ASKED), "{error:?}");
         assert!(!asked(true).await.unwrap().is_empty());
     }
 }

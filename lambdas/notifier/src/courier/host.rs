@@ -13,7 +13,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use iwomp_aws::trust::trust_only;
 use tokio::time::timeout;
 
-use super::address::Resolver;
+use super::address::{NOT_TO_BE_ASKED, Resolver};
 use super::message::Message;
 
 /// With [`READ`] less than the 30 s of the function, so that a host that does not answer costs a try and says so.
@@ -58,7 +58,10 @@ pub async fn ask(connector: &SharedHttpConnector, message: &Message) -> Verdict 
     };
     match timeout(CONNECT + READ, connector.call(request)).await {
         Ok(Ok(response)) => judge(response).await,
-        Ok(Err(error)) => Verdict::Later { reason: format!("{:#}", anyhow::Error::new(error)), after: None },
+        Ok(Err(error)) => match format!("{:#}", anyhow::Error::new(error)) {
+            reason if reason.contains(NOT_TO_BE_ASKED) => Verdict::Never { reason },
+            reason => Verdict::Later { reason, after: None },
+        },
         Err(_) => Verdict::Later { reason: format!("no answer within {} s", (CONNECT + READ).as_secs()), after: None },
     }
 }
