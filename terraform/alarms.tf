@@ -81,8 +81,8 @@ locals {
       description = <<-TEXT
         News of a deployment did not reach a target: a host has not taken them for long, or never will.
         1. Which, and why: the lines with "result":"failed" or "waits" in ${module.courier.log_group}.
-        2. Mend the target's secret or the entry's notify.
-        3. Send them again, if they are still news: aws sqs start-message-move-task --region ${local.account.region} --source-arn ${module.courier.dead_letter_queue_arn}
+        2. Mend the target's secret or the entry's notify. The next news go through.
+        3. What lies there is no news any more: aws sqs purge-queue --region ${local.account.region} --queue-url ${module.courier.dead_letter_queue_url}
         No deployment waits for this.
       TEXT
       namespace   = "AWS/SQS"
@@ -91,6 +91,20 @@ locals {
       statistic   = "Maximum"
       # SQS stops reporting a queue that nobody uses.
       period_seconds = 60
+    }
+
+    deliveries-late = {
+      description = <<-TEXT
+        For over three hours news of deployments have not been delivered: a host is down for long, or the courier does not run.
+        1. Is the mapping enabled? aws lambda list-event-source-mappings --region ${local.account.region} --function-name ${module.courier.function_name}
+        2. Which target, and why: the lines with "result":"waits" in ${module.courier.log_group}.
+        After four days they are lost. No deployment waits for this.
+      TEXT
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = module.courier.queue_name }
+      statistic   = "Maximum"
+      threshold   = 10800
     }
 
     waiting = {

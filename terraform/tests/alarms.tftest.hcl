@@ -18,6 +18,7 @@ run "everything_that_somebody_must_know_has_its_alarm" {
       "builds-failed",
       "dead-letters",
       "deliveries-dead",
+      "deliveries-late",
       "hourly-cap",
       "launcher-errors",
       "launcher-throttles",

@@ -81,4 +81,33 @@ run "news_keep_their_order_and_what_cannot_be_delivered_is_kept" {
     condition     = aws_lambda_function.this.environment[0].variables["CONSOLEURL"] == "https://eu-central-1.console.aws.amazon.com/codesuite/codebuild/123456789012/projects"
     error_message = "Links must lead to the console of this account's region."
   }
+
+  assert {
+    condition = [for statement in jsondecode(aws_sqs_queue.deliveries.policy).Statement : [statement.Effect, statement.Action, statement.Condition]] == [
+      ["Deny", "sqs:SendMessage", { ArnNotEquals = { "aws:PrincipalArn" = [for name in ["notifier", "courier"] : "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--${name}"] } }],
+    ]
+    error_message = "Whoever lays something into this queue speaks on the reports' topic."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.deliveries.redrive_policy).maxReceiveCount == 10
+    error_message = "handler.rs counts the tries, too: MAX_TRIES."
+  }
+}
+
+run "hosts_of_ones_own_network_need_the_courier_in_it" {
+  command = plan
+
+  module {
+    source = "./modules/courier"
+  }
+
+  variables {
+    vpc = { subnet_ids = ["subnet-0123456789abcdef0"], security_group_ids = ["sg-0123456789abcdef0"] }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-0123456789abcdef0"]) && strcontains(aws_iam_role_policy.this.policy, "ec2:CreateNetworkInterface")
+    error_message = "Lambda makes the interfaces with the function's role."
+  }
 }

@@ -48,10 +48,10 @@ words! {
         Expired = "expired",
         Stopped = "stopped",
         TimedOut = "timedOut",
-        /// A newer commit was live already; nothing was run.
+        /// A newer commit was live already, or this one; nothing was run.
         Superseded = "superseded",
-        /// This commit is live already, or an operator holds another; nothing was run.
-        Unchanged = "unchanged",
+        /// An operator has rolled back and holds another; nothing was run.
+        Held = "held",
     }
 }
 
@@ -61,7 +61,8 @@ pub struct Target {
     pub kind: TargetKind,
     /// The last part of the name of its secret. The kind, unless there are two of a kind.
     pub name: String,
-    /// Of what it is told.
+    /// Of what it is told. Unless the entry says so, not of what ran nothing because nothing was to be done: a schedule makes
+    /// that every few minutes.
     pub on: Vec<State>,
     /// Whether it may have an address that no network outside of one's own has.
     pub may_be_private: bool,
@@ -96,7 +97,7 @@ fn target(item: Value) -> Result<Target, DocumentError> {
         Some(_) => return Err(invalid("must have names of at most 32 of a-z A-Z 0-9 -, the first no -")),
     };
     let on = match item.remove("on") {
-        None => State::ALL.to_vec(),
+        None => State::ALL.iter().copied().filter(|state| !matches!(state, State::Superseded | State::Held)).collect(),
         Some(Value::Array(states)) if !states.is_empty() => {
             states.iter().map(state).collect::<Option<_>>().ok_or(invalid(STATES))?
         }
@@ -122,7 +123,7 @@ pub fn is_target_name(name: &str) -> bool {
 }
 
 const STATES: &str = "must have as \"on\" an array of succeeded, failed, refused, expired, stopped, timedOut, superseded, \
-     unchanged";
+     held";
 
 fn state(value: &Value) -> Option<State> {
     State::ALL.iter().copied().find(|state| value.as_str() == Some(state.as_str()))
@@ -145,7 +146,8 @@ mod tests {
     fn a_target_needs_no_more_than_its_kind() {
         let [target] = read(r#"[{"to":"github"}]"#).unwrap().try_into().unwrap();
         assert_eq!((target.kind, target.name.as_str()), (TargetKind::GitHub, "github"));
-        assert_eq!((target.on.as_slice(), target.may_be_private), (State::ALL, false));
+        assert!(target.on.contains(&State::Refused) && !target.on.contains(&State::Superseded));
+        assert!(!target.may_be_private);
         let [target] = read(r#"[{"to":"slack","name":"on-call","on":["failed","timedOut"],"private":true}]"#)
             .unwrap()
             .try_into()
@@ -160,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_malformed_target_is_an_error_and_nobody_else_is_told_instead() {
-        let too_many = format!("[{}]", vec![r#"{"to":"slack"}"#; MAX_TARGETS + 1].join(","));
+        let too_many = format!("[{}]", [r#"{"to":"slack"}"#; MAX_TARGETS + 1].join(","));
         for wrong in [
             "{}",
             "\"github\"",

@@ -1,5 +1,6 @@
 //! From an event to where it makes the notifier look.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
@@ -47,10 +48,15 @@ impl Notifier {
 
     /// The lines may come twice; what has one id is one.
     async fn ended_without_a_build(&self, lines: &[String]) -> Result<()> {
-        for News { parcel, id } in lines.iter().filter_map(|line| launcher_log::news(line, SystemTime::now())) {
-            parcel.send(&self.sqs, &self.environment.deliveries_queue_url, &id).await?;
+        let news = lines.iter().filter_map(|line| launcher_log::news(line, SystemTime::now()));
+        let (mut sent, mut result) = (HashSet::new(), Ok(()));
+        for News { parcel, id } in news {
+            if sent.insert((parcel.project(), id.clone())) {
+                let sending = parcel.send(&self.sqs, &self.environment.deliveries_queue_url, &id).await;
+                result = result.and(sending);
+            }
         }
-        Ok(())
+        result
     }
 
     async fn register_changed(&self, change: &Change) -> Result<()> {

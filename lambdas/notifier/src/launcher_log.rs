@@ -28,8 +28,8 @@ pub struct News {
 /// The lines of the launcher that an event of CloudWatch Logs brings. None: it is no such event.
 pub fn lines(input: &Value) -> Option<Vec<String>> {
     let data = input.pointer("/awslogs/data")?.as_str()?;
-    let lines = unpack(data).unwrap_or_default();
-    Some(lines)
+    let lines = unpack(data).inspect_err(|error| tracing::warn!("reading the launcher's lines: {error:#}"));
+    Some(lines.unwrap_or_default())
 }
 
 fn unpack(data: &str) -> Result<Vec<String>> {
@@ -70,7 +70,9 @@ pub fn news(line: &str, now: SystemTime) -> Option<News> {
         report["trigger"] = json!(text("trigger"));
     }
     let window = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / WINDOW_SECONDS;
-    let id = format!("{outcome}/{}/{window}", class.map_or("", |class| class.as_str()));
+    // Refusals come in floods. What else ends without a build has waited in the queue, and one push is not another's news.
+    let commit = text("commit").chars().next().filter(|_| *outcome != Outcome::Refused);
+    let id = format!("{outcome}/{}/{window}/{}", class.map_or("", |class| class.as_str()), commit.unwrap_or('-'));
     Some(News { parcel: Parcel { report, for_topic: true, target: None }, id })
 }
 
@@ -114,7 +116,7 @@ mod tests {
             })
         );
         assert!(news.parcel.for_topic);
-        assert_eq!(news.id, "refused/branch_not_allowed/2");
+        assert_eq!(news.id, "refused/branch_not_allowed/2/-");
     }
 
     #[test]

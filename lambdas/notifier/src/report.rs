@@ -22,7 +22,7 @@ pub fn subject_of(project: &str, branch: &str, outcome: &str) -> String {
     let room = MAX_SUBJECT_CHARS.saturating_sub(start.len() + end.len());
     match branch.get(..room.saturating_sub(2)) {
         Some(cut) if branch.len() > room => format!("{start}{cut}..{end}"),
-        _ => format!("{start}{branch}{end}").replace("  ", " "),
+        _ => format!("{start}{branch}{end}").split_whitespace().collect::<Vec<_>>().join(" "),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 use aws_sdk_codebuild::types::Build;
-use contract::{Event, ProjectName};
+use contract::{Event, ProjectName, printable};
 use iwomp_aws::builds::{has_ended, number};
 use iwomp_aws::ending::Ending;
 use iwomp_aws::metric::{self, Metric};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::courier::parcel::Parcel;
 use crate::mark::Mark;
 use crate::news;
-use crate::notifier::Notifier;
+use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::report;
 
 /// What settling a project came to.
@@ -85,11 +85,17 @@ impl Notifier {
         let dimensions: &[&[&str]] = &[&["outcome"], &["outcome", "project"]];
         metric::print(&metric::line(&json, &[Metric::count("Builds", 1)], dimensions, SystemTime::now()));
         let parcel = Parcel { report: json, for_topic: false, target: None };
-        // Before the topic: handed over twice it is one, where a mail would come twice.
-        let id = ending.report.build.as_deref().unwrap_or_default();
-        parcel.send(&self.sqs, &self.environment.deliveries_queue_url, id).await?;
         let subject = report::subject(&ending.report);
-        report::publish(&self.sns, &self.environment.reports_topic_arn, &subject, &parcel.report).await
+        report::publish(&self.sns, &self.environment.reports_topic_arn, &subject, &parcel.report).await?;
+        // After the topic, and no reason to tell that once more.
+        let id = ending.report.build.as_deref().unwrap_or_default();
+        if let Err(error) = parcel.send(&self.sqs, &self.environment.deliveries_queue_url, id).await {
+            let reason = printable(&format!("{error:#}"), MAX_REASON_CHARS);
+            metric::print(
+                &json!({"event": Event::Notification, "result": "failed", "project": project, "reason": reason}),
+            );
+        }
+        Ok(())
     }
 }
 

@@ -23,14 +23,27 @@ resource "aws_sqs_queue" "deliveries" {
   sqs_managed_sse_enabled = true
 
   # Three times the function's timeout; the courier says itself when it tries again.
-  visibility_timeout_seconds = 90
+  visibility_timeout_seconds = 180
   # A deployment of four days ago is no news.
   message_retention_seconds = 345600
 
+  # Of what lies here, the courier speaks on the reports' topic and with the targets' tokens: as there, nobody else may.
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyNotifierAndCourierHandOver"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:SendMessage"
+      Resource  = local.queue_arn
+      Condition = { ArnNotEquals = { "aws:PrincipalArn" = [for name in ["notifier", "courier"] : "${local.arn_prefix}:iam::${var.account.id}:role/${var.names.iam_prefix}${name}"] } }
+    }]
+  })
+
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead.arn
-    # Some forty minutes, with the pauses that the courier makes.
-    maxReceiveCount = 8
+    # More than an hour, with the pauses that the courier makes: its MAX_TRIES.
+    maxReceiveCount = 10
   })
 }
 
@@ -67,8 +80,8 @@ resource "aws_lambda_function" "this" {
   filename         = var.zip
   source_code_hash = filebase64sha256(var.zip)
 
-  # One request to another host, and some to AWS.
-  timeout = 30
+  # One request to another host, 15 s at most, and some to AWS.
+  timeout = 60
 
   environment {
     variables = {
@@ -78,6 +91,15 @@ resource "aws_lambda_function" "this" {
       QUEUEURL           = aws_sqs_queue.deliveries.url
       DEADLETTERQUEUEURL = aws_sqs_queue.dead.url
       CONSOLEURL         = local.console_url
+    }
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
     }
   }
 
@@ -95,10 +117,10 @@ resource "aws_lambda_event_source_mapping" "deliveries" {
   event_source_arn        = aws_sqs_queue.deliveries.arn
   function_response_types = ["ReportBatchItemFailures"]
 
-  # One at a time: a host that does not answer costs its own news the time, and no other's.
+  # One at a time: while a host does not answer, others have the other places.
   batch_size = 1
 
   scaling_config {
-    maximum_concurrency = 2
+    maximum_concurrency = 4
   }
 }

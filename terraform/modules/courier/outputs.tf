@@ -37,3 +37,8 @@ output "dead_letter_queue_url" {
   description = "URL of that queue."
   value       = aws_sqs_queue.dead.url
 }
+
+output "queue_name" {
+  description = "Name of the queue of deliveries."
+  value       = aws_sqs_queue.deliveries.name
+}

@@ -29,7 +29,7 @@ locals {
   parameter_arn_prefix = "${local.arn_prefix}:ssm:${local.arn_suffix}:parameter"
   secrets              = "${local.parameter_arn_prefix}${var.names.parameters.notify}/*/*"
 
-  statements = [
+  statements = concat([
     {
       Sid      = "ReadRegister"
       Effect   = "Allow"
@@ -80,5 +80,20 @@ locals {
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
       Resource = "${aws_cloudwatch_log_group.this.arn}:*" # the streams of this group
     },
-  ]
+    ], [
+    for vpc in var.vpc[*] : {
+      # Lambda makes the function's network interfaces with its role. None of these can be bound to one function.
+      Sid    = "BeInTheNetwork"
+      Effect = "Allow"
+      Action = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      Resource = "*"
+    }
+  ])
 }

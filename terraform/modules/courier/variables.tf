@@ -51,3 +51,9 @@ variable "permissions_boundary" {
   type        = string
   default     = null
 }
+
+variable "vpc" {
+  description = "Subnets and security groups in which the function runs, or null."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}

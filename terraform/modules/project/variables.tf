@@ -369,7 +369,7 @@ variable "external_register" {
 # --- who is told ---
 
 variable "notify" {
-  description = "Who is told how a trigger or its build ended: objects of `to` (github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord or webhook) and, where wanted, `name` (the kind, if there is one of it), `on` (of succeeded, failed, refused, expired, stopped, timedOut, superseded, unchanged; else all) and `private` (true: its host may have a private address). Where the target is and its token are a secret of their own, which `iwomp secret set --target` stores. Null: nobody."
+  description = "Who is told how a trigger or its build ended: objects of `to` (github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord or webhook) and, where wanted, `name` (the kind, if there is one of it), `on` (of succeeded, failed, refused, expired, stopped, timedOut, superseded, held; else all but the last two) and `private` (true: its host may have a private address). Where the target is and its token are a secret of their own, which `iwomp secret set --target` stores. Null: nobody."
   # Not a list of objects: Terraform would drop a misspelt field without a word.
   type    = any
   default = null
@@ -388,14 +388,14 @@ variable "notify" {
   }
 
   validation {
-    condition     = var.notify == null ? true : alltrue([for target in var.notify : can(regex("^[A-Za-z0-9][A-Za-z0-9-]{0,31}$", coalesce(lookup(target, "name", null), "x")))])
+    condition     = var.notify == null ? true : alltrue([for target in var.notify : lookup(target, "name", null) == null ? true : can(regex("^[A-Za-z0-9][A-Za-z0-9-]{0,31}$", target.name))])
     error_message = "Project ${var.name}: a name in notify must be at most 32 of A-Z a-z 0-9 -, the first no -."
   }
 
   validation {
     condition = var.notify == null ? true : (
       length(var.notify) <= 10 &&
-      length(distinct([for target in var.notify : coalesce(lookup(target, "name", null), lookup(target, "to", ""), "x")])) == length(var.notify)
+      length(distinct([for target in var.notify : lookup(target, "name", null) == null ? lookup(target, "to", "") : tostring(target.name)])) == length(var.notify)
     )
     error_message = "Project ${var.name}: notify must be at most 10 objects, and no two may have one name: give each of two targets of a kind a name of its own."
   }
@@ -403,11 +403,11 @@ variable "notify" {
   validation {
     condition = var.notify == null ? true : alltrue([
       for target in var.notify : lookup(target, "on", null) == null ? true : try(
-        length(target.on) > 0 && length(setsubtract(target.on, ["succeeded", "failed", "refused", "expired", "stopped", "timedOut", "superseded", "unchanged"])) == 0,
+        length(target.on) > 0 && length(setsubtract(target.on, ["succeeded", "failed", "refused", "expired", "stopped", "timedOut", "superseded", "held"])) == 0,
         false,
       )
     ])
-    error_message = "Project ${var.name}: on in notify must be a list of succeeded, failed, refused, expired, stopped, timedOut, superseded and unchanged."
+    error_message = "Project ${var.name}: on in notify must be a list of succeeded, failed, refused, expired, stopped, timedOut, superseded and held."
   }
 
   validation {

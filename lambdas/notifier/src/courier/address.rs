@@ -59,11 +59,11 @@ fn is_allowed_v4(address: Ipv4Addr, may_be_private: bool) -> bool {
 
 /// The ranges of <https://www.iana.org/assignments/iana-ipv6-special-registry> that are not global.
 fn is_allowed_v6(address: Ipv6Addr, may_be_private: bool) -> bool {
-    const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     let [first, second, ..] = address.segments();
-    let is_own = address.is_loopback() || address.is_unique_local();
-    let is_global = first & 0xe000 == 0x2000 && !(first == 0x2001 && (second < 0x200 || second == 0xdb8));
-    (is_global && first != 0x2002) || (is_own && may_be_private && address != METADATA)
+    let is_metadata = (first, second) == (0xfd00, 0xec2);
+    let is_own = (address.is_loopback() || address.is_unique_local()) && !is_metadata;
+    let is_special = first == 0x2002 || first == 0x3fff || (first == 0x2001 && (second < 0x200 || second == 0xdb8));
+    (first & 0xe000 == 0x2000 && !is_special) || (is_own && may_be_private)
 }
 
 /// The IPv4 address that an IPv6 address stands for: mapped, compatible, or by a NAT64 gateway.
@@ -74,7 +74,6 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let stands_for_one = match [a, b, c, d, e, f] {
         [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => true,
         [0, 0, 0, 0, 0, 0] => g != 0,
-        [0x64, 0xff9b, 1, ..] => true,
         _ => false,
     };
     stands_for_one.then_some(last)
@@ -104,6 +103,9 @@ mod tests {
             "192.0.2.1",
             "198.18.0.1",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "64:ff9b:1:a9fe:a9:fe00:808:808",
+            "3fff::1",
             "fe80::1",
             "ff02::1",
             "::",

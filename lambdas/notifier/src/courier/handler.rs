@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use contract::register::{Document, Project, Storage, Target};
+use contract::register::{Document, Project, Storage, Target, TargetKind};
 use contract::{Event, ProjectName, TargetSecret, parameter, printable};
 use iwomp_aws::aws_error;
 use iwomp_aws::metric::{self, Metric};
@@ -18,15 +19,21 @@ use super::parcel::Parcel;
 use crate::notifier::MAX_REASON_CHARS;
 use crate::report;
 
-/// Between two tries: twice as long each time, up to a quarter of an hour; a host that says when is believed up to there.
+/// Between two tries: twice as long each time, up to a quarter of an hour, and not before the time that a host asks for.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+/// What a host may ask for: GitHub's limit is one of an hour.
+const LONGEST_ASKED_FOR: Duration = Duration::from_secs(3600);
+/// As Terraform has it: then SQS lays the message aside.
+const MAX_TRIES: u32 = 10;
 
 /// What became of a parcel.
 enum Fate {
     Gone,
     /// It is tried again, after so long.
     Again(String, Option<Duration>),
+    /// Nobody is to be told, for this reason.
+    Dropped(&'static str),
     /// No further try can help: it is laid aside, for a person.
     Aside(String),
 }
@@ -57,8 +64,12 @@ impl Courier {
         };
         match fate.unwrap_or_else(|error| Fate::Again(format!("{error:#}"), None)) {
             Fate::Gone => true,
+            Fate::Dropped(reason) => {
+                self.say(Some(&parcel), "dropped", reason);
+                true
+            }
             Fate::Again(reason, after) => {
-                self.say(Some(&parcel), "waits", &reason);
+                self.say(Some(&parcel), if tries(record) < MAX_TRIES { "waits" } else { "failed" }, &reason);
                 self.postpone(record, after).await;
                 false
             }
@@ -75,37 +86,59 @@ impl Courier {
 
     /// Hands the news on, to each target by a message of its own: so one that does not answer holds up no other.
     async fn divide(&self, parcel: &Parcel, id: &str) -> Result<Fate> {
+        let entry = match parcel.project() {
+            Some(project) => match self.entry(&project).await? {
+                // Names can be invented: where AWS fails before the launcher has looked, they come as far as this.
+                Entry::Missing => return Ok(Fate::Dropped("there is no such project")),
+                entry => Some(entry),
+            },
+            None => None,
+        };
+        if let (Some(Entry::Read(entry)), Some(state)) = (&entry, parcel.state()) {
+            for target in entry.notify.iter().filter(|target| target.on.contains(&state)) {
+                let parcel = Parcel { target: Some(target.name.clone()), for_topic: false, ..parcel.clone() };
+                parcel.send(&self.sqs, &self.environment.queue_url, id).await?;
+            }
+        }
+        // Last, for a mail that went out comes again if what follows fails.
         if parcel.for_topic {
             let subject = report::subject_of(parcel.text("project"), parcel.text("branch"), parcel.text("outcome"));
             report::publish(&self.sns, &self.environment.reports_topic_arn, &subject, &parcel.report).await?;
         }
-        let (Some(project), Some(state)) = (parcel.project(), parcel.state()) else { return Ok(Fate::Gone) };
-        let Some(entry) = self.entry(&project).await? else { return Ok(Fate::Gone) };
-        for target in entry.notify.iter().filter(|target| target.on.contains(&state)) {
-            let parcel = Parcel { target: Some(target.name.clone()), for_topic: false, ..parcel.clone() };
-            parcel.send(&self.sqs, &self.environment.queue_url, id).await?;
-        }
-        Ok(Fate::Gone)
+        Ok(match entry {
+            Some(Entry::Unreadable) => {
+                Fate::Dropped("the entry cannot be read without decryption, or is broken: it has no targets")
+            }
+            _ => Fate::Gone,
+        })
     }
 
     async fn carry(&self, parcel: &Parcel, name: &str) -> Result<Fate> {
-        let (Some(project), Some(state)) = (parcel.project(), parcel.state()) else { return Ok(Fate::Gone) };
-        let Some(entry) = self.entry(&project).await? else { return Ok(Fate::Gone) };
-        // Taken out of the entry meanwhile.
-        let Some(target) = entry.notify.iter().find(|target| target.name == name) else { return Ok(Fate::Gone) };
+        let (Some(project), Some(state)) = (parcel.project(), parcel.state()) else {
+            return Ok(Fate::Dropped("it tells of no project"));
+        };
+        let Entry::Read(entry) = self.entry(&project).await? else {
+            return Ok(Fate::Dropped("the entry is gone, or cannot be read"));
+        };
+        let Some(target) = entry.notify.iter().find(|target| target.name == name) else {
+            return Ok(Fate::Dropped("the entry has no such target any more"));
+        };
         let parameter = parameter::notify(&self.environment.config_path, &project, name);
         let aside = |reason: &str| Ok(Fate::Aside(format!("{parameter}: {reason}")));
-        let Some(text) = self.secret(&parameter).await? else {
+        let Some(stored) = self.secret(&parameter).await? else {
             return aside("there is no such parameter: iwomp secret set --target stores it");
         };
-        let secret = match TargetSecret::parse(&text, target.kind) {
+        if stored.r#type() != Some(&ParameterType::SecureString) {
+            return aside("it is no SecureString, and many can read it: withdraw the secret, and store a new one");
+        }
+        let secret = match TargetSecret::parse(stored.value().unwrap_or_default(), target.kind) {
             Ok(secret) => secret,
             Err(error) => return aside(&format!("what is stored there {error}")),
         };
         let link = self.link(&project, parcel.text("build"));
         let message = match message(parcel, state, target, &secret, &entry.git_url, link, SystemTime::now()) {
             Ok(Some(message)) => message,
-            Ok(None) => return Ok(Fate::Gone),
+            Ok(None) => return Ok(Fate::Dropped("a Git host is told of builds that ran, at a commit that is known")),
             Err(reason) => return aside(reason),
         };
         let verdict = match connector(target, &secret, &entry) {
@@ -123,8 +156,7 @@ impl Courier {
         })
     }
 
-    /// The project's entry. None: there is none, or none that can be read, which the launcher tells as a refusal.
-    async fn entry(&self, project: &ProjectName) -> Result<Option<Project>> {
+    async fn entry(&self, project: &ProjectName) -> Result<Entry> {
         let config_path = &self.environment.config_path;
         let names = [parameter::register(config_path, project), parameter::default(config_path)];
         let call = self.ssm.get_parameters().set_names(Some(names.to_vec())).send();
@@ -134,12 +166,13 @@ impl Courier {
             find(name)
                 .map(|parameter| Document { text: parameter.value().unwrap_or_default(), storage: Storage::Plain })
         };
-        Ok(document(&names[0]).and_then(|entry| Project::read(entry, document(&names[1])).ok()))
+        let Some(entry) = document(&names[0]) else { return Ok(Entry::Missing) };
+        Ok(Project::read(entry, document(&names[1])).map_or(Entry::Unreadable, |entry| Entry::Read(Box::new(entry))))
     }
 
-    async fn secret(&self, name: &str) -> Result<Option<String>> {
+    async fn secret(&self, name: &str) -> Result<Option<Parameter>> {
         match self.ssm.get_parameter().name(name).with_decryption(true).send().await {
-            Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+            Ok(answer) => Ok(answer.parameter),
             Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_not_found()) => Ok(None),
             Err(error) => Err(aws_error(error)).with_context(|| format!("reading {name}")),
         }
@@ -153,10 +186,8 @@ impl Courier {
     }
 
     async fn postpone(&self, record: &SqsMessage, after: Option<Duration>) {
-        let tries =
-            record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1u32);
-        let growing = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16));
-        let pause = after.unwrap_or(growing).min(LONGEST_PAUSE).as_secs();
+        let growing = FIRST_PAUSE.saturating_mul(1 << tries(record).saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+        let pause = growing.max(after.unwrap_or_default().min(LONGEST_ASKED_FOR)).as_secs();
         let call = self.sqs.change_message_visibility().queue_url(&self.environment.queue_url);
         let call = call
             .set_receipt_handle(record.receipt_handle.clone())
@@ -182,9 +213,24 @@ impl Courier {
     }
 }
 
+/// What there is of a project.
+enum Entry {
+    Missing,
+    /// The launcher tells of a broken one, as a refusal.
+    Unreadable,
+    Read(Box<Project>),
+}
+
+fn tries(record: &SqsMessage) -> u32 {
+    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
 /// With the entry's own certificates for its own Git host, and the usual ones for all others.
 fn connector(target: &Target, secret: &TargetSecret, entry: &Project) -> Result<SharedHttpConnector> {
-    let ca_bundle = entry.ca_bundle.as_deref().filter(|_| secret.host == entry.git_url.host());
+    // Of a chat, whose URL is the secret, nobody who may write an entry is to choose the authority.
+    let is_chat = matches!(target.kind, TargetKind::Slack | TargetKind::Teams | TargetKind::Discord);
+    let is_own = !is_chat && secret.host == entry.git_url.host();
+    let ca_bundle = entry.ca_bundle.as_deref().filter(|_| is_own);
     host::connector(target.may_be_private, ca_bundle)
 }
 
@@ -197,7 +243,6 @@ mod tests {
     use aws_sdk_sqs::operation::send_message::{SendMessageInput, SendMessageOutput};
     use aws_sdk_ssm::operation::get_parameter::GetParameterError;
     use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
-    use aws_sdk_ssm::types::Parameter;
     use aws_sdk_ssm::types::error::ParameterNotFound;
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
@@ -285,11 +330,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_ended_without_a_build_is_told_on_the_topic_too_whoever_is_told_else() {
+    async fn what_ended_without_a_build_is_told_on_the_topic_too_unless_the_project_is_invented() {
+        for (entry, told) in [(Some(ENTRY), 1), (Some("broken"), 1), (None, 0)] {
+            let (courier, done) = courier(entry);
+            courier.handle(news("expired", r#","for_topic":true"#)).await;
+            let done = done.lock().unwrap();
+            assert_eq!(done.told, vec!["iwomp: demo main expired"; told], "{entry:?}");
+        }
         let (courier, done) = courier(None);
-        courier.handle(news("refused", r#","for_topic":true"#)).await;
-        let done = done.lock().unwrap();
-        assert_eq!((done.told.as_slice(), done.sent.len()), (["iwomp: demo main refused".to_owned()].as_slice(), 0));
+        courier.handle(message(r#"{"report":{"outcome":"refused"},"for_topic":true}"#)).await;
+        assert_eq!(done.lock().unwrap().told, ["iwomp: refused"]);
     }
 
     #[tokio::test]

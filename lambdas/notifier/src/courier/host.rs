@@ -1,6 +1,6 @@
 //! Asks another host, once.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use aws_smithy_http_client::Connector;
@@ -8,15 +8,17 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use iwomp_aws::trust::trust_only;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::address::{NOT_TO_BE_ASKED, Resolver};
 use super::message::Message;
 
-/// With [`READ`] less than the 30 s of the function, so that a host that does not answer costs a try and says so.
+/// Together, for request and answer, far less than the function's 60 s: a host that does not answer costs a try and says so.
 const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(10);
 /// Of an answer that is no success, as far as it is looked at.
@@ -56,8 +58,12 @@ pub async fn ask(connector: &SharedHttpConnector, message: &Message) -> Verdict 
         Ok(request) => request,
         Err(error) => return Verdict::Never { reason: format!("preparing the request: {error:#}") },
     };
-    match timeout(CONNECT + READ, connector.call(request)).await {
-        Ok(Ok(response)) => judge(response).await,
+    let asking = async {
+        let response = connector.call(request).await?;
+        Ok::<_, ConnectorError>(judge(response, &message.body).await)
+    };
+    match timeout(CONNECT + READ, asking).await {
+        Ok(Ok(verdict)) => verdict,
         Ok(Err(error)) => match format!("{:#}", anyhow::Error::new(error)) {
             reason if reason.contains(NOT_TO_BE_ASKED) => Verdict::Never { reason },
             reason => Verdict::Later { reason, after: None },
@@ -79,12 +85,20 @@ fn request(message: &Message) -> Result<HttpRequest> {
     Ok(request)
 }
 
-async fn judge(response: HttpResponse) -> Verdict {
+async fn judge(response: HttpResponse, sent: &str) -> Verdict {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name).map(str::to_owned);
-    let after = header("retry-after").and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
-    let is_limited = after.is_some() || header("x-ratelimit-remaining").as_deref() == Some("0");
+    let seconds = |name: &str| header(name).and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+    let has_none_left = header("x-ratelimit-remaining").as_deref() == Some("0");
+    // GitHub's limit of an hour says when it is over, in seconds since 1970.
+    let until = seconds("x-ratelimit-reset").filter(|_| has_none_left);
+    let over =
+        until.map(|until| until.saturating_sub(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
+    let after = seconds("retry-after").or(over);
+    let is_limited = after.is_some() || has_none_left;
     match status {
+        // Azure DevOps shows its sign-in page to a token that it does not take.
+        203 => {}
         200..=299 => return Verdict::Delivered,
         // GitHub says 403 where others say 429.
         403 if is_limited => {
@@ -95,22 +109,29 @@ async fn judge(response: HttpResponse) -> Verdict {
     }
     let advice = match status {
         300..=399 => "it redirects, which is not followed: put the final URL into the target's secret",
-        401 | 403 => "it does not take the secret: put a new one there, with the right to write statuses",
+        203 | 401 | 403 => "it does not take the secret: put a new one there, with the right to write statuses",
         404 | 410 => {
             "it has nothing there, or the secret may not see it: look at the URL, at gitUrl, and at what the secret may see"
         }
         // GitLab's word for a status that is set already.
-        400 if text(response).await.contains("Cannot transition status") => return Verdict::Delivered,
+        400 if has_it_already(&text(response).await, sent) => return Verdict::Delivered,
         _ => "it does not take the request: see what the host says of its API",
     };
     Verdict::Never { reason: format!("the host answered {status}: {advice}") }
+}
+
+/// `Cannot transition status via :succeed from :success`, where that is what was sent.
+fn has_it_already(answer: &str, sent: &str) -> bool {
+    let sent: Value = serde_json::from_str(sent).unwrap_or_default();
+    let from = format!("from :{}", sent["state"].as_str().unwrap_or_default());
+    answer.contains("Cannot transition status") && answer.split('"').any(|words| words.trim_end().ends_with(&from))
 }
 
 /// The beginning of an answer. Never shown: it is the host's word.
 async fn text(mut response: HttpResponse) -> String {
     let mut stream = ByteStream::new(response.take_body());
     let mut start = Vec::new();
-    while let Ok(Ok(Some(piece))) = timeout(READ, stream.try_next()).await {
+    while let Ok(Some(piece)) = stream.try_next().await {
         start.extend_from_slice(&piece);
         if start.len() > MAX_ANSWER_BYTES {
             break;
@@ -141,7 +162,8 @@ mod tests {
     }
 
     async fn verdict(status: u16, headers: &'static [(&'static str, &'static str)], body: &'static str) -> Verdict {
-        let message = Message { url: "https://git.example/x".to_owned(), headers: Vec::new(), body: "{}".to_owned() };
+        let sent = r#"{"state":"success"}"#.to_owned();
+        let message = Message { url: "https://git.example/x".to_owned(), headers: Vec::new(), body: sent };
         ask(&SharedHttpConnector::new(Fake(status, headers, body)), &message).await
     }
 
@@ -156,10 +178,12 @@ mod tests {
         let limited = verdict(429, &[("retry-after", "120")], "").await;
         assert!(matches!(limited, Verdict::Later { after: Some(after), .. } if after.as_secs() == 120), "{limited:?}");
         assert!(matches!(verdict(403, &[("x-ratelimit-remaining", "0")], "").await, Verdict::Later { .. }));
-        for status in [301, 302, 307, 400, 401, 403, 404, 409, 410, 422] {
+        for status in [203, 301, 302, 307, 400, 401, 403, 404, 409, 410, 422] {
             assert!(matches!(verdict(status, &[], "canary").await, Verdict::Never { .. }), "{status}");
         }
-        let again = verdict(400, &[], r#"{"message":"Cannot transition status via :success from :success"}"#).await;
-        assert_eq!(again, Verdict::Delivered, "GitLab has it already");
+        let said = verdict(400, &[], r#"{"message":"Cannot transition status via :succeed from :success"}"#).await;
+        assert_eq!(said, Verdict::Delivered, "GitLab has it already");
+        let said = verdict(400, &[], r#"{"message":"Cannot transition status via :succeed from :failed"}"#).await;
+        assert!(matches!(said, Verdict::Never { .. }), "and here it has another");
     }
 }

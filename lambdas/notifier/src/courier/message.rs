@@ -7,14 +7,15 @@ use contract::{GitUrl, TargetSecret, printable};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::parcel::Parcel;
 
 /// What a host shows of a status; GitHub takes no more than 140 characters.
 const MAX_DESCRIPTION_CHARS: usize = 120;
-const MAX_REASON_CHARS: usize = 600;
+/// Of a message in a chat; Discord takes no more than 2000 characters in all, and escaping may double them.
+const MAX_REASON_CHARS: usize = 300;
 /// The name under which a host keeps a commit's status: one a project, so that two of one repository do not hide each other.
 const CONTEXT: &str = "iwomp";
 
@@ -26,7 +27,8 @@ pub struct Message {
     pub body: String,
 }
 
-/// The request that tells `target` of `parcel`. None: of this it is not told, for there is no commit to tell it of.
+/// The request that tells `target` of `parcel`. None: of this it is not told. A Git host is told of builds that ran: whoever may
+/// publish could otherwise put a state on any commit, by a trigger that is refused, or that is answered with nothing.
 ///
 /// # Errors
 /// Says what does not fit, and no secret.
@@ -39,18 +41,20 @@ pub fn message(
     link: Option<String>,
     now: SystemTime,
 ) -> Result<Option<Message>, &'static str> {
-    let base = secret.url.expose_secret().trim_end_matches('/');
+    let url = secret.url.expose_secret();
     let story = Story { parcel, state, link };
     let kind = target.kind;
     if let TargetKind::Slack | TargetKind::Teams | TargetKind::Discord = kind {
-        return Ok(Some(Message { url: base.to_owned(), headers: Vec::new(), body: story.chat(kind).to_string() }));
+        return Ok(Some(Message { url: url.to_owned(), headers: Vec::new(), body: story.chat(kind).to_string() }));
     }
     if kind == TargetKind::Webhook {
         let body = story.webhook().to_string();
         let key = secret.key.as_ref().ok_or("its secret has no key")?;
-        return Ok(Some(Message { url: base.to_owned(), headers: signed(&body, key, &story.id(), now)?, body }));
+        return Ok(Some(Message { url: url.to_owned(), headers: signed(&body, key, &story.id(), now)?, body }));
     }
-    let Some(commit) = parcel.commit() else { return Ok(None) };
+    let ran = matches!(state, State::Succeeded | State::Failed | State::Stopped | State::TimedOut);
+    let Some(commit) = parcel.commit().filter(|_| ran && !parcel.text("build").is_empty()) else { return Ok(None) };
+    let base = url.trim_end_matches('/');
     let token = secret.token.as_ref().ok_or("its secret has no token")?.expose_secret();
     let path = Path::of(git_url);
     let (url, authorization) = match kind {
@@ -128,10 +132,12 @@ impl Path {
         }
     }
 
-    /// `/organisation/project/_git/repository` over HTTPS, `/v3/organisation/project/repository` over SSH.
+    /// `/organisation/[project/]_git/repository` over HTTPS, `/v3/organisation/project/repository` over SSH.
     fn of_azure(&self) -> Option<[&String; 3]> {
         match self.0.as_slice() {
             [organisation, project, git, repository] if git == "_git" => Some([organisation, project, repository]),
+            // The repository that is called like its project.
+            [organisation, git, repository] if git == "_git" => Some([organisation, repository, repository]),
             [version, organisation, project, repository] if version == "v3" => {
                 Some([organisation, project, repository])
             }
@@ -206,43 +212,32 @@ impl Story<'_> {
     }
 
     fn status(&self, kind: TargetKind) -> Value {
-        let (succeeded, failed, other) = match kind {
-            TargetKind::GitLab => ("success", "failed", "canceled"),
-            TargetKind::Bitbucket => ("SUCCESSFUL", "FAILED", "STOPPED"),
-            TargetKind::BitbucketServer => ("SUCCESSFUL", "FAILED", "CANCELLED"),
-            TargetKind::AzureDevOps => ("succeeded", "failed", "notApplicable"),
-            // A commit that was passed over is neither good nor bad, and GitHub and Gitea have no word for that.
-            _ => ("success", "failure", "success"),
+        let (succeeded, failed) = match kind {
+            TargetKind::GitLab => ("success", "failed"),
+            TargetKind::Bitbucket | TargetKind::BitbucketServer => ("SUCCESSFUL", "FAILED"),
+            TargetKind::AzureDevOps => ("succeeded", "failed"),
+            _ => ("success", "failure"),
         };
-        let state = match self.state {
-            State::Succeeded => succeeded,
-            State::Superseded | State::Unchanged => other,
-            State::Failed | State::Refused | State::Expired | State::Stopped | State::TimedOut => failed,
-        };
+        let state = if self.state == State::Succeeded { succeeded } else { failed };
         let context = format!("{CONTEXT}/{}", self.parcel.text("project"));
         let description = self.description();
         let mut status = match kind {
             TargetKind::GitLab => json!({"state": state, "name": context, "description": description}),
             TargetKind::Bitbucket | TargetKind::BitbucketServer => {
-                // Of a key Bitbucket takes 40 characters.
-                let key: String = context.chars().take(40).collect();
-                json!({"key": key, "state": state, "name": context, "description": description})
+                json!({"key": key_of(&context), "state": state, "name": context, "description": description})
             }
             TargetKind::AzureDevOps => {
                 json!({"state": state, "description": description, "context": {"genre": CONTEXT, "name": self.parcel.text("project")}})
             }
             _ => json!({"state": state, "context": context, "description": description}),
         };
-        let (key, needed) = match kind {
-            TargetKind::Bitbucket | TargetKind::BitbucketServer => ("url", true),
-            TargetKind::AzureDevOps => ("targetUrl", false),
-            _ => ("target_url", false),
+        let key = match kind {
+            TargetKind::Bitbucket | TargetKind::BitbucketServer => "url",
+            TargetKind::AzureDevOps => "targetUrl",
+            _ => "target_url",
         };
-        match &self.link {
-            Some(link) => status[key] = json!(link),
-            // Bitbucket wants one; this one at least says what it is about.
-            None if needed => status[key] = json!("https://docs.aws.amazon.com/codebuild/"),
-            None => {}
+        if let Some(link) = &self.link {
+            status[key] = json!(link);
         }
         status
     }
@@ -308,6 +303,17 @@ impl Story<'_> {
             news["link"] = json!(link);
         }
         news
+    }
+}
+
+/// Of a key Bitbucket takes 40 characters; two long names that begin alike are to stay two.
+fn key_of(context: &str) -> String {
+    match context.get(..31) {
+        Some(start) if context.len() > 40 => {
+            let hash: String = Sha256::digest(context).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            format!("{start}-{hash}")
+        }
+        _ => context.to_owned(),
     }
 }
 
@@ -428,6 +434,30 @@ mod tests {
         let body = body(&message);
         assert_eq!((&body["state"], &body[context.0]), (&json!("failure"), &context.1));
         assert!(body["description"].as_str().unwrap().chars().count() <= 140, "{body}");
+    }
+
+    #[test]
+    fn no_trigger_puts_a_state_on_a_commit_that_no_build_ran_for() {
+        let secret = TargetSecret::parse(r#"{"token":"t"}"#, TargetKind::GitHub).unwrap();
+        let target =
+            Target { kind: TargetKind::GitHub, name: "x".to_owned(), on: State::ALL.to_vec(), may_be_private: false };
+        let git_url = GitUrl::parse("https://github.com/acme/shop.git").unwrap();
+        for outcome in ["refused", "expired", "superseded", "held", "failed"] {
+            let mut parcel = parcel(outcome, "");
+            if outcome == "failed" {
+                parcel.report.as_object_mut().unwrap().remove("build"); // the launcher's word, not a build's end
+            }
+            let state = parcel.state().unwrap();
+            let told = message(&parcel, state, &target, &secret, &git_url, None, UNIX_EPOCH).unwrap();
+            assert!(told.is_none(), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn two_long_names_have_two_keys() {
+        let keys = ["a", "b"].map(|end| key_of(&format!("iwomp/{}{end}", "p".repeat(50))));
+        assert!(keys[0] != keys[1] && keys.iter().all(|key| key.len() == 40), "{keys:?}");
+        assert_eq!(key_of("iwomp/demo"), "iwomp/demo");
     }
 
     #[test]

@@ -59,13 +59,13 @@ impl Parcel {
         match outcome {
             Outcome::Deployed => Some(State::Succeeded),
             Outcome::Superseded => Some(State::Superseded),
-            Outcome::Unchanged | Outcome::Held => Some(State::Unchanged),
+            Outcome::Held => Some(State::Held),
             Outcome::Refused => Some(State::Refused),
             Outcome::Expired => Some(State::Expired),
             Outcome::Failed if class == Class::Stopped.as_str() => Some(State::Stopped),
             Outcome::Failed if class == Class::TimedOut.as_str() => Some(State::TimedOut),
             Outcome::Failed => Some(State::Failed),
-            Outcome::Started | Outcome::Busy | Outcome::Covered => None,
+            Outcome::Unchanged | Outcome::Started | Outcome::Busy | Outcome::Covered => None,
         }
     }
 
