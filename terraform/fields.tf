@@ -26,6 +26,7 @@ locals {
 
       submodules          = "text"
       lfs                 = "text"
+      sparse              = "true or false"
       tags                = "true or false"
       accepted_git_faults = "list of texts"
       git_access          = "true or false"

@@ -22,6 +22,7 @@ module "project" {
 
   submodules          = each.value.submodules
   lfs                 = each.value.lfs
+  sparse              = each.value.sparse
   tags                = each.value.tags
   accepted_git_faults = each.value.accepted_git_faults
   git_access          = each.value.git_access

@@ -10,11 +10,11 @@ use crate::document::{Faults, Object, strings};
 use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
 use crate::{credentials, environment, ssh_key};
 
-pub use checkout::{Checkout, GitFault, LargeFiles, Submodules, Tags};
+pub use checkout::{Checkout, Extent, GitFault, LargeFiles, Submodules, Tags};
 pub use notify::{State, Target, TargetKind, is_target_name};
 
 /// The keys of an entry. tests/register_keys.rs holds every other list to this one.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 23] = [
     "gitUrl",
     "command",
     "deployDir",
@@ -33,6 +33,7 @@ pub const KEYS: [&str; 22] = [
     "caBundle",
     "submodules",
     "lfs",
+    "sparse",
     "tags",
     "acceptedGitFaults",
     "gitAccess",
@@ -225,7 +226,7 @@ impl Project {
         let deploy_role = faults.keep(RoleArn::take(object));
         let unchanged = faults.keep(Unchanged::take(object));
         let environment = faults.keep(environment::take(object));
-        let checkout = Checkout::take(object, git_url.as_ref(), faults);
+        let checkout = Checkout::take(object, git_url.as_ref(), deploy_dir.as_ref(), faults);
         let git_access = faults.keep(object.take_bool("gitAccess"));
         let auth_scheme = faults.keep(AuthScheme::take(object));
         let ca_bundle = faults.keep(take_ca_bundle(object));
@@ -449,6 +450,15 @@ impl DeployDir {
     #[must_use]
     pub fn as_path(&self) -> &Path {
         Path::new(&self.0)
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn is_root(&self) -> bool {
+        self.0.split('/').all(|segment| ["", "."].contains(&segment))
     }
 }
 

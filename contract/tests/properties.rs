@@ -98,6 +98,7 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
             prop_oneof![9 => Just("refuse"), 9 => Just("fetch"), 1 => Just("all")].prop_map(Value::from).boxed(),
         ),
         ("lfs", prop_oneof![9 => Just("refuse"), 9 => Just("fetch"), 1 => Just("all")].prop_map(Value::from).boxed()),
+        ("sparse", prop::bool::weighted(0.1).prop_map(Value::from).boxed()),
         ("tags", any::<bool>().prop_map(Value::from).boxed()),
         ("gitAccess", any::<bool>().prop_map(Value::from).boxed()),
         (

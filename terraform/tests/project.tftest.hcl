@@ -89,6 +89,7 @@ run "every_field_has_its_key_of_the_contract" {
 
     submodules          = "fetch"
     lfs                 = "ignore"
+    sparse              = false
     tags                = true
     accepted_git_faults = ["badTimezone"]
     git_access          = true
@@ -113,6 +114,7 @@ run "every_field_has_its_key_of_the_contract" {
 
       submodules        = "fetch"
       lfs               = "ignore"
+      sparse            = false
       tags              = true
       acceptedGitFaults = ["badTimezone"]
       gitAccess         = true

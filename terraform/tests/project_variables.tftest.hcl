@@ -1358,6 +1358,102 @@ run "large_files_are_fetched_over_https" {
   }
 }
 
+run "sparse_needs_a_directory_to_leave_something_out" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    sparse = true
+  }
+
+  expect_failures = [var.sparse]
+}
+
+run "sparse_does_not_take_the_root_for_a_part" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    sparse     = true
+    deploy_dir = ".//./"
+  }
+
+  expect_failures = [var.sparse]
+}
+
+run "sparse_needs_a_directory_in_one_line" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    sparse     = true
+    deploy_dir = "infra\nshop"
+  }
+
+  expect_failures = [var.sparse]
+}
+
+run "sparse_does_not_stand_beside_tags" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    sparse     = true
+    deploy_dir = "infra"
+    tags       = true
+  }
+
+  expect_failures = [var.sparse]
+}
+
+run "sparse_does_not_stand_beside_accepted_faults" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    sparse              = true
+    deploy_dir          = "infra"
+    accepted_git_faults = ["badTimezone"]
+  }
+
+  expect_failures = [var.sparse]
+}
+
+run "sparse_takes_a_hidden_directory_with_an_odd_name" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    sparse              = true
+    deploy_dir          = "./.deploy/we[i]rd *dir"
+    tags                = false
+    accepted_git_faults = []
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).sparse
+    error_message = "sparse is not in the register: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
+  }
+}
+
 run "only_harmless_faults_are_accepted" {
   command = plan
 

@@ -2,7 +2,7 @@
 //! an empty directory or a pointer stands for, and the deployment would count as good; so the tree is complete, or it is said
 //! to be enough as it is, or nothing runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use contract::Project;
@@ -20,6 +20,11 @@ const MAX_PATHS: usize = 5;
 /// With the paths of what is missing, or why it cannot be fetched.
 pub async fn make_complete(project: &Project, repository: &Repository<'_>) -> Result<(), Failure> {
     let mut found = repository.pointers(&project.git_url, project.deploy_dir.as_path()).await?;
+    refuse(
+        "links that lead to what sparse leaves out",
+        found.cut_links.iter().map(PathBuf::as_path).collect(),
+        "give a directory above all of it as deployDir, or set sparse to false in the register",
+    )?;
     match project.checkout.submodules {
         Submodules::Refuse => refuse(
             "submodules",

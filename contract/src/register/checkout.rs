@@ -1,12 +1,14 @@
 //! The part of a register entry that says what comes into the checkout: what a commit only points to, and which old faults of
 //! a repository are borne.
 
+use super::DeployDir;
 use crate::document::{Faults, Object, strings};
 use crate::{DocumentError, GitUrl, Scheme};
 
-/// What the checkout holds beside the commit's own files.
+/// What the checkout holds of the commit's own files, and beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkout {
+    pub extent: Extent,
     /// Other repositories, at the commits that this one records.
     pub submodules: Submodules,
     /// Large files, of which the repository holds a pointer.
@@ -14,6 +16,15 @@ pub struct Checkout {
     pub tags: Tags,
     /// What git's check of objects may find in this repository, though it would refuse it elsewhere.
     pub accepted_faults: Vec<GitFault>,
+}
+
+/// Which of the commit's files come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Extent {
+    #[default]
+    Whole,
+    /// Those below `deployDir`, which is not the root, and those that stand in a directory above it: a cone, as git calls it.
+    DeployDir,
 }
 
 /// What to do where the tree to deploy has a submodule in it. Left out, its directory is empty, and a tool that reads the
@@ -51,13 +62,24 @@ pub enum Tags {
 }
 
 impl Checkout {
-    /// `git_url` is none where it is wrong itself: then what needs it is not judged. None: something is wrong, and noted.
-    pub(super) fn take(object: &mut Object, git_url: Option<&GitUrl>, faults: &mut Faults) -> Option<Self> {
+    /// `git_url` and `deploy_dir` are none where they are wrong themselves: then what needs them is not judged. None: something is
+    /// wrong, and noted.
+    pub(super) fn take(
+        object: &mut Object,
+        git_url: Option<&GitUrl>,
+        deploy_dir: Option<&DeployDir>,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let sparse = faults.keep(object.take_bool("sparse"));
         let submodules = faults.keep(Submodules::take(object));
         let large_files = faults.keep(LargeFiles::take(object, git_url));
         let tags = faults.keep(object.take_bool("tags"));
         let accepted_faults = faults.keep(take_faults(object));
-        Some(Self {
+        let checkout = Self {
+            extent: match sparse? {
+                Some(true) => Extent::DeployDir,
+                Some(false) | None => Extent::Whole,
+            },
             submodules: submodules?,
             large_files: large_files?,
             tags: match tags? {
@@ -65,7 +87,24 @@ impl Checkout {
                 Some(false) | None => Tags::None,
             },
             accepted_faults: accepted_faults?,
-        })
+        };
+        faults.keep(checkout.check_extent(deploy_dir?))?;
+        Some(checkout)
+    }
+
+    fn check_extent(&self, deploy_dir: &DeployDir) -> Result<(), DocumentError> {
+        let rule = match self.extent {
+            Extent::Whole => return Ok(()),
+            _ if deploy_dir.is_root() => "needs a deployDir below the root: without one, nothing can be left out",
+            // git's list of what is checked out has a line for each.
+            _ if deploy_dir.as_str().contains('\n') => "needs a deployDir without line ends",
+            _ if self.tags != Tags::None => "cannot stand beside tags, with which the files of all commits are fetched",
+            _ if !self.accepted_faults.is_empty() => {
+                "cannot stand beside acceptedGitFaults: git accepts none where files are left out"
+            }
+            Extent::DeployDir => return Ok(()),
+        };
+        Err(invalid("sparse", rule))
     }
 }
 
@@ -141,16 +180,21 @@ impl GitFault {
 mod tests {
     use super::*;
 
-    const KEYS: [&str; 4] = ["submodules", "lfs", "tags", "acceptedGitFaults"];
+    const KEYS: [&str; 5] = ["submodules", "lfs", "sparse", "tags", "acceptedGitFaults"];
 
     fn read(text: &str) -> Result<Checkout, DocumentError> {
         read_for("https://git.example/demo", text)
     }
 
     fn read_for(url: &str, text: &str) -> Result<Checkout, DocumentError> {
+        take(url, "infra/shop", text)
+    }
+
+    fn take(url: &str, deploy_dir: &str, text: &str) -> Result<Checkout, DocumentError> {
         let mut faults = Faults::default();
-        let url = GitUrl::parse(url).unwrap();
-        let checkout = Checkout::take(&mut Object::read(text, &KEYS).unwrap(), Some(&url), &mut faults);
+        let (url, deploy_dir) = (GitUrl::parse(url).unwrap(), DeployDir::parse(deploy_dir).unwrap());
+        let mut object = Object::read(text, &KEYS).unwrap();
+        let checkout = Checkout::take(&mut object, Some(&url), Some(&deploy_dir), &mut faults);
         checkout.ok_or_else(|| faults.into_all().remove(0))
     }
 
@@ -170,6 +214,34 @@ mod tests {
         assert_eq!(read(fetch).unwrap().large_files, LargeFiles::Fetch);
         let error = read_for("ssh://git@git.example/demo", fetch).unwrap_err();
         assert_eq!(error.to_string(), r#""lfs" fetch needs an https:// gitUrl"#);
+    }
+
+    #[test]
+    fn files_are_left_out_only_if_the_register_says_so_and_there_is_something_to_leave_out() {
+        let take = |deploy_dir: &str, text: &str| take("https://git.example/demo", deploy_dir, text);
+        let sparse = r#"{"sparse":true}"#;
+        for text in ["{}", r#"{"sparse":false}"#] {
+            assert_eq!(take(".", text).unwrap().extent, Extent::Whole);
+        }
+        for directory in ["infra", "./infra/", "a//b", "./.github", "we[i]rd *dir\\", "#a", "!a", ":(top)a", "-a"] {
+            assert_eq!(take(directory, sparse).unwrap().extent, Extent::DeployDir, "{directory}");
+        }
+        for directory in [".", "./", "./.", ".//./", "a\nb"] {
+            let error = take(directory, sparse).unwrap_err().to_string();
+            assert!(error.starts_with("\"sparse\" needs a deployDir"), "{directory}: {error}");
+        }
+        for (more, named) in [
+            (r#""tags":true"#, "tags"),
+            (r#""acceptedGitFaults":["badDate"]"#, "acceptedGitFaults"),
+            (r#""tags":true,"acceptedGitFaults":["badDate"]"#, "tags"),
+        ] {
+            let error = take("infra", &format!(r#"{{"sparse":true,{more}}}"#)).unwrap_err().to_string();
+            assert!(error.contains(&format!("cannot stand beside {named}")), "{error}");
+        }
+        for beside in [r#""tags":false"#, r#""acceptedGitFaults":[]"#, r#""submodules":"fetch","lfs":"fetch""#] {
+            assert!(take("infra", &format!(r#"{{"sparse":true,{beside}}}"#)).is_ok(), "{beside}");
+        }
+        assert!(take("infra", r#"{"sparse":"true"}"#).is_err());
     }
 
     #[test]

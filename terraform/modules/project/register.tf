@@ -21,6 +21,7 @@ locals {
 
         submodules        = var.submodules
         lfs               = var.lfs
+        sparse            = var.sparse
         tags              = var.tags
         acceptedGitFaults = var.accepted_git_faults
         gitAccess         = var.git_access

@@ -213,6 +213,30 @@ variable "lfs" {
   }
 }
 
+variable "sparse" {
+  description = "Whether of the commit's files only those below deploy_dir are fetched, and those that stand in a directory above it: for a part of a large repository. Null: no."
+  type        = bool
+  default     = null
+
+  validation {
+    condition = var.sparse != true ? true : alltrue([
+      !alltrue([for segment in split("/", coalesce(var.deploy_dir, ".")) : contains(["", "."], segment)]),
+      !strcontains(coalesce(var.deploy_dir, "."), "\n"),
+    ])
+    error_message = "Project ${var.name}: with sparse, deploy_dir must be a directory below the root, without line ends: without one, nothing can be left out."
+  }
+
+  validation {
+    condition     = var.sparse != true || var.tags != true
+    error_message = "Project ${var.name}: sparse cannot stand beside tags, with which the files of all commits are fetched."
+  }
+
+  validation {
+    condition     = var.sparse != true || var.accepted_git_faults == null ? true : length(var.accepted_git_faults) == 0
+    error_message = "Project ${var.name}: sparse cannot stand beside accepted_git_faults: git accepts none where files are left out."
+  }
+}
+
 variable "tags" {
   description = "Whether the tags that point into the branch's history come along, for git describe. Null: no."
   type        = bool
@@ -354,6 +378,7 @@ variable "external_register" {
       var.pinned == null,
       var.submodules == null,
       var.lfs == null,
+      var.sparse == null,
       var.tags == null,
       var.accepted_git_faults == null,
       var.git_access == null,
@@ -362,7 +387,7 @@ variable "external_register" {
       var.unchanged == null,
       var.environment == null,
     ])
-    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, submodules, lfs, tags, accepted_git_faults, git_access, notify, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
+    error_message = "Project ${var.name}: with external_register, git_url, command, command_vector, deploy_dir, branches, auth_scheme, ca_bundle, require_commit, first_parent, pinned, submodules, lfs, sparse, tags, accepted_git_faults, git_access, notify, allowed_signers, unchanged and environment belong into the parameter; set here they would do nothing."
   }
 }
 

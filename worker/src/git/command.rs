@@ -199,8 +199,8 @@ impl<'a> Git<'a> {
         Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
     }
 
-    /// Runs a call that must succeed and reads `text`, which a pipe holds without a reader.
-    pub(super) async fn tell(&self, doing: &str, mut command: Command, text: &str) -> Result<(), Failure> {
+    /// Runs a call that must succeed and reads `text`, which a pipe holds without a reader, and returns its standard output.
+    pub(super) async fn tell(&self, doing: &str, mut command: Command, text: &str) -> Result<String, Failure> {
         let holding = || -> io::Result<io::PipeReader> {
             let (reader, mut writer) = io::pipe()?;
             writer.write_all(text.as_bytes())?;
@@ -209,7 +209,7 @@ impl<'a> Git<'a> {
         let pipe =
             holding().with_context(|| format!("{doing}: making a pipe")).or_fail(Kind::Machine, "trigger again")?;
         command.stdin(pipe);
-        self.ask(doing, command, QUESTION_TIME_LIMIT).await.map(drop)
+        self.ask(doing, command, QUESTION_TIME_LIMIT).await
     }
 
     /// Runs a call that must succeed, and returns the items of its standard output, each of which ends in a NUL. There may be

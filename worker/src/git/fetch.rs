@@ -15,6 +15,7 @@ use super::command::Git;
 use super::explain::{self, Explanation, explain};
 use super::heard::Heard;
 use super::history::History;
+use super::part::Part;
 use super::patience::Patience;
 use super::progress::Progress;
 use super::{QUESTION_TIME_LIMIT, REF, Repository, UNEXPECTED, is_commit};
@@ -26,6 +27,8 @@ const BEARER_SINCE: (u32, u32) = (2, 46);
 
 /// The longest list of commits and parents that is taken.
 const MAX_HISTORY_BYTES: usize = 256 << 20;
+
+const LOOKING_FOR_FILES: &str = "looking for the files of the commit";
 
 /// Where the branch is fetched to for the sake of its tags.
 pub(super) const TAGS_REF: &str = "refs/iwomp/branch-again";
@@ -43,14 +46,30 @@ struct Setback {
     retry_after: Option<Duration>,
 }
 
-/// What a repository's own settings were.
-struct Settings {
+/// How often a request is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// As early as can be, for something that will be asked for again if it does not come.
+    One,
+    /// As long as it may help.
+    AsLongAsItHelps,
+}
+
+/// What a repository's own settings were. git remembers a server as one that will hand out later what a filter left out now.
+/// No question shall go there.
+pub(super) struct Settings {
     file: PathBuf,
     text: Vec<u8>,
 }
 
 impl Settings {
-    fn restore(&self) -> Result<(), Failure> {
+    pub(super) fn of(git: &Git<'_>) -> Result<Self, Failure> {
+        let file = git.repository.join(".git/config");
+        let text = fs::read(&file).with_context(|| format!("reading {}", file.display()));
+        Ok(Self { text: text.or_fail(Kind::Machine, "trigger again")?, file })
+    }
+
+    pub(super) fn restore(&self) -> Result<(), Failure> {
         let written = fs::write(&self.file, &self.text).with_context(|| format!("writing {}", self.file.display()));
         written.or_fail(Kind::Machine, "make sure that the build image has a writable temporary directory")
     }
@@ -72,6 +91,7 @@ impl Repository<'_> {
         guess: Option<&CommitId>,
     ) -> Result<History, Failure> {
         self.require_bearer_if_wanted(project).await?;
+        self.part = Part::wanted(project);
         let url = project.git_url.as_str();
         let doing = format!("fetching branch {branch} of {url}");
         if wants_all(project) {
@@ -84,20 +104,26 @@ impl Repository<'_> {
             }
             return Ok(history);
         }
-        let own_settings = self.settings_of_history()?;
+        let own_settings = Settings::of(&self.history)?;
         let files = match guess {
             Some(commit) => commit_arguments(url, commit),
             None => head_arguments(url, branch),
         };
         let early = async {
             let git = self.git.unheard();
-            let _ = self.try_get(&git, &doing, project, &files, &mut Progress::of(&git.repository)).await;
+            match &self.part {
+                Some(part) => self.fetch_part(&git, project, part, (guess, files), Tries::One).await.ok().flatten(),
+                None => {
+                    let _ = self.get_if_granted(&git, &doing, project, &files, Tries::One).await;
+                    None
+                }
+            }
         };
         let commits = history_arguments(url, branch);
         let history = self.get(&self.history, &doing, project, &commits);
-        let (history, ()) = tokio::join!(Box::pin(history), Box::pin(early));
+        let (history, part_of) = tokio::join!(Box::pin(history), Box::pin(early));
+        self.part_of = part_of;
         history?;
-        // git remembers the server as one that will hand out later what a filter left out now. No question shall go there.
         own_settings.restore()?;
         self.read_history(&doing).await
     }
@@ -121,12 +147,25 @@ impl Repository<'_> {
     /// # Errors
     /// Like [`Self::fetch`].
     pub async fn fetch_files(&self, project: &Project, branch: &Branch, commit: &CommitId) -> Result<(), Failure> {
-        let doing = format!("fetching the files of {commit}");
-        if !self.is_apart() || is_commit(&self.git, &doing, commit.as_str()).await? {
-            return Ok(());
+        match &self.part {
+            Some(part) => self.fetch_files_of_part(project, branch, part, commit).await,
+            None if !self.is_apart() || is_commit(&self.git, LOOKING_FOR_FILES, commit.as_str()).await? => Ok(()),
+            None => self.fetch_all_files(project, branch, commit).await,
         }
+    }
+
+    /// Fetches all files of `commit`: by its id, or with the whole branch where the server hands out no ids.
+    pub(super) async fn fetch_all_files(
+        &self,
+        project: &Project,
+        branch: &Branch,
+        commit: &CommitId,
+    ) -> Result<(), Failure> {
+        let doing = format!("fetching the files of {commit}");
         let url = project.git_url.as_str();
-        let by_id = commit_arguments(url, commit);
+        // Of a commit without contents, the server would take us to have these.
+        let arguments = |arguments| if self.part.is_some() { anew(arguments) } else { arguments };
+        let by_id = arguments(commit_arguments(url, commit));
         let mut progress = Progress::of(&self.git.repository);
         match self.try_get(&self.git, &doing, project, &by_id, &mut progress).await? {
             Ok(_) => return Ok(()),
@@ -134,7 +173,7 @@ impl Repository<'_> {
             Err(_) => return self.get(&self.git, &doing, project, &by_id).await.map(drop),
         }
         self.git.narration.say("git", "the server hands out no commit by its id; fetching all of the branch");
-        self.get(&self.git, &doing, project, &branch_arguments(url, branch)).await?;
+        self.get(&self.git, &doing, project, &arguments(branch_arguments(url, branch))).await?;
         if is_commit(&self.git, &doing, commit.as_str()).await? {
             return Ok(());
         }
@@ -187,6 +226,26 @@ impl Repository<'_> {
                 return Err(Failure::new(Kind::Git, error, explanation.advice));
             };
             git.pause(doing, &problem, pause).await?;
+        }
+    }
+
+    /// Whether the server gives what is asked for. Not if it refuses that for good; a failure that may pass is sat out, or counts
+    /// as a refusal where there is one try.
+    pub(super) async fn get_if_granted(
+        &self,
+        git: &Git<'_>,
+        doing: &str,
+        project: &Project,
+        arguments: &[String],
+        tries: Tries,
+    ) -> Result<bool, Failure> {
+        let mut progress = Progress::of(&git.repository);
+        match self.try_get(git, doing, project, arguments, &mut progress).await? {
+            None => Ok(true),
+            Some(Setback { explanation, .. }) if tries == Tries::AsLongAsItHelps && explanation.nature.may_pass() => {
+                self.get(git, doing, project, arguments).await.map(|()| true)
+            }
+            Some(_) => Ok(false),
         }
     }
 
@@ -262,12 +321,6 @@ impl Repository<'_> {
         }
         let error = anyhow!("{doing}: the server's answer lacks commits of the history");
         Err(Failure::new(Kind::Git, error, "run git fsck on the repository there, then trigger again"))
-    }
-
-    fn settings_of_history(&self) -> Result<Settings, Failure> {
-        let file = self.history.repository.join(".git/config");
-        let text = fs::read(&file).with_context(|| format!("reading {}", file.display()));
-        Ok(Settings { text: text.or_fail(Kind::Machine, "trigger again")?, file })
     }
 
     async fn require_bearer_if_wanted(&self, project: &Project) -> Result<(), Failure> {
@@ -360,6 +413,23 @@ fn tag_arguments(url: &str, branch: &Branch) -> Vec<String> {
 /// is deployed.
 pub(super) fn commit_arguments(url: &str, commit: &CommitId) -> Vec<String> {
     fetch_arguments(NOTHING_OF_HISTORY, &["--no-tags"], url, &[&format!("+{commit}:{REF}")])
+}
+
+/// Objects by their ids, with all that is below them, though a commit is here already that has them in its tree.
+pub(super) fn object_arguments(url: &str, ids: &[&str]) -> Vec<String> {
+    anew(fetch_arguments(NOTHING_OF_HISTORY, &["--no-tags"], url, ids))
+}
+
+/// The same without the contents of files: a commit and its trees.
+pub(super) fn without_contents(mut arguments: Vec<String>) -> Vec<String> {
+    let place = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+    arguments.insert(place, "--filter=blob:none".to_owned());
+    arguments
+}
+
+/// The same without a word on what is here. Who has a commit is taken to have all of its files.
+fn anew(arguments: Vec<String>) -> Vec<String> {
+    ["-c", "fetch.negotiationAlgorithm=noop"].map(str::to_owned).into_iter().chain(arguments).collect()
 }
 
 /// Where git looks if there is no such branch: even a full name is completed, so that a tag called `refs/heads/main` would

@@ -8,9 +8,11 @@ mod explain;
 mod fetch;
 mod heard;
 mod history;
+mod left_out;
 mod lent_access;
 mod lfs;
 mod origin;
+mod part;
 mod patience;
 mod place;
 mod pointers;
@@ -33,6 +35,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::Narration;
 use command::Git;
+use part::Part;
 
 pub use commit::Commit;
 pub use explain::NoSuchBranch;
@@ -60,6 +63,10 @@ pub struct Repository<'a> {
     scratch: PathBuf,
     /// Where git finds what it may start in a fetch.
     programs: PathBuf,
+    /// What of the files is wanted, if not all.
+    part: Option<Part>,
+    /// The commit of which that part is here.
+    part_of: Option<CommitId>,
 }
 
 impl<'a> Repository<'a> {
@@ -80,7 +87,7 @@ impl<'a> Repository<'a> {
         let (first, second, programs) =
             tokio::join!(init(&git), init(&history), fetch::programs_for_fetching(&git, scratch));
         first.and(second)?;
-        Ok(Self { programs: programs?, git, history, scratch: scratch.to_owned() })
+        Ok(Self { programs: programs?, git, history, scratch: scratch.to_owned(), part: None, part_of: None })
     }
 
     /// Whether `commit` was signed by one of `signers`.
@@ -104,12 +111,19 @@ impl<'a> Repository<'a> {
         commit::parse(&answer).context(doing).or_fail(Kind::Git, UNEXPECTED)
     }
 
-    /// Puts the files of `commit`, which are here, into the checkout.
+    /// Puts the files of `commit`, which are here, into the checkout; only those of a part, if no others are wanted.
     ///
     /// # Errors
     /// If git fails.
     pub async fn check_out(&self, commit: &CommitId) -> Result<(), Failure> {
         let mut command = self.git.command();
+        if let Some(part) = &self.part {
+            self.narrow(part)?;
+            self.git.narration.say("sparse", &format!("{part} alone, and what stands in a directory above it"));
+            for setting in part::SETTINGS {
+                command.args(["-c", setting]);
+            }
+        }
         command.args(["checkout", "--quiet", "--detach", "--no-recurse-submodules", commit.as_str(), "--"]);
         self.git.ask(&format!("checking out {commit}"), command, CHECKOUT_TIME_LIMIT).await?;
         Ok(())
@@ -150,7 +164,8 @@ impl<'a> Repository<'a> {
         command.args(["symbolic-ref", "HEAD", &local]);
         self.git.ask(DOING, command, QUESTION_TIME_LIMIT).await?;
         let file = self.git.repository.join(".git/config");
-        let settings = origin::settings(url, branch, self.is_apart());
+        let settings =
+            origin::settings(url, branch, self.is_apart()) + self.part.as_ref().map_or("", |_| part::KEPT_SETTINGS);
         let written =
             fs::OpenOptions::new().append(true).open(&file).and_then(|mut file| file.write_all(settings.as_bytes()));
         written
@@ -177,7 +192,8 @@ impl<'a> Repository<'a> {
         make_directories(&[&checkout])?;
         let (git, history) = (self.git.beside(checkout.clone()), self.git.beside(checkout));
         init(&git).await?;
-        Ok(Self { git, history, scratch: scratch.to_owned(), programs: self.programs.clone() })
+        let (scratch, programs) = (scratch.to_owned(), self.programs.clone());
+        Ok(Self { git, history, scratch, programs, part: None, part_of: None })
     }
 
     /// Whether the history is in a place of its own, without files.

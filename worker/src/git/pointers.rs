@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use contract::{CommitId, GitUrl};
 
+use super::left_out::LeftOut;
 use super::{QUESTION_TIME_LIMIT, Repository, UNEXPECTED};
 use crate::failure::{Failure, Kind};
 
@@ -25,6 +26,8 @@ const POINTER_VERSIONS: [&str; 2] =
 pub struct Pointers {
     pub submodules: Vec<Submodule>,
     pub large_files: Vec<LargeFile>,
+    /// Symbolic links that lead to what was left out of the checkout.
+    pub cut_links: Vec<PathBuf>,
 }
 
 /// A file that holds a pointer, and the repository whose file it is.
@@ -66,6 +69,7 @@ impl Repository<'_> {
         let root = &self.git.repository;
         let below = directories_to_search(root, directory, &entries);
         let mut pointers = Pointers::default();
+        let left_out = LeftOut::of(entries.iter().map(|entry| entry.path.as_path()), self.part.as_ref());
         for entry in &entries {
             if !below.iter().any(|directory| entry.path.starts_with(directory)) {
                 continue;
@@ -75,6 +79,7 @@ impl Repository<'_> {
                 "100644" | "100755" if is_pointer(&root.join(&entry.path)) => {
                     pointers.large_files.push(LargeFile { path: entry.path.clone(), repository: url.clone() });
                 }
+                "120000" if left_out.is_reached_by(&entry.path, root) => pointers.cut_links.push(entry.path.clone()),
                 _ => (),
             }
         }

@@ -20,21 +20,30 @@ struct Counted {
 fn counted() -> Counted {
     let scene = Scene::new();
     scene.git(&["config", "uploadpack.allowFilter", "true"]);
-    let mut number: u64 = 1;
-    let mut noise = || {
-        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (number >> 33).to_string()
-    };
+    let mut noise = noise();
     let commits = (0..COMMITS)
         .map(|commit| {
-            let mut text = String::new();
-            while text.len() < FILE_BYTES {
-                text += &noise();
-            }
-            fs::write(scene.path("origin/file"), text).unwrap();
+            fs::write(scene.path("origin/file"), noise()).unwrap();
             scene.commit(&format!("commit {commit}"), "#!/bin/sh\n")
         })
         .collect();
+    counting(scene, commits)
+}
+
+/// Texts of [`FILE_BYTES`], each another.
+fn noise() -> impl FnMut() -> String {
+    let mut number: u64 = 1;
+    move || {
+        let mut text = String::new();
+        while text.len() < FILE_BYTES {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text += &(number >> 33).to_string();
+        }
+        text
+    }
+}
+
+fn counting(scene: Scene, commits: Vec<String>) -> Counted {
     let path = std::env::var_os("PATH").unwrap();
     let mut places = std::env::split_paths(&path).map(|directory| directory.join("git"));
     let real = places.find(|place| place.is_file()).unwrap();
@@ -65,8 +74,20 @@ impl Counted {
 
     /// The subcommands of the worker's calls of git, in the order of the alphabet, for some run at the same time.
     fn subcommands(&self) -> Vec<String> {
-        const KNOWN: [&str; 9] =
-            ["--exec-path", "checkout", "fetch", "init", "log", "ls-files", "rev-list", "rev-parse", "symbolic-ref"];
+        const KNOWN: [&str; 12] = [
+            "--exec-path",
+            "checkout",
+            "fetch",
+            "index-pack",
+            "init",
+            "log",
+            "ls-files",
+            "ls-tree",
+            "pack-objects",
+            "rev-list",
+            "rev-parse",
+            "symbolic-ref",
+        ];
         let calls = fs::read_to_string(self.scene.path("git-calls")).unwrap();
         let subcommand = |call: &str| {
             let words = call.split(' ').find(|word| KNOWN.contains(word) || *word == "update-ref");
@@ -131,4 +152,43 @@ fn a_fetch_brings_the_commits_and_the_files_of_one_and_not_the_files_of_all() {
     let (answers, bytes) = counted.answers();
     assert_eq!(answers, 2);
     assert!(bytes > files / 3 * COMMITS as u64, "with tags, all files come: {bytes}");
+}
+
+/// [`DIRECTORIES`] of which `d7/shop` is registered, with a file of [`FILE_BYTES`] in each.
+fn monorepo() -> Counted {
+    const DIRECTORIES: usize = 100;
+    let scene = Scene::new();
+    scene.git(&["config", "uploadpack.allowFilter", "true"]);
+    let mut noise = noise();
+    for number in 0..DIRECTORIES {
+        let directory = scene.path(&format!("origin/d{number}/shop"));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("file"), noise()).unwrap();
+    }
+    let script = scene.path("origin/d7/shop/deploy.sh");
+    fs::write(&script, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    let commits = vec![scene.commit("one", "")];
+    counting(scene, commits)
+}
+
+#[test]
+fn of_a_part_a_tenth_of_the_bytes_come_at_most_and_one_request_more_is_made() {
+    let counted = monorepo();
+    for (more, looks) in [(vec![], "log log"), (vec![("GITCOMMIT", counted.commits[0].as_str())], "log log log")] {
+        let [all, part] = ["false", "true"].map(|sparse| {
+            counted.scene.register(&format!(r#""deployDir":"d7/shop","sparse":{sparse}"#));
+            counted.forget();
+            counted.deploy(&more);
+            counted.answers()
+        });
+        assert_eq!((all.0, part.0), (2, 3));
+        assert!(part.1 * 10 <= all.1, "{} bytes of {}", part.1, all.1);
+        // What the part consists of, and whether it is here, is asked while the history is on its way.
+        let git = format!(
+            "--exec-path checkout fetch fetch fetch index-pack init init {looks} ls-files ls-tree ls-tree pack-objects \
+             rev-list rev-list symbolic-ref update-ref"
+        );
+        assert_eq!(counted.subcommands().join(" "), git);
+    }
 }

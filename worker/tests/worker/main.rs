@@ -17,6 +17,7 @@ mod scene;
 mod session;
 mod shortage;
 mod signatures;
+mod sparse;
 mod ssm;
 mod thief;
 mod waiting;

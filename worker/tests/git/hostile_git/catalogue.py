@@ -12,6 +12,7 @@ from hostile_git import (
     refs,
     reported,
     side_by_side,
+    sparse,
     surroundings,
     trees,
     trust,
@@ -19,7 +20,7 @@ from hostile_git import (
 )
 from hostile_git.case import Case
 
-TABLES = (large_files, lent, refs, pinned, redirects, reported, wire, trust, trees, surroundings, side_by_side)
+TABLES = (large_files, lent, refs, pinned, redirects, reported, wire, trust, trees, surroundings, side_by_side, sparse)
 
 
 def cases() -> list[Case]:

@@ -99,11 +99,16 @@ def without(wanted: str, kind: str | None = None, commit: str | None = None) -> 
 
 
 def once(lie: Lie, wanted: str) -> Behaviour:
+    return at_first(lie, knowing, lambda exchange: asked_for(exchange) == wanted)
+
+
+def at_first(lie: Lie, host: Behaviour, is_meant: Callable[[Exchange], bool]) -> Behaviour:
+    """`host`, but for the first request of a world that is meant."""
     told: set[str] = set()
 
     def answer(exchange: Exchange) -> Reply:
-        if asked_for(exchange) != wanted or exchange.world.key in told:
-            return knowing(exchange)
+        if not is_meant(exchange) or exchange.world.key in told:
+            return host(exchange)
         told.add(exchange.world.key)
         return lie(exchange)
 
