@@ -439,4 +439,31 @@ mod tests {
         assert_eq!(stream.push(b"canary"), b"");
         assert_eq!(stream.rest(), b"canary");
     }
+
+    /// For local/tests/test_instructions.py, which counts the processor's instructions here and nowhere else.
+    #[inline(never)]
+    fn counted_instructions(stream: &mut MaskedStream<'_>, text: &[u8]) -> Vec<u8> {
+        let mut masked = stream.push(text);
+        masked.extend(stream.rest());
+        masked
+    }
+
+    const MEASURED_BYTES: usize = 1_000_000;
+
+    #[test]
+    fn much_text_without_a_secret_passes() {
+        let mask = hiding(r#"{"authToken":"canary-token-3141592653"}"#);
+        let line = b"module.network.aws_subnet.private[3]: Refreshing state... [id=subnet-0123456789abcdef0]\n";
+        let text = line.repeat(MEASURED_BYTES / line.len());
+        assert_eq!(counted_instructions(&mut mask.stream(), &text), text);
+    }
+
+    #[test]
+    fn much_text_full_of_secrets_is_masked() {
+        let mask = hiding(r#"{"authToken":"canary-token-3141592653"}"#);
+        let line = b"can a canary-token-31415 be the canary-token-3141592653? canary-token-3141592653\n";
+        let masked = counted_instructions(&mut mask.stream(), &line.repeat(MEASURED_BYTES / line.len()));
+        let expected = b"can a canary-token-31415 be the ***? ***\n";
+        assert_eq!(masked, expected.repeat(MEASURED_BYTES / line.len()));
+    }
 }

@@ -904,3 +904,27 @@ async fn poison_is_refused_and_harms_no_trigger_beside_it() {
     );
     assert_eq!((start.num_calls(), postponed.num_calls()), (1, 1));
 }
+
+/// For local/tests/test_instructions.py, which counts the processor's instructions here and nowhere else.
+#[inline(never)]
+fn counted_instructions(runtime: &tokio::runtime::Runtime, launcher: &Launcher, event: SqsEvent) -> SqsBatchResponse {
+    runtime.block_on(launcher.handle(event))
+}
+
+#[test]
+fn a_launcher_that_is_warm_starts_a_build() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let start = build_starts(|_| true);
+    let names = ["/iwomp-in-aws/demo", "/iwomp-in-aws/shop"];
+    let entries = register(names.map(|name| (name, ParameterType::String, ENTRY)).to_vec());
+    let launcher = launcher(&[&entries], &[&no_history(), &start]);
+    let [first, second] = ["demo", "shop"].map(|project| {
+        let mut event = SqsEvent::default();
+        event.records = vec![record(&format!(r#"{{"project":"{project}","branch":"main"}}"#), 1)];
+        event
+    });
+    runtime.block_on(launcher.handle(first));
+    let response = counted_instructions(&runtime, &launcher, second);
+    assert!(response.batch_item_failures.is_empty(), "{response:?}");
+    assert_eq!(start.num_calls(), 2);
+}
