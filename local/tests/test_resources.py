@@ -1,0 +1,44 @@
+"""What Terraform makes for one more project: exact numbers, of the plan for an empty account."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+from iwomp_local import places
+from iwomp_local.emulator import Emulator
+from iwomp_local.terraform import PLAN_SECONDS, Terraform
+
+PROJECT = {"git_url": "https://git.example/shop.git", "command": "deploy.sh", "branches": ["main"]}
+PROJECTS = {
+    "first": PROJECT,
+    "second": PROJECT,
+    "external": {"external_register": True},
+    "scheduled": {**PROJECT, "schedule": "rate(1 day)"},
+    "own": {**PROJECT, "own_topic": True, "publisher": {"ci": "user"}},
+}
+MADE = {"first": 7, "second": 7, "external": 6, "scheduled": 8, "own": 12, "": 45}
+"""By project; without a name, what all of them share."""
+
+
+def test_each_project_takes_as_many_resources_as_it_did(emulator: Emulator, tmp_path: Path) -> None:
+    variables = {**emulator.variables(), "PATH": os.defpath, "HOME": str(tmp_path)}
+    terraform = Terraform.copy(places.TERRAFORM, tmp_path / "terraform", variables)
+    values = {"image_tag": "test", "projects": PROJECTS, "launcher_zip": __file__, "notifier_zip": __file__}
+    (terraform.directory / "terraform.tfvars.json").write_text(json.dumps(values))
+    terraform.init()
+    terraform.run("plan", "-input=false", "-out=plan", timeout_seconds=PLAN_SECONDS)
+    plan = json.loads(terraform.run("show", "-json", "plan", timeout_seconds=PLAN_SECONDS).stdout)
+    created = [one["address"] for one in plan["resource_changes"] if one["change"]["actions"] == ["create"]]
+    made = Counter(owner(address) for address in created)
+    assert made == MADE, "\n".join(created)
+
+
+def owner(address: str) -> str:
+    """The project in an address like `module.project["shop"].aws_iam_role.this`, or `….project["shop/main"]`."""
+    keys = re.findall(r'\["([^"/]+)', address)
+    names = [name for name in keys if name in PROJECTS]
+    return names[0] if names else ""
