@@ -24,6 +24,9 @@ GOALS = {  # of the time, of the bytes
     "large": ("<= 1.15 x", "<= 2.5 x"),
     "mono": ("<= 1.1 x", "<= 2.5 x"),
 }
+PART, OF_SHAPE, PART_GOAL = "d7", "mono", "<= 0.1 x"
+"""One directory of sixty, and of which shape."""
+ONE_COMMIT = ("--depth", "1")
 OUTPUT_BYTES = 512 << 20
 TRIGGER = "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
 
@@ -38,8 +41,8 @@ class Lab:
     git: GitServer
     aws: StandIn
 
-    def register(self, url: str, command: str | list[str] = "deploy.sh") -> None:
-        entry = {"gitUrl": url, "command": command, "caBundle": self.bundle.read_text()}
+    def register(self, url: str, command: str | list[str] = "deploy.sh", **more: object) -> None:
+        entry = {"gitUrl": url, "command": command, "caBundle": self.bundle.read_text(), **more}
         self.aws.put(
             {
                 "/iwomp-in-aws/demo": json.dumps(entry),
@@ -70,7 +73,7 @@ class Lab:
             }
             return run([str(self.worker)], variables, place)
 
-    def clone(self, url: str) -> Run:
+    def clone(self, url: str, *depth: str) -> Run:
         with self.directory() as place:
             variables = {
                 "PATH": os.environ["PATH"],
@@ -79,7 +82,7 @@ class Lab:
                 "GIT_CONFIG_NOSYSTEM": "1",
                 "GIT_SSL_CAINFO": str(self.bundle),
             }
-            clone = ["git", "clone", "--quiet", "--depth", "1", "--single-branch", "--branch", "main", url, "clone"]
+            clone = ["git", "clone", "--quiet", *depth, "--single-branch", "--branch", "main", url, "clone"]
             return run(clone, variables, place)
 
     @contextmanager
@@ -109,6 +112,8 @@ def measure(table: Table, worker: Path, repositories: Path, names: list[str], ro
     with lab(worker, repositories) as here:
         for name in names:
             compare_fetches(table, here, SHAPES[name], repositories, rounds)
+        if OF_SHAPE in names:
+            compare_part(table, here, SHAPES[OF_SHAPE], repositories, rounds)
         compare_output(table, here, repositories, rounds)
 
 
@@ -122,7 +127,7 @@ def compare_fetches(table: Table, here: Lab, shape: Shape, repositories: Path, r
         here.set_live(live)  # what was recorded goes back, too
         return here.deploy(GITCOMMIT=pinned)
 
-    pairs = [(here.counted(worker), here.counted(lambda: here.clone(url))) for _ in range(rounds + 1)][1:]
+    pairs = [(here.counted(worker), here.counted(lambda: here.clone(url, *ONE_COMMIT))) for _ in range(rounds + 1)][1:]
     ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
     def row(what: str, unit: str, of: Callable[[tuple[Run, int]], float], goal: str) -> None:
@@ -135,6 +140,36 @@ def compare_fetches(table: Table, here: Lab, shape: Shape, repositories: Path, r
     row("time of the processors", "ms", lambda one: one[0].cpu_seconds * 1000, "")
     row("bytes from the Git host", "kB", lambda one: one[1] / 1000, bytes_goal)
     row("largest process", "MB", lambda one: one[0].largest_mb, "<= 40 MB" if shape.name == "large" else "")
+
+
+def compare_part(table: Table, here: Lab, shape: Shape, repositories: Path, rounds: int) -> None:
+    """One directory of a monorepo, beside a clone of all of it, and of its head alone."""
+    source = repository(shape, repositories)
+    url = here.git.serve(source.path.name.removesuffix(".git"), Anybody())
+    here.register(url, ["true"], deployDir=PART, sparse=True)
+    pinned, live = source.git("rev-parse", PINNED), source.git("rev-parse", LIVE)
+
+    def worker() -> Run:
+        here.set_live(live)
+        return here.deploy(GITCOMMIT=pinned)
+
+    peers = {"git clone": (), "git clone --depth 1": ONE_COMMIT}
+    runs: dict[str, list[tuple[Run, int]]] = {name: [] for name in ("worker", *peers)}
+    for _ in range(rounds + 1):
+        runs["worker"].append(here.counted(worker))
+        for name, depth in peers.items():
+            runs[name].append(here.counted(lambda depth=depth: here.clone(url, *depth)))  # type: ignore[misc]
+    for peer, depth in peers.items():
+        goal = "" if depth else PART_GOAL
+        ours, theirs = (
+            (
+                Series(name, "ms", [one.seconds * 1000 for one, _ in runs[name][1:]]),
+                Series(name, "kB", [size / 1000 for _, size in runs[name][1:]]),
+            )
+            for name in ("worker", peer)
+        )
+        for what, of_ours, of_theirs in zip(("whole run", "bytes from the Git host"), ours, theirs, strict=True):
+            table.rows.append(Row(f"{shape.name}, {PART} of it alone: {what}", of_ours, of_theirs, goal))
 
 
 def compare_output(table: Table, here: Lab, repositories: Path, rounds: int) -> None:
