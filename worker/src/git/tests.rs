@@ -894,3 +894,32 @@ fn a_version_is_read_as_git_prints_it() {
     assert_eq!(fetch::parse_version("git version 2.39.5 (Apple Git-154)\n"), Some((2, 39)));
     assert_eq!(fetch::parse_version("gut 1"), None);
 }
+
+#[tokio::test]
+async fn of_a_part_another_commit_than_was_guessed_is_fetched_by_its_id() {
+    let scene = Scene::new();
+    scene.origin(&["config", "uploadpack.allowFilter", "true"]);
+    let commits = ["one", "two", "three"].map(|subject| {
+        for directory in ["infra/shop", "infra/net"] {
+            fs::create_dir_all(scene.path("origin").join(directory)).unwrap();
+            fs::write(scene.path("origin").join(directory).join("file"), subject).unwrap();
+        }
+        scene.commit(subject)
+    });
+    let whole = scene.project();
+    let text = format!(
+        r#"{{"gitUrl":"{}","command":"deploy.sh","deployDir":"infra/shop","sparse":true}}"#,
+        whole.git_url.as_str()
+    );
+    let mut project = Project::read(Document { text: &text, storage: Storage::Plain }, None).unwrap();
+    project.credentials = whole.credentials;
+    let mut repository = scene.empty().await;
+    repository.fetch(&project, &main_branch(), None).await.unwrap();
+    for (commit, subject) in commits.iter().zip(["one", "two", "three"]) {
+        repository.fetch_files(&project, &main_branch(), commit).await.unwrap();
+        repository.check_out(commit).await.unwrap();
+        let checkout = scene.path("scratch/checkout");
+        assert_eq!(fs::read_to_string(checkout.join("infra/shop/file")).unwrap(), subject);
+        assert!(!checkout.join("infra/net").exists());
+    }
+}
