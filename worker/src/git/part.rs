@@ -17,9 +17,9 @@ use super::fetch::{Settings, Tries, commit_arguments, object_arguments, without_
 use super::{QUESTION_TIME_LIMIT, REF, Repository, UNEXPECTED, explain};
 use crate::failure::{Failure, Kind, OrFail};
 
-/// Most files that stand in the directories above the one that is wanted. Their ids have to fit into a pipe that nobody reads yet,
-/// and into the arguments of one call.
-const MAX_FILES_ABOVE: usize = 1500;
+/// Most directories above the one that is wanted, and files that stand in them. Their ids have to fit into a pipe that nobody reads
+/// yet, and into the arguments of one call.
+const MAX_ABOVE: usize = 1500;
 
 /// What makes git check out a part. That contents are missing on purpose has to be said as well; from where they could be had is not.
 pub(super) const SETTINGS: [&str; 3] =
@@ -103,9 +103,10 @@ impl Part {
             let files = entries.into_iter().filter(|entry| !["040000", "160000"].contains(&entry.mode.as_str()));
             objects.files_above.extend(files.map(|entry| entry.object));
         }
-        let count = objects.files_above.len();
-        if count > MAX_FILES_ABOVE {
-            let error = anyhow!("looking for {self}: {count} files stand above it, and {MAX_FILES_ABOVE} are the most");
+        let count = objects.trees_above.len() + objects.files_above.len();
+        if count > MAX_ABOVE {
+            let error =
+                anyhow!("looking for {self}: {count} files and directories are above it, and {MAX_ABOVE} the most");
             return Err(Failure::new(Kind::Command, error, "set sparse to false in the register"));
         }
         Ok(objects)

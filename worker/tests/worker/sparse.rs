@@ -248,6 +248,16 @@ fn more_files_above_than_can_be_asked_for_are_refused() {
     }
     scene.commit("one", "");
     let run = scene.run();
-    let reason = "looking for infra/shop: 1503 files stand above it, and 1500 are the most";
+    let reason = "looking for infra/shop: 1505 files and directories are above it, and 1500 the most";
     assert!(run.outcome()["reason"].as_str().unwrap().contains(reason), "{}", run.log);
+}
+
+#[test]
+fn a_command_whose_git_is_let_in_gets_more_of_the_commit() {
+    let scene = monorepo();
+    write(&scene, "infra/shop/deploy.sh", "#!/bin/sh\ngit -C ../.. sparse-checkout add app && cat ../../app/main.rs\n");
+    scene.commit("one", "");
+    scene.register(r#""deployDir":"infra/shop","sparse":true,"gitAccess":true"#);
+    let run = scene.run();
+    assert!(run.status == 0 && run.log.contains("app/main.rs"), "{}", run.log);
 }
