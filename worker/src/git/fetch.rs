@@ -241,11 +241,11 @@ impl Repository<'_> {
     ) -> Result<bool, Failure> {
         let mut progress = Progress::of(&git.repository);
         match self.try_get(git, doing, project, arguments, &mut progress).await? {
-            None => Ok(true),
-            Some(Setback { explanation, .. }) if tries == Tries::AsLongAsItHelps && explanation.nature.may_pass() => {
-                self.get(git, doing, project, arguments).await.map(|()| true)
+            Ok(_) => Ok(true),
+            Err(Setback { explanation, .. }) if tries == Tries::AsLongAsItHelps && explanation.nature.may_pass() => {
+                self.get(git, doing, project, arguments).await.map(|_| true)
             }
-            Some(_) => Ok(false),
+            Err(_) => Ok(false),
         }
     }
 
