@@ -9,10 +9,10 @@ words! {
         ForeignEvent = "foreign_event",
         /// A project is registered, and CodeBuild knows nothing of it.
         NoBuildProject = "no_build_project",
-        /// News went to a target, or did not.
-        Notification = "notification",
         /// What ended in a project could not be told this time.
         NotSettled = "not_settled",
+        /// News went to a target, or did not.
+        Notification = "notification",
         /// The record of a branch that nobody deploys any more was removed.
         RecordRemoved = "record_removed",
         /// No record of a project is removed, or something among its records is none.
