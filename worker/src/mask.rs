@@ -41,7 +41,7 @@ pub struct Mask {
     /// By their first byte.
     forms: Vec<Vec<Form>>,
     /// Which two bytes a form may begin with: most of a text is passed by, as none does there.
-    beginnings: Vec<bool>,
+    beginnings: Option<Box<[bool; 1 << 16]>>,
 }
 
 impl Mask {
@@ -66,9 +66,9 @@ impl Mask {
 
     fn add(&mut self, form: Form) {
         self.forms.resize(256, Vec::new());
-        self.beginnings.resize(1 << 16, false);
+        let beginnings = self.beginnings.get_or_insert_with(|| Box::new([false; 1 << 16]));
         for second in form.second_bytes() {
-            self.beginnings[pair(form.letters[0], second)] = true;
+            beginnings[pair(form.letters[0], second)] = true;
         }
         let same_start = &mut self.forms[usize::from(form.letters[0])];
         if !same_start.contains(&form) {
@@ -102,8 +102,18 @@ impl Mask {
 
     /// How many bytes at the start of `text` no form begins with. A form may begin with the last byte, whatever comes next.
     fn clear_bytes(&self, text: &[u8]) -> usize {
-        let found = text.windows(2).position(|two| self.beginnings[pair(two[0], two[1])]);
-        found.unwrap_or_else(|| match text.last() {
+        // Several at a time: nothing but this costs something for every byte.
+        const STEP: usize = 8;
+        let Some(beginnings) = &self.beginnings else { return text.len() };
+        let begins = |two: &[u8]| beginnings[pair(two[0], two[1])];
+        let mut start = 0;
+        while let Some(block) = text.get(start..=start + STEP)
+            && !block.windows(2).any(begins)
+        {
+            start += STEP;
+        }
+        let found = text[start..].windows(2).position(begins);
+        found.map(|place| start + place).unwrap_or_else(|| match text.last() {
             Some(&last) if !self.starting_with(last).is_empty() => text.len() - 1,
             _ => text.len(),
         })
@@ -111,7 +121,7 @@ impl Mask {
 }
 
 fn pair(first: u8, second: u8) -> usize {
-    usize::from(first) << 8 | usize::from(second)
+    usize::from(u16::from_le_bytes([first, second]))
 }
 
 /// Text on its way through a [`Mask`]. It holds back what may be the beginning of a secret, and nothing else.
