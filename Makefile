@@ -37,17 +37,17 @@ PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py .
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check faults faults-local soak bench fuzz mutants defences fmt build iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test check faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 # On this machine
 
-demo: build $(PROGRAM) ## The whole pipeline on this machine, from publish to the changed infrastructure
+demo: programs $(PROGRAM) ## The whole pipeline on this machine, from publish to the changed infrastructure
 	$(LOCAL) demo
 
-up: build $(PROGRAM) ## A local stack that stays, to try things on, or one more project in it: [PROJECT=]
+up: programs $(PROGRAM) ## A local stack that stays, to try things on, or one more project in it: [PROJECT=]
 	@$(LOCAL) up $${PROJECT:+"$$PROJECT"}
 
 down: $(TOOLS) ## End the local stack
@@ -55,16 +55,22 @@ down: $(TOOLS) ## End the local stack
 
 # Development
 
+# What Rust's lints look at. In `make test` they come with the compiling of the tests, by the driver that `cargo clippy` uses
+# itself: else all dependencies would be compiled once for the lints and once for the tests.
+LINT := cargo clippy --workspace --all-targets --locked -- --deny warnings
+TEST := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test --workspace --locked
+test: LINT = $(TEST) --no-run
+
 # Pytest's in three processes, whatever the cores, for most of them wait; local/tests/conftest.py says what goes together.
-test: check build ## All tests: Rust, Terraform, and end to end on the local AWS
-	cargo test --workspace --locked
+test: check programs ## All tests: Rust, Terraform, and end to end on the local AWS
+	$(TEST)
 	worker/tests/image_script.sh
 	.github/actions/trigger/test.sh
 	cd local && ../$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadscope
 
 check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's own tests; changes nothing
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	$(LINT)
 	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	hadolint worker/Dockerfile
@@ -81,14 +87,14 @@ faults: ## The launcher under 100,000 triggers and every fault, in simulated tim
 	mkdir -p target
 	FAULT_TRIGGERS=$${TRIGGERS:-100000} cargo test --locked --profile faults --package launcher --test faults -- --nocapture >target/faults.log
 
-faults-local: build ## 1,000 triggers through a local AWS that breaks: [ARGS="--seed 2"]
+faults-local: programs ## 1,000 triggers through a local AWS that breaks: [ARGS="--seed 2"]
 	$(LOCAL) faults $(ARGS)
 
-soak: build ## A pipeline in use, with kill -9 at random moments; then every trigger is accounted for: [MINUTES=20]
+soak: programs ## A pipeline in use, with kill -9 at random moments; then every trigger is accounted for: [MINUTES=20]
 	$(LOCAL) soak --minutes $${MINUTES:-20} $(ARGS)
 
 # Says how busy the machine was, for a ratio means little on a busy one. The launcher's peer wants node and npm.
-bench: build ## How fast the parts are beside what they stand on: a table, and target/bench.json: [ARGS="--only launcher"]
+bench: programs ## How fast the parts are beside what they stand on: a table, and target/bench.json: [ARGS="--only launcher"]
 	PYTHONPATH=local:bench $(VENV)/bin/python -m iwomp_bench $(ARGS)
 
 fuzz: ## Feed the parsers with noise: [SECONDS_EACH=20]
@@ -112,7 +118,10 @@ fmt: $(TOOLS) ## Format everything
 # provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.
 BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
 
-build: $(TOOLS) ## The zips of launcher and notifier and the worker, for this machine
+build: programs iwomp ## All programs, for this machine: the zips of launcher and notifier, the worker, and iwomp
+
+# What a pipeline is made of, and all that the tests need: they have `iwomp` from a build that takes a third of the time.
+programs: $(TOOLS)
 	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
 
 # Not in the call above: people sign in by more ways than a Lambda has, and cargo would give those to the Lambdas, too.

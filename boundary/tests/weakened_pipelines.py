@@ -137,7 +137,8 @@ def thing_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
         (snapshot.courier_function, "lambda:InvokeFunction"),
         *(
             (queue, action)
-            for queue in (*snapshot.queues, *snapshot.deliveries)
+            # But not the queue of deliveries: whoever may send there, it denies that by itself.
+            for queue in (*snapshot.queues, snapshot.deliveries[1])
             for action in ("sqs:SendMessage", "sqs:ReceiveMessage")
         ),
     ):
@@ -151,8 +152,18 @@ def thing_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
 @of_pipeline
 def reports_of_others(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     """Everybody who may publish on anything could make one up, were it not denied on the topic itself."""
-    document = snapshot.resources[snapshot.reports]
-    deny = next(statement for statement in listed(document) if statement["Action"] == "sns:Publish")
+    yield from spoken_by_others(snapshot, snapshot.reports, "sns:Publish")
+
+
+@of_pipeline
+def news_of_others(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """And everybody who may send to any queue could have the courier say anything."""
+    yield from spoken_by_others(snapshot, snapshot.deliveries[0], "sqs:SendMessage")
+
+
+def spoken_by_others(snapshot: Snapshot, thing: str, action: str) -> Iterator[tuple[str, Place, Document]]:
+    document = snapshot.resources[thing]
+    deny = next(statement for statement in listed(document) if statement["Action"] == action)
     rest = [statement for statement in listed(document) if statement is not deny]
     role = snapshot.notifier
     for what, condition in (
@@ -164,7 +175,7 @@ def reports_of_others(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document
         ("denied to services only", {"Bool": {"aws:PrincipalIsAWSService": "true"}}),
     ):
         changed = [] if condition is None else [{**deny, "Condition": condition}]
-        yield what, Place("resource", snapshot.reports), {**document, "Statement": [*changed, *rest]}
+        yield what, Place("resource", thing), {**document, "Statement": [*changed, *rest]}
 
 
 @of_pipeline
