@@ -9,9 +9,14 @@ VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
 @functools.cache
-def glob(pattern: str) -> re.Pattern[str]:
+def glob(*patterns: str) -> re.Pattern[str]:
+    """Matches what is as any of the patterns says, and nothing if there is none."""
+    return re.compile("|".join(map(expression, patterns)) if patterns else "(?!)", re.DOTALL)
+
+
+def expression(pattern: str) -> str:
     parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(character) or re.escape(character) for character in pattern), re.DOTALL)
+    return "".join(parts.get(character) or re.escape(character) for character in pattern)
 
 
 def like(text: str, pattern: str) -> bool:

@@ -12,7 +12,7 @@ takes a statement that it does not understand for one that says nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from iwomp_boundary.conditions import Context
@@ -45,6 +45,14 @@ class Principal:
         arn = self.name if self.kind is Kind.IDENTITY else None
         return {"aws:principalarn": arn, "aws:principalaccount": self.account or None}
 
+    def about(self, action: str) -> Principal:
+        """The same one with those statements only that speak of an action, to judge many requests for it."""
+        own = tuple(statement for statement in self.identity if action in statement.matched)
+        bounds = None
+        if self.boundary is not None:
+            bounds = tuple(statement for statement in self.boundary if action in statement.matched)
+        return replace(self, identity=own, boundary=bounds)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -66,21 +74,17 @@ class Named(Enum):
 def allowed(principal: Principal, request: Request, resource_policies: Mapping[str, Statements]) -> bool:
     """Whether the request may go through, for an attacker who chooses what is open."""
     attached = resource_policies.get(request.resource)
-    own = [statement for statement in principal.identity if speaks(statement, request)]
+    if attached is None:
+        return allowed_by_itself(principal, request)
     theirs = [
         (named, statement)
-        for statement in attached or ()
+        for statement in attached
         if speaks(statement, request) and (named := naming(statement, principal)) is not Named.NOT
     ]
-    bounds = [statement for statement in principal.boundary or () if speaks(statement, request)]
-    if any(denies(statement, request) for statement in (*own, *bounds, *(statement for _, statement in theirs))):
+    if denied(principal, request) or any(denies(statement, request) for _, statement in theirs):
         return False
-    by_identity = any(may_allow(statement, request) for statement in own) and (
-        principal.boundary is None or any(may_allow(statement, request) for statement in bounds)
-    )
+    by_identity = granted(principal, request)
     ways = {named for named, statement in theirs if may_allow(statement, request)}
-    if attached is None:
-        return by_identity
     if Named.ITSELF in ways and principal.kind is not Kind.IDENTITY:
         return True
     if account_of(request.resource) not in ("", principal.account):  # both accounts have to agree
@@ -92,12 +96,19 @@ def allowed(principal: Principal, request: Request, resource_policies: Mapping[s
 
 def allowed_by_itself(principal: Principal, request: Request) -> bool:
     """Whether a principal's own policies and its boundary let the request through, whoever the thing itself lets in."""
-    own = [statement for statement in principal.identity if speaks(statement, request)]
-    bounds = [statement for statement in principal.boundary or () if speaks(statement, request)]
-    if any(denies(statement, request) for statement in (*own, *bounds)):
-        return False
-    bounded = principal.boundary is None or any(may_allow(statement, request) for statement in bounds)
-    return bounded and any(may_allow(statement, request) for statement in own)
+    return not denied(principal, request) and granted(principal, request)
+
+
+def denied(principal: Principal, request: Request) -> bool:
+    """Whether its own policies or its boundary forbid it."""
+    return any(denies(statement, request) for statement in (*principal.identity, *(principal.boundary or ())))
+
+
+def granted(principal: Principal, request: Request) -> bool:
+    """Whether its own policies grant it, and its boundary too, if it has one."""
+    return any(may_allow(statement, request) for statement in principal.identity) and (
+        principal.boundary is None or any(may_allow(statement, request) for statement in principal.boundary)
+    )
 
 
 def speaks(statement: Statement, request: Request) -> bool:
@@ -105,11 +116,13 @@ def speaks(statement: Statement, request: Request) -> bool:
 
 
 def denies(statement: Statement, request: Request) -> bool:
-    return not statement.allows and all(condition.met(request.context) is True for condition in statement.conditions)
+    said = not statement.allows and speaks(statement, request)
+    return said and all(condition.met(request.context) is True for condition in statement.conditions)
 
 
 def may_allow(statement: Statement, request: Request) -> bool:
-    return statement.allows and all(condition.met(request.context) is not False for condition in statement.conditions)
+    said = statement.allows and speaks(statement, request)
+    return said and all(condition.met(request.context) is not False for condition in statement.conditions)
 
 
 def needs_policy(request: Request) -> bool:

@@ -1,7 +1,7 @@
 """What must be impossible, whatever a project's policies say: it changes, reads or starts nothing of the pipeline's.
 
 And nothing of another project. Judged are the two selves that a project can have: its role with all of AWS inside its
-Nor of another project. Judged are the two selves that a project can have: its role with all of AWS inside its
+fence, and what it makes with all of AWS inside its boundary.
 
 - named: an action that can name a thing of ours, on each of these things;
 - nameless: an action of a service in which we have things that names nothing at all. It has to be denied, or to stand
@@ -46,11 +46,9 @@ class Self:
     named: bool
 
 
-def selves(snapshot: Snapshot, role: str | None = None) -> Iterator[Self]:
+def selves(snapshot: Snapshot) -> Iterator[Self]:
     everything = compiled(EVERYTHING, False)
     for project in snapshot.projects.values():
-        if role not in (None, project.role):
-            continue
         made = f"{snapshot.roles}{project.path}x-made"
         bounds = compiled(project.boundary, False) if project.boundary else everything
         principal = Principal(made, Kind.IDENTITY, snapshot.account, everything, bounds)
@@ -65,11 +63,13 @@ def breaches(self: Self, world: World, counts: Counter[str]) -> Iterator[str]:
     parts = [nameless(self, world), identities(self, world)]
     if self.named:
         parts.insert(0, named(self, world, counts))
-    for request in itertools.chain.from_iterable(parts):
-        counts["requests"] += 1
-        if allowed_by_itself(self.principal, request):
-            how = ", ".join(f"{key} = {value or 'nothing'}" for key, value in request.context.items())
-            yield f"may {catalogue().display(request.action)} on {request.resource}{f' with {how}' if how else ''}"
+    for action, requests in itertools.groupby(itertools.chain.from_iterable(parts), lambda request: request.action):
+        principal = self.principal.about(action)
+        for request in requests:
+            counts["requests"] += 1
+            if allowed_by_itself(principal, request):
+                how = ", ".join(f"{key} = {value or 'nothing'}" for key, value in request.context.items())
+                yield f"may {catalogue().display(action)} on {request.resource}{f' with {how}' if how else ''}"
 
 
 # An action on a thing
@@ -81,14 +81,15 @@ def named(self: Self, world: World, counts: Counter[str]) -> Iterator[Request]:
     own = [row_of(row, project_names(snapshot, project.role)) for row in table()["project"]["may"]]
     own += [row_of(row, project_names(snapshot, project.role)) for row in table()["promise"]["may"]]
     things = by_service(things_of(snapshot, project))
-    for action in sorted(catalogue().actions):
-        services = services_of(action) & set(things)
+    for action, named_in in services_of_actions():
+        services = named_in & things.keys()
         if not services:
             counts["of other services"] += 1
             continue
+        rights = [row for row in own if action in row.actions]
         for thing in itertools.chain.from_iterable(things[service] for service in sorted(services)):
             request = Request(action, thing, {})
-            if any(row.covers(request, world.literals) for row in own):
+            if any(row.covers(request, world.literals) for row in rights):
                 counts["its own"] += 1
                 continue
             yield request
@@ -98,10 +99,12 @@ def named(self: Self, world: World, counts: Counter[str]) -> Iterator[Request]:
 
 
 @functools.cache
-def services_of(action: str) -> frozenset[str]:
-    """In whose things' names an action's own may stand."""
-    known = catalogue().actions[action]
-    return frozenset({service_of(action), *(template.split(":")[2] for template in known.templates)})
+def services_of_actions() -> tuple[tuple[str, frozenset[str]], ...]:
+    """The actions in order, each with the services in whose things' names its own may stand."""
+    return tuple(
+        (action, frozenset({service_of(action), *(template.split(":")[2] for template in known.templates)}))
+        for action, known in sorted(catalogue().actions.items())
+    )
 
 
 def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
@@ -137,10 +140,7 @@ def nameless(self: Self, world: World) -> Iterator[Request]:
     """What names nothing at all, in services in which we have things; and what is known to reach us all the same."""
     snapshot = world.snapshot
     services = {thing.split(":")[2] for thing in things_of(snapshot, self.project)} - {"iam", "cloudformation"}
-    for action, known in catalogue().actions.items():
-        in_ours = action.partition(":")[0] in services and not known.templates and known.level not in READS
-        if in_ours and action not in harmless_actions():
-            yield Request(action, "*", {})
+    yield from (Request(action, "*", {}) for action in nameless_actions() if action.partition(":")[0] in services)
     for action in sorted(actions_like(tuple(table()["promise"]["never"]))):
         place = (snapshot.partition, snapshot.region, snapshot.account, FOREIGN)
         if action not in catalogue().actions:
@@ -155,9 +155,11 @@ def nameless(self: Self, world: World) -> Iterator[Request]:
 
 
 @functools.cache
-def harmless_actions() -> frozenset[str]:
-    """What cannot reach us although it names nothing, each with a reason in `stated.toml`."""
-    return frozenset().union(*(actions_like(tuple(row["action"])) for row in table()["promise"]["harmless"]))
+def nameless_actions() -> tuple[str, ...]:
+    """What names nothing and does something, but for what cannot reach us, each with a reason in `stated.toml`."""
+    harmless = frozenset().union(*(actions_like(tuple(row["action"])) for row in table()["promise"]["harmless"]))
+    found = (name for name, known in catalogue().actions.items() if not known.templates and known.level not in READS)
+    return tuple(name for name in found if name not in harmless)
 
 
 # Somebody who is not bounded

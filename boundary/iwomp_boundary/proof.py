@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from iwomp_boundary.catalogue import catalogue
 from iwomp_boundary.conditions import Context, Value
-from iwomp_boundary.globs import filled, like
+from iwomp_boundary.globs import filled, glob
 from iwomp_boundary.judge import Request, allowed, within_reach
 from iwomp_boundary.promise import Self, breaches, may_still, selves
 from iwomp_boundary.snapshot import Snapshot
@@ -75,6 +75,11 @@ class Focus:
     def on(self, action: str) -> bool:
         return self.service in (None, service_of(action))
 
+    def on_self(self, each: Self) -> bool:
+        """What a project makes has its boundary and no policy of the role's; its fence is one of those."""
+        role = self.boundary if each.named else self.identity
+        return self == Focus() or role == each.project.role
+
 
 def prove(snapshot: Snapshot) -> list[Verdict]:
     """A verdict a subject."""
@@ -108,11 +113,10 @@ def first_finding(snapshot: Snapshot, focus: Focus = Focus()) -> Finding | None:
     """As `prove`, but ends where the proof fails."""
     try:
         world = world_of(snapshot)
-        if focus.service is None:
-            for each in selves(snapshot, focus.boundary or focus.identity):
-                broken = next(itertools.chain(breaches(each, world, Counter()), may_still(each, world)), None)
-                if broken is not None:
-                    return Finding(each.label, broken)
+        for each in filter(focus.on_self, selves(snapshot)):
+            broken = next(itertools.chain(breaches(each, world, Counter()), may_still(each, world)), None)
+            if broken is not None:
+                return Finding(each.label, broken)
         if focus.boundary is not None:
             return None
         for make in subjects(snapshot, focus.identity):
@@ -139,18 +143,19 @@ def judge_subject(subject: Subject, world: World) -> Verdict:
 def excesses(subject: Subject, world: World, focus: Focus, counts: Counter[str] | None = None) -> Iterator[Finding]:
     """What may go through and is not stated."""
     counts = Counter() if counts is None else counts
-    principal = subject.principal
+    known = subject.principal.known
     witnessed = subject_witnesses(subject, world)
     # The pipeline's services first: where something is wrong, it tends to be there.
     actions = reachable(subject, world)
     if focus.service is not None:
         actions &= actions_about(focus.service)
     for action in sorted(actions, key=lambda name: (service_of(name) not in world.things, name)):
-        contexts = list(scenarios(subject, action, world))
+        principal = subject.principal.about(action)
+        contexts = [(scenario, {**known, **scenario}) for scenario in scenarios(subject, action, world)]
         for resource in resources(subject, action, world, witnessed):
-            for scenario in contexts:
+            for scenario, context in contexts:
                 counts["requests"] += 1
-                request = Request(action, resource, {**principal.known, **scenario})
+                request = Request(action, resource, context)
                 if not allowed(principal, request, world.policies):
                     continue
                 counts["rights"] += 1
@@ -199,9 +204,7 @@ def resources(subject: Subject, action: str, world: World, witnessed: Mapping[st
         return
     patterns = [pattern for row in judged if action in row.actions for pattern in row.on]
     named = (thing for pattern in patterns if pattern.split(":")[2] in services for thing in witnesses(pattern))
-    for resource in dict.fromkeys((*every, *named)):
-        if any(like(resource, pattern) for pattern in patterns):
-            yield resource
+    yield from filter(glob(*patterns).fullmatch, dict.fromkeys((*every, *named)))
 
 
 def subject_witnesses(subject: Subject, world: World) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from iwomp_boundary.catalogue import catalogue
 from iwomp_boundary.conditions import Value
-from iwomp_boundary.globs import has_wildcard, like
+from iwomp_boundary.globs import glob, has_wildcard, like
 from iwomp_boundary.judge import Request
 from iwomp_boundary.policy import actions_like
 
@@ -63,13 +63,17 @@ class Row:
 
     def covers(self, request: Request, literals: Mapping[str, frozenset[str]]) -> bool:
         """Whether the request is within this right, as far as it says anything about itself."""
-        if request.action not in self.actions or not any(like(request.resource, pattern) for pattern in self.on):
+        if request.action not in self.actions or not self._things.fullmatch(request.resource):
             return False
         return all(
             rule.keeps(request.context[key], literals.get(key, frozenset()))
             for key, rule in self.when
             if key in request.context
         )
+
+    @functools.cached_property
+    def _things(self) -> re.Pattern[str]:
+        return glob(*self.on)
 
 
 @dataclass(frozen=True)

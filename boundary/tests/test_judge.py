@@ -100,6 +100,25 @@ def test_a_condition_with_a_number_whose_value_matters_is_not_judged() -> None:
         condition.met({"a": "0"})
 
 
+@pytest.mark.parametrize(
+    ("statement", "speaks"),
+    [
+        ({"Resource": ["*:other", "*:things"]}, True),
+        ({"Resource": ["*:other", "things"]}, False),
+        ({"NotResource": ["*:other", "*:things"]}, False),
+        ({"NotResource": ["*:other", "things"]}, True),
+        # What a variable stands for is open: in doubt an Allow speaks of the thing, and a Deny does not.
+        ({"Resource": ["*:other", "*:${aws:username}"]}, True),
+        ({"NotResource": "*:${aws:username}"}, True),
+        ({"Effect": "Deny", "Resource": "*:${aws:username}"}, False),
+        ({"Effect": "Deny", "NotResource": "*:${aws:username}"}, False),
+    ],
+)
+def test_a_statement_speaks_of_a_thing_that_any_of_its_resources_is(statement: Document, speaks: bool) -> None:
+    (made,) = statements_of({"Statement": {"Effect": "Allow", "Action": "*", **statement}}, False)
+    assert made.on(THING) is speaks
+
+
 def user(account: str = OWN, identity: Document | None = None, boundary: Document | None = None) -> Principal:
     return Principal(
         f"arn:aws:iam::{account}:user/somebody",
@@ -117,6 +136,7 @@ def grant(principal: Any, **more: Any) -> Document:
 ROOT = {"AWS": f"arn:aws:iam::{OWN}:root"}
 SOMEBODY = {"AWS": f"arn:aws:iam::{OWN}:user/somebody"}
 DENY_ALL: Document = {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
+OF_ANOTHER_ACTION: Document = {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
 MAYBE = {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
 
 
@@ -144,6 +164,8 @@ MAYBE = {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
         (user(identity=DENY_ALL), grant("*"), THING, False),
         (user(identity=EVERYTHING, boundary={}), {}, THING, False),
         (user(identity=EVERYTHING, boundary=EVERYTHING), {}, THING, True),
+        (user(identity=EVERYTHING, boundary=OF_ANOTHER_ACTION), {}, THING, False),
+        (user(identity=OF_ANOTHER_ACTION), {}, THING, False),
         (user(), grant(SOMEBODY, **MAYBE), THING, True),
         (user(identity=EVERYTHING), {"Statement": {**grant("*", **MAYBE)["Statement"], "Effect": "Deny"}}, THING, True),
         (Principal("*", Kind.ANONYMOUS), grant("*"), THING, True),
@@ -156,6 +178,7 @@ def test_policies_come_together_as_iam_documents_it(who: Principal, policy: Docu
     action = {THING: "sqs:sendmessage", KEY: "kms:decrypt", ROLE: "sts:assumerole"}[thing]
     policies = {thing: statements_of(policy, True)}
     assert allowed(who, Request(action, thing, who.known), policies) is may
+    assert allowed(who.about(action), Request(action, thing, who.known), policies) is may
 
 
 def test_the_judge_allows_whatever_the_local_aws_allows() -> None:
