@@ -79,8 +79,9 @@ MANAGED: dict[str, dict[str, Any]] = {
         "command": "deploy.sh",
         "notify": [
             {"to": "gitlab", "private": True},
-            {"to": "slack", "private": True, "on": ["failed", "refused"]},
+            {"to": "slack", "private": True, "on": ["failed"]},
             {"to": "webhook", "private": True},
+            {"to": "webhook", "private": True, "name": "failures", "on": ["failed"]},
             {"to": "discord"},
         ],
     },

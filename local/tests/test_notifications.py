@@ -24,6 +24,7 @@ def host(pipeline: PipelineUnderTest) -> Iterator[Host]:
         store(pipeline, "gitlab", {"token": TOKEN, "url": f"{host.url}/api/v4"})
         store(pipeline, "slack", {"url": f"{host.url}/slack/{CANARY}"})
         store(pipeline, "webhook", {"url": f"{host.url}/webhook", "key": KEY})
+        store(pipeline, "failures", {"url": f"{host.url}/failures", "key": KEY})
         store(pipeline, "discord", {"url": f"{host.url}/discord/{CANARY}"})
         yield host
 
@@ -70,14 +71,24 @@ def test_a_deployment_is_told_where_it_is_looked_for(pipeline: PipelineUnderTest
     path = f"/api/v4/projects/{PROJECT}/statuses/{commit}"
     (status,) = wait_for("the commit's status", lambda: host.by(path) or None, TOLD_SECONDS)
     assert (status["state"], status["name"]) == ("success", f"iwomp/{PROJECT}")
-    assert host.by("/slack") == [], "it is told of failures only"
+    assert host.by("/failures") == [], "it is told of failures only"
 
     trigger, commit = deploy(pipeline, "echo '<!channel>' >&2; exit 3")
     assert news_of(host, trigger)["state"] == "failed"
     (status,) = wait_for("the commit's status", lambda: host.by(path.replace(path[-40:], commit)) or None, TOLD_SECONDS)
     assert status["state"] == "failed"
-    (message,) = wait_for("the message", lambda: host.by("/slack") or None, TOLD_SECONDS)
-    assert f"{PROJECT} main failed" in message["text"] and f"iwomp trace {trigger}" in message["text"]
+    (message,) = wait_for("the message", lambda: host.by("/failures") or None, TOLD_SECONDS)
+    assert (message["trigger"], message["state"]) == (trigger, "failed")
+    assert "<!channel>" not in json.dumps(host.told[-1].body), "what a command prints is no news"
+
+    # Its URL is the secret: whoever writes the entry could else read it, by an authority and a host of theirs.
+    def refused() -> list[dict[str, Any]] | None:
+        return [
+            line for line in courier_lines(pipeline) if line["target"] == "slack" and line["trigger"] == trigger
+        ] or None
+
+    assert "certificate" in wait_for("the chat's refusal", refused, TOLD_SECONDS)[0]["reason"]
+    assert host.by("/slack") == []
 
 
 def test_who_is_refused_learns_it_and_a_flood_of_refusals_costs_a_few_messages(
