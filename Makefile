@@ -58,15 +58,15 @@ down: $(TOOLS) ## End the local stack
 # What Rust's lints look at. In `make test` they come with the compiling of the tests, by the driver that `cargo clippy` uses
 # itself: else all dependencies would be compiled once for the lints and once for the tests.
 LINT := cargo clippy --workspace --all-targets --locked -- --deny warnings
-TEST := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test --workspace --locked
-test: LINT = $(TEST) --no-run
+BY_CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
+test: LINT = $(BY_CLIPPY) cargo test --workspace --locked --no-run
 
-# Pytest's in three processes, whatever the cores, for most of them wait; local/tests/conftest.py says what goes together.
+# Pytest's, which asks cargo for the same programs, in three processes, whatever the cores, for most of them wait; local/tests/conftest.py says what goes together.
 test: check programs ## All tests: Rust, Terraform, and end to end on the local AWS
-	$(TEST)
+	$(BY_CLIPPY) cargo test --workspace --locked
 	worker/tests/image_script.sh
 	.github/actions/trigger/test.sh
-	cd local && ../$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadscope
+	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadscope
 
 check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's own tests; changes nothing
 	cargo fmt --all --check
