@@ -80,8 +80,8 @@ def test_a_flood_of_one_project_causes_few_builds_delays_others_little_and_loses
     watched.wait_until_quiet(QUIET_SECONDS)
     figures = account(watched.evidence())
     assert (figures.triggers, figures.wrong) == (FLOOD, 0), figures
-    # However many triggers: one build after the other, the last part of a build's time counting for one, until one begins
-    # so long after the last publication that it covers whoever waits, whatever the clocks; and one more may come late, as
+    # However many triggers: one build after the other, a part of a build's time counting for one, until one begins so
+    # long after the last publication that it covers whoever waits, whatever the clocks; and one more may come late, as
     # with the crowd of test_pipeline.
     assert figures.builds <= ceil((lasted + CLOCK_SKEW_SECONDS) / FLOOD_BUILD_SECONDS) + 3, (figures, lasted)
     (build,) = [build for build in calm.builds("calm") if build.trigger == other.trigger]
