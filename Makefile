@@ -37,7 +37,7 @@ PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py .
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test check faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test test-rust test-end-to-end check faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -61,12 +61,18 @@ LINT := cargo clippy --workspace --all-targets --locked -- --deny warnings
 BY_CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 test: LINT = $(BY_CLIPPY) cargo test --workspace --locked --no-run
 
-# Pytest's, which asks cargo for the same programs, in three processes, whatever the cores, for most of them wait; local/tests/conftest.py says what goes together.
+# Side by side, for most of the tests wait for something: of git, of a clock, of the local AWS.
 test: check programs ## All tests: Rust, Terraform, and end to end on the local AWS
+	+@$(MAKE) --no-print-directory --jobs 2 test-rust test-end-to-end
+
+test-rust:
 	$(BY_CLIPPY) cargo test --workspace --locked
 	worker/tests/image_script.sh
 	.github/actions/trigger/test.sh
-	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadscope
+
+# Pytest asks cargo for the same programs. Of its processes local/tests/conftest.py says what goes together.
+test-end-to-end:
+	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 4 --dist loadscope
 
 check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's own tests; changes nothing
 	cargo fmt --all --check
