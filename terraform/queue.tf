@@ -28,8 +28,9 @@ resource "aws_sqs_queue" "triggers" {
   name = "${local.names.prefix}triggers"
 
   # The launcher chooses when a trigger that has to wait is tried again. This is the delay where it cannot: it died, or SQS
-  # did not take its choice.
-  visibility_timeout_seconds = var.retry_seconds
+  # did not take its choice; and the usual one of those that are not next, which so needs no call. Longer than the function's
+  # timeout. The launcher computes the same, see environment.rs.
+  visibility_timeout_seconds = max(20, floor(var.retry_seconds / 2))
   message_retention_seconds  = local.retention_seconds
   sqs_managed_sse_enabled    = true
 

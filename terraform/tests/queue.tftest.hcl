@@ -100,8 +100,8 @@ run "a_message_on_which_the_launcher_dies_becomes_a_dead_letter" {
   }
 
   assert {
-    condition     = aws_sqs_queue.triggers.visibility_timeout_seconds == 30
-    error_message = "retry_seconds must be the queue's visibility timeout."
+    condition     = aws_sqs_queue.triggers.visibility_timeout_seconds == 20
+    error_message = "Half of retry_seconds must be the queue's visibility timeout, and more than the function's timeout."
   }
 
   assert {

@@ -23,6 +23,13 @@ const ENOUGH_FAILURES: usize = 3;
 /// Most pages of 100 builds that are read for one trigger: more builds than a project can have begun while a message lives.
 const MAX_PAGES: usize = 120;
 
+/// The first in line looks at the running build when one of so many would have ended that take longer than it has run. More often is
+/// more calls, less often lets the project idle for longer before its next build.
+const LOOK: usize = 10;
+
+/// Between two looks at a running build lies this at least.
+pub const SHORTEST_LOOK: Duration = Duration::from_secs(12);
+
 /// What `builds_per_hour` counts in, and for which the builds before a trigger matter.
 pub const HOUR: Duration = Duration::from_secs(3600);
 
@@ -118,6 +125,7 @@ pub struct History {
     goes_on: bool,
 }
 
+#[derive(Clone)]
 struct PastBuild {
     id: String,
     trigger: Option<String>,
@@ -162,6 +170,16 @@ pub async fn read(
     }
     let reason = format!("{action}: there are more than {MAX_PAGES} pages of them since the trigger was published");
     Err(Stop::Failed { kind: Kind::Misconfigured, reason })
+}
+
+/// Whether that build still runs.
+///
+/// # Errors
+/// If CodeBuild fails.
+pub async fn runs(codebuild: &Client, id: &str) -> Result<bool, Stop> {
+    let builds = builds::get(codebuild, vec![id.to_owned()]).await;
+    let builds = builds.map_err(|error| error::explain(&format!("reading {id}"), Effect::None, error))?;
+    Ok(builds.iter().any(|build| !builds::has_ended(build)))
 }
 
 impl PastBuild {
@@ -209,6 +227,36 @@ impl PastBuild {
 }
 
 impl History {
+    /// What is known once a build was started: that it runs, and what was known before. Others may be missing, but none starts
+    /// one by this, for it runs.
+    #[must_use]
+    pub fn with_started(
+        &self,
+        id: &str,
+        trigger: &Trigger,
+        trigger_id: &str,
+        waiting: &[CommitId],
+        now: SystemTime,
+    ) -> Self {
+        let started = PastBuild {
+            id: id.to_owned(),
+            trigger: Some(trigger_id.to_owned()),
+            branch: Some(trigger.branch.to_string()),
+            commit: trigger.commit.as_ref().map(ToString::to_string),
+            waiting: waiting.iter().map(ToString::to_string).collect(),
+            is_rollback: false,
+            status: Some(StatusType::InProgress),
+            began: now,
+            ended: None,
+        };
+        Self {
+            builds: std::iter::once(started)
+                .chain(self.builds.iter().filter(|build| build.ended.is_some()).cloned())
+                .collect(),
+            goes_on: true,
+        }
+    }
+
     /// Whether no build that began after `time` is missing, by whose clock ever.
     #[must_use]
     pub fn reaches(&self, time: SystemTime) -> bool {
@@ -264,11 +312,50 @@ impl History {
         self.builds.iter().filter_map(|build| Some((build.began, build.ended?)))
     }
 
-    /// Since when the project's build runs, if one does.
+    /// The project's build that runs, if one does, and since when.
     #[must_use]
-    pub fn runs_since(&self) -> Option<SystemTime> {
+    pub fn running(&self) -> Option<(&str, SystemTime)> {
         let runs = |build: &&PastBuild| build.status == Some(StatusType::InProgress);
-        self.builds.iter().filter(runs).map(|build| build.began).min()
+        self.builds.iter().filter(runs).map(|build| (build.id.as_str(), build.began)).min_by_key(|(_, began)| *began)
+    }
+
+    /// How long after `now` a look is due whether the running build has ended, if one runs: as long as it would take for a part of
+    /// those past builds to end that took longer than it has run.
+    #[must_use]
+    pub fn next_look(&self, now: SystemTime) -> Option<Duration> {
+        let (_, began) = self.running()?;
+        let ran = now.duration_since(began).unwrap_or_default();
+        let mut left: Vec<_> = self.lengths().filter_map(|length| length.checked_sub(ran)).collect();
+        left.sort_unstable();
+        let look = left.get(left.len() / LOOK).copied().unwrap_or(ran / 4);
+        let longest = self.usual_length().unwrap_or_default() / 4;
+        Some(look.min(longest).max(SHORTEST_LOOK))
+    }
+
+    /// Whether the build that runs will answer the trigger, if it succeeds.
+    #[must_use]
+    pub fn is_about_to_serve(&self, trigger: &Trigger, delivery: &Delivery) -> bool {
+        let running = self.builds.iter().find(|build| build.status == Some(StatusType::InProgress));
+        running.is_some_and(|build| build.concerns(trigger, delivery) && build.serves(trigger))
+    }
+
+    /// How long the project's builds take, as a rule.
+    #[must_use]
+    pub fn usual_length(&self) -> Option<Duration> {
+        let mut lengths: Vec<_> = self.lengths().collect();
+        lengths.sort_unstable();
+        lengths.get(lengths.len() / 2).copied()
+    }
+
+    /// Whether a build that ran when this was read is not older than the project's builds become as a rule.
+    #[must_use]
+    pub fn probably_runs(&self, now: SystemTime) -> bool {
+        let usual = self.usual_length().unwrap_or_default();
+        self.running().is_some_and(|(_, began)| now < began + usual)
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = Duration> {
+        self.spans().map(|(began, ended)| ended.duration_since(began).unwrap_or_default())
     }
 
     /// Whether a build of a pinned commit may have ended after `time`.
@@ -290,6 +377,11 @@ impl History {
     pub fn build_of(&self, delivery: &Delivery) -> Option<&str> {
         let own = |build: &&PastBuild| build.trigger.as_deref() == Some(&delivery.trigger_id);
         self.builds.iter().find(own).map(|build| build.id.as_str())
+    }
+
+    #[must_use]
+    pub fn has_build_of(&self, trigger_id: &str) -> bool {
+        self.builds.iter().any(|build| build.trigger.as_deref() == Some(trigger_id))
     }
 
     /// What makes a build for this trigger needless, if anything does.

@@ -32,12 +32,20 @@ pub struct Environment {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest delay between two tries; the queue's visibility timeout, too.
+    /// The longest delay between two tries.
     pub retry: Duration,
     /// How long a trigger may wait before it is given up.
     pub max_wait: Duration,
     /// How many builds of a project may begin in an hour.
     pub builds_per_hour: usize,
+}
+
+impl Limits {
+    /// The queue's visibility timeout, see Terraform's queue.tf: after that a message comes back by itself, without a call.
+    #[must_use]
+    pub fn visibility(&self) -> Duration {
+        Duration::from_secs((self.retry.as_secs() / 2).max(20))
+    }
 }
 
 impl Environment {

@@ -145,9 +145,8 @@ pub enum Place {
     First,
     /// Any other, and whatever failed.
     Behind,
-    /// Of a pinned commit, behind a build that has run for so long: it sleeps for no more than half as long as that, so that it
-    /// is known when all are back, see `turn.rs`.
-    After(Duration),
+    /// Behind a running build, at which a look is due then.
+    Until(Duration),
     /// Of a paused project.
     Paused,
 }
@@ -158,17 +157,38 @@ pub enum Place {
 #[must_use]
 pub fn delay(place: Place, tries: u32, jitter: f64, limits: &Limits) -> Duration {
     let retry = limits.retry.as_secs_f64();
+    let visibility = limits.visibility().as_secs_f64();
     let (first, bound) = match place {
         Place::First if tries <= QUICK_TRIES => (retry / 16.0, retry / 8.0),
-        Place::After(ran) if tries <= QUICK_TRIES => {
-            (retry / 16.0, (ran.as_secs_f64() / 2.0).clamp(retry / 8.0, retry))
-        }
-        Place::First | Place::After(_) | Place::Behind => (retry / 16.0, retry),
+        // All at once: one look answers for those that come together.
+        Place::Until(look) if tries <= QUICK_TRIES => return limits.retry.min(whole_seconds(look.as_secs_f64())),
+        Place::First | Place::Until(_) | Place::Behind => (retry / 16.0, visibility),
         Place::Paused => (retry, 5.0 * retry),
     };
     let doublings = tries.saturating_sub(1).min(16); // beyond, every bound is reached
     let full = (first * f64::from(1_u32 << doublings)).min(bound);
-    Duration::from_secs_f64((full * (1.0 - jitter / 2.0)).ceil().max(1.0))
+    // The queue does that by itself, without a call, and from when each came.
+    if (full - visibility).abs() < f64::EPSILON {
+        return limits.visibility();
+    }
+    whole_seconds(full * (1.0 - jitter / 2.0))
+}
+
+/// The longest that a pinned trigger sleeps behind a build that has run for so long, so that it is known when all are back, see
+/// `turn.rs`: half as long as that.
+#[must_use]
+pub fn longest_sleep(ran: Duration, tries: u32, limits: &Limits) -> Duration {
+    if tries <= QUICK_TRIES { (ran / 2).clamp(limits.retry / 6, limits.retry) } else { limits.retry }
+}
+
+/// The same of one that a build may pass over or has passed over.
+#[must_use]
+pub fn short_sleep(ran: Duration, tries: u32, limits: &Limits) -> Duration {
+    if tries <= QUICK_TRIES { (ran / 4).clamp(limits.retry / 6, limits.retry) } else { limits.retry }
+}
+
+fn whole_seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.ceil().max(1.0))
 }
 
 #[cfg(test)]
@@ -258,17 +278,27 @@ mod tests {
         let seconds = |place, tries| delay(place, tries, 0.0, &LIMITS).as_secs();
         assert_eq!(
             [1, 2, 3, 4, 5, 6, u32::MAX].map(|tries| seconds(Place::Behind, tries)),
-            [10, 20, 40, 80, 160, 160, 160]
+            [10, 20, 40, 80, 80, 80, 80]
         );
-        assert_eq!([1, 2, 3, 100, 101].map(|tries| seconds(Place::First, tries)), [10, 20, 20, 20, 160]);
+        assert_eq!([1, 2, 3, 100, 101].map(|tries| seconds(Place::First, tries)), [10, 20, 20, 20, 80]);
         assert_eq!([1, 2, 3, 4].map(|tries| seconds(Place::Paused, tries)), [160, 320, 640, 800]);
     }
 
     #[test]
-    fn behind_a_build_nobody_sleeps_for_more_than_half_as_long_as_it_has_run() {
-        let seconds = |ran, tries| delay(Place::After(Duration::from_secs(ran)), tries, 0.0, &LIMITS).as_secs();
-        assert_eq!([0, 40, 60, 100, 320, 9999].map(|ran| seconds(ran, 9)), [20, 20, 30, 50, 160, 160]);
-        assert_eq!([1, 2, 3, 4, 100, 101].map(|tries| seconds(120, tries)), [10, 20, 40, 60, 60, 160]);
+    fn behind_a_build_no_pinned_trigger_sleeps_for_more_than_half_as_long_as_it_has_run() {
+        let seconds = |sleep: fn(Duration, u32, &Limits) -> Duration, ran, tries| {
+            sleep(Duration::from_secs(ran), tries, &LIMITS).as_secs()
+        };
+        assert_eq!([0, 40, 60, 100, 320, 9999].map(|ran| seconds(longest_sleep, ran, 9)), [26, 26, 30, 50, 160, 160]);
+        assert_eq!([0, 60, 120, 9999].map(|ran| seconds(short_sleep, ran, 9)), [26, 26, 30, 160]);
+        assert_eq!([100, 101].map(|tries| seconds(longest_sleep, 120, tries)), [60, 160]);
+    }
+
+    #[test]
+    fn a_look_is_due_when_it_is_and_not_for_ever() {
+        let seconds = |look, tries| delay(Place::Until(Duration::from_millis(look)), tries, 0.5, &LIMITS).as_secs();
+        assert_eq!([0, 12_300, 9_999_000].map(|look| seconds(look, 9)), [1, 13, 160]);
+        assert_eq!(seconds(12_300, QUICK_TRIES + 1), 80);
     }
 
     /// `maxReceiveCount` of terraform/queue.tf: what it leaves to SQS would be given up without a word.
@@ -278,7 +308,7 @@ mod tests {
             let limits =
                 Limits { retry: Duration::from_secs(retry), max_wait: Duration::from_secs(max_wait), ..LIMITS };
             let max_receive_count = (2 * max_wait).div_ceil(retry) + 120;
-            for place in [Place::First, Place::After(Duration::ZERO), Place::Behind] {
+            for place in [Place::First, Place::Until(Duration::from_secs(5)), Place::Behind] {
                 let mut tries = 1;
                 let mut waited = Duration::ZERO;
                 while waited <= limits.max_wait {
@@ -292,7 +322,8 @@ mod tests {
 
     #[test]
     fn jitter_takes_up_to_half_of_a_delay_and_never_all_of_it() {
-        assert_eq!(delay(Place::Behind, 5, 1.0, &LIMITS).as_secs(), 80);
+        assert_eq!(delay(Place::Behind, 3, 1.0, &LIMITS).as_secs(), 20);
+        assert_eq!(delay(Place::Behind, 5, 1.0, &LIMITS), LIMITS.visibility(), "the queue does that without a call");
         let short = Limits { retry: Duration::from_secs(2), ..LIMITS };
         assert_eq!(delay(Place::Behind, 1, 1.0, &short).as_secs(), 1);
     }

@@ -2,7 +2,6 @@
 //! of the CI credential can reach.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
@@ -12,28 +11,21 @@ use iwomp_aws::error::AwsError;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::aws::Aws;
-use crate::builds::{self, HOUR, History};
+use crate::builds::{self, History};
+use crate::cap;
 use crate::delivery::{self, Delivery};
-use crate::environment::{Environment, Limits};
+use crate::environment::Environment;
 use crate::fate::{self, Busy, Fate, Place, Stop};
-use crate::memory::{LATENESS, Memory, Waiting};
+use crate::memory::{Memory, Waiting};
 use crate::queue::{self, Postponed};
-use crate::turn::{self, Standing, Turn};
-use crate::{register, report};
+use crate::report;
+use crate::turn::{self, Sleep, Standing, Turn};
 
 /// Longest time for a batch's triggers, all calls together. With [`SETTLE_TIMEOUT`] less than the function's timeout of 15 s,
 /// so that a slow AWS costs the triggers one try and not the whole batch its answer.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(9);
 /// Longest time to say to the queue what becomes of the messages.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// A launcher that starts builds of a project no faster than this part of its hourly cap does not look how many there were. A look
-/// each time would be two calls more for every trigger; none would let a flood of single triggers through.
-const UNWATCHED_PART_OF_CAP: u32 = 4;
-
-/// This part of a project's hourly cap is kept for builds of the head. They answer all that waits for the branch, so that few are
-/// enough; of commits to pin there is no end, and a cap that they alone can fill would keep the head waiting for ever.
-const PART_OF_CAP_FOR_HEAD: usize = 4;
 
 const NOT_AHEAD: &str = "a build has fetched the branch since, and there the commit is not newer than what is live, or not on the \
      branch at all: nothing is to be run";
@@ -154,42 +146,57 @@ impl Launcher {
         standing: &mut Standing,
     ) -> Result<String, Stop> {
         let project = &trigger.project;
+        let limits = &self.environment.limits;
+        // While SSM is away no build can be started, so that the history need not be read.
+        if self.memory.register_failed_since((self.now)() - limits.retry) {
+            self.entry(project).await?;
+        }
+        if let Some(known) = self.look(delivery, trigger).await? {
+            if let Some(answer) = answered(&known.1, trigger, delivery) {
+                return answer;
+            }
+            if known.1.running().is_some() {
+                *standing = Standing::of(None, &known, trigger, delivery, (self.now)(), limits);
+                return Err(building(project));
+            }
+        }
+
         let (entry_read, mut entry) = self.entry(project).await?;
         entry.check(trigger)?;
-
-        let limits = &self.environment.limits;
         let now = (self.now)();
         if delivery.is_fresh(now) && !turn::is_after_others(entry.seen.as_ref(), trigger, now) {
             self.check_busy(project)?;
-            if self.memory.started_since(project, now - self.unwatched_pause()) {
+            if self.memory.started_since(project, now - cap::unwatched_pause(limits)) {
                 let (_, history) = self.history(project, now).await?;
-                self.check_cap(trigger, &history, standing.turn)?;
+                if history.running().is_some() {
+                    return Err(building(project));
+                }
+                cap::check(trigger, &history, standing.turn, now, limits)?;
             }
         } else {
-            let (read, history) = self.history(project, delivery.published).await?;
+            let known = self.history(project, delivery.published).await?;
+            let (read, history) = (known.0, &known.1);
             // A build that ended since has left a note that an older reading of the register lacks.
             if trigger.commit.is_some() && entry_read < read && history.has_pinned_end_since(entry_read) {
                 entry = self.read_entry(project).await?;
                 entry.check(trigger)?;
             }
             let seen = entry.seen.as_ref();
-            if let Some(build) = history.build_of(delivery) {
-                return Ok(build.to_owned());
+            if let Some(answer) = answered(history, trigger, delivery) {
+                return answer;
             }
-            if let Some(stop) = history.answer(trigger, delivery).or_else(|| turn::answer(seen, trigger, delivery, now))
-            {
+            if let Some(stop) = turn::answer(seen, trigger, delivery, now) {
                 return Err(stop);
             }
-            *standing = Standing::of(seen, &history, trigger, delivery, now);
-            self.check_cap(trigger, &history, standing.turn)?;
-            if turn::lets_others_pass(standing.turn, seen, &history, trigger, (self.now)(), limits) {
+            *standing = Standing::of(seen, &known, trigger, delivery, now, limits);
+            // It may have ended since: a newer history shows it, and whose turn it is then.
+            if history.running().is_some() {
+                return Err(building(project));
+            }
+            cap::check(trigger, history, standing.turn, (self.now)(), limits)?;
+            if turn::lets_others_pass(standing.turn, seen, history, trigger, (self.now)(), limits) {
                 let reason = "others go first that the last build passed over, if there are any".to_owned();
                 return Err(Stop::Busy { class: Busy::InLine, reason });
-            }
-            // It may have ended since: then it is another's turn, which a newer history shows.
-            if standing.turn == Turn::Later && trigger.commit.is_some() && history.runs_since().is_some() {
-                let reason = format!("a build of {project} runs");
-                return Err(Stop::Busy { class: Busy::Building, reason });
             }
             self.check_busy(project)?;
         }
@@ -197,7 +204,14 @@ impl Launcher {
             let reason = "another trigger of the project goes first".to_owned();
             return Err(Stop::Busy { class: Busy::InLine, reason });
         }
-        self.start(delivery, trigger, entry.seen.as_ref()).await
+        let started = self.start(delivery, trigger, entry.seen.as_ref()).await;
+        // The history tells for how long to sleep, and spares the next trigger this try.
+        if matches!(started, Err(Stop::Busy { class: Busy::Building, .. }))
+            && let Ok(known) = self.history(project, delivery.published).await
+        {
+            *standing = Standing::of(entry.seen.as_ref(), &known, trigger, delivery, (self.now)(), limits);
+        }
+        started
     }
 
     /// Whether the project cannot start a build, as was seen just now.
@@ -217,7 +231,9 @@ impl Launcher {
         let started = builds::start(&self.aws.codebuild, config_path, trigger, &delivery.trigger_id, &waiting).await;
         let now = (self.now)();
         match &started {
-            Ok(build) => self.memory.started(&trigger.project, now, build),
+            Ok(build) => self.memory.started(&trigger.project, now, |before| {
+                before.with_started(build, trigger, &delivery.trigger_id, &waiting, now)
+            }),
             Err(Stop::Busy { class, reason }) => {
                 self.memory.keep_busy(&trigger.project, now, *class, reason.clone());
             }
@@ -226,95 +242,28 @@ impl Launcher {
         started
     }
 
-    /// The register entry, and when it was read.
-    async fn entry(&self, project: &ProjectName) -> Result<(SystemTime, Arc<register::Entry>), Stop> {
-        let now = (self.now)();
-        match self.memory.entry(project, now) {
-            Some(kept) => Ok(kept),
-            None => Ok((now, self.read_entry(project).await?)),
-        }
-    }
-
-    async fn read_entry(&self, project: &ProjectName) -> Result<Arc<register::Entry>, Stop> {
-        let asked = (self.now)();
-        let entry = Arc::new(register::read(&self.aws.ssm, &self.environment.config_path, project).await?);
-        self.memory.keep_entry(project, asked, entry.clone());
-        Ok(entry)
-    }
-
-    /// The project's builds, all that began after `back_to` among them, and when they were read.
-    async fn history(&self, project: &ProjectName, back_to: SystemTime) -> Result<(SystemTime, Arc<History>), Stop> {
-        let asked = (self.now)();
-        if let Some(kept) = self.memory.history(project, asked).filter(|(_, history)| history.reaches(back_to)) {
-            return Ok(kept);
-        }
-        let read = builds::read(&self.aws.codebuild, &self.environment.config_path, project, back_to).await?;
-        let history = Arc::new(read);
-        self.memory.keep_history(project, asked, history.clone());
-        Ok((asked, history))
-    }
-
-    /// Whether the project may have a build now. Pinned commits get a part of the cap, and of that the second half at a pace, so
-    /// that whoever fills it leaves no hole of most of an hour in which nothing tells a real commit from a foreign one. What a
-    /// build has passed over is real, as far as that build could see: it may use half of the head's part, too.
-    fn check_cap(&self, trigger: &Trigger, history: &History, turn: Turn) -> Result<(), Stop> {
-        let now = (self.now)();
-        let Limits { builds_per_hour, retry, .. } = self.environment.limits;
-        let for_head = builds_per_hour / PART_OF_CAP_FOR_HEAD;
-        let for_pinned = builds_per_hour - for_head;
-        let is_paced = trigger.commit.is_some() && turn == Turn::Later;
-        let cap = match (&trigger.commit, turn) {
-            (None, _) => builds_per_hour,
-            (Some(_), Turn::PassedOver) => builds_per_hour - for_head / 2,
-            (Some(_), Turn::Later) => for_pinned,
-        };
-        let builds = history.builds_in_last_hour(now);
-        if is_paced && builds < cap && builds >= for_pinned.div_ceil(2) {
-            let pace = HOUR / u32::try_from(for_pinned / 2).unwrap_or(u32::MAX).max(1);
-            // Who waits for the cap looks no more often than this, and is to come back before the next but one begins.
-            let pace = pace.max(retry + LATENESS);
-            if history.has_begun_within(pace, now) {
-                let reason = format!(
-                    "{} had {builds} builds within an hour: those of pinned commits begin {} s apart now",
-                    trigger.project,
-                    pace.as_secs()
-                );
-                return Err(Stop::Busy { class: Busy::InLine, reason });
-            }
-        }
-        if builds < cap {
-            return Ok(());
-        }
-        let project = &trigger.project;
-        let reason = format!(
-            "{project} had {builds} builds within an hour, and builds_per_hour is {builds_per_hour}, of which pinned commits get \
-             {for_pinned}: see who publishes so often, or raise it"
-        );
-        Err(Stop::Busy { class: Busy::HourlyCap, reason })
-    }
-
-    fn unwatched_pause(&self) -> Duration {
-        let builds_per_hour = u32::try_from(self.environment.limits.builds_per_hour).unwrap_or(u32::MAX);
-        (HOUR * UNWATCHED_PART_OF_CAP / builds_per_hour).min(HOUR)
-    }
-
     /// Where a trigger that stopped stands in the line of its project.
     fn place(&self, stop: &Stop, delivery: &Delivery, trigger: &Trigger, standing: Standing) -> Place {
         match stop {
             Stop::Busy { class: Busy::Paused, .. } => Place::Paused,
+            Stop::Busy { .. } if let Some(Sleep { first: None, behind }) = standing.sleep => {
+                self.memory.leave_line(&trigger.project, &delivery.trigger_id);
+                Place::Until(behind)
+            }
             Stop::Busy {
                 class: class @ (Busy::Building | Busy::AccountLimit | Busy::InLine | Busy::HourlyCap),
                 ..
             } => {
-                let latest = fate::delay(Place::First, delivery.tries, 0.0, &self.environment.limits);
+                let limits = &self.environment.limits;
+                let first = standing.sleep.and_then(|sleep| sleep.first).map_or(Place::First, Place::Until);
+                let latest = fate::delay(first, delivery.tries, 0.0, limits);
                 let now = (self.now)();
                 self.memory.note_pin(trigger, &delivery.trigger_id, delivery.published, now);
                 let place = self.memory.line_up(&trigger.project, waiting(delivery, trigger), now, latest);
-                match standing {
-                    Standing { turn: Turn::PassedOver, .. } => Place::First,
-                    Standing { ran: Some(ran), .. } if place == Place::Behind && *class != Busy::HourlyCap => {
-                        Place::After(ran)
-                    }
+                match (place, standing.sleep) {
+                    _ if standing.turn == Turn::PassedOver && standing.sleep.is_none() => Place::First,
+                    (Place::First, _) => first,
+                    (Place::Behind, Some(sleep)) if *class != Busy::HourlyCap => Place::Until(sleep.behind),
                     _ => place,
                 }
             }
@@ -373,15 +322,38 @@ impl Launcher {
 
     fn postponed(&self, verdict: &Verdict<'_>) -> Option<Postponed> {
         let tries = delivery::tries(verdict.record);
-        let delay = fate::delay(verdict.place, tries, fastrand::f64(), &self.environment.limits);
+        let limits = &self.environment.limits;
+        let delay = fate::delay(verdict.place, tries, fastrand::f64(), limits);
+        // The queue does that by itself: it is its visibility timeout.
+        if delay == limits.visibility() {
+            return None;
+        }
         Some(Postponed { receipt_handle: verdict.record.receipt_handle.clone()?, delay })
     }
 }
 
-fn waiting(delivery: &Delivery, trigger: &Trigger) -> Waiting {
-    let is_pinned = trigger.commit.is_some();
-    Waiting { is_pinned, published: delivery.published, trigger_id: delivery.trigger_id.clone() }
+/// What the history alone says: that there is a build of this very trigger, or that none is needed.
+fn answered(history: &History, trigger: &Trigger, delivery: &Delivery) -> Option<Result<String, Stop>> {
+    if let Some(build) = history.build_of(delivery) {
+        return Some(Ok(build.to_owned()));
+    }
+    history.answer(trigger, delivery).map(Err)
 }
 
+fn building(project: &ProjectName) -> Stop {
+    Stop::Busy { class: Busy::Building, reason: format!("a build of {project} runs") }
+}
+
+fn waiting(delivery: &Delivery, trigger: &Trigger) -> Waiting {
+    let is_pinned = trigger.commit.is_some();
+    Waiting {
+        is_pinned,
+        published: delivery.published,
+        trigger_id: delivery.trigger_id.clone(),
+        branch: trigger.branch.clone(),
+    }
+}
+
+mod known;
 #[cfg(test)]
 pub(crate) mod tests;

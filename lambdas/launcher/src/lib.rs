@@ -4,10 +4,11 @@
 //!
 //! [`handler`] is the way of a trigger from the queue to a build, or to the reason why not. Around it: [`delivery`] opens the
 //! envelope, [`register`] and [`builds`] ask [`aws`], [`memory`] spares calls, [`turn`] knows who
-//! goes next, [`fate`] says what becomes of the message.
+//! goes next and when to look again, [`cap`] how many builds there may be, [`fate`] says what becomes of the message.
 
 pub mod aws;
 pub mod builds;
+pub mod cap;
 pub mod delivery;
 pub mod environment;
 pub mod fate;

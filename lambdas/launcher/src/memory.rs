@@ -19,9 +19,12 @@ const FRESHNESS: Duration = Duration::from_secs(2);
 /// How much later than its delay the first in line may come, for SQS and Lambda take their time.
 pub const LATENESS: Duration = Duration::from_secs(5);
 
-/// By project. Only names from the register get in, so its size bounds this.
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<ProjectName, Known>>);
+pub struct Memory {
+    /// By project. Only names of build projects and from the register get in, so their number bounds this.
+    projects: Mutex<HashMap<ProjectName, Known>>,
+    register_failed: Mutex<Option<SystemTime>>,
+}
 
 #[derive(Default)]
 struct Known {
@@ -50,6 +53,7 @@ struct Pin {
 /// The first in line of the waiting triggers that are known, and until when it should have come back.
 struct First {
     who: Waiting,
+    since: SystemTime,
     until: SystemTime,
 }
 
@@ -62,12 +66,45 @@ pub struct Waiting {
     /// Then the older ones.
     pub published: SystemTime,
     pub trigger_id: String,
+    pub branch: Branch,
+}
+
+impl Waiting {
+    /// Whether a build of either answers both.
+    fn is_alike(&self, other: &Self) -> bool {
+        !self.is_pinned && !other.is_pinned && self.branch == other.branch
+    }
+}
+
+impl Known {
+    /// Whether the first in line goes before this one: it is expected back, and no build is known that is its own.
+    fn goes_before(&self, who: &Waiting, now: SystemTime) -> bool {
+        let is_started = |id: &str| self.history.as_ref().is_some_and(|(_, history)| history.has_build_of(id));
+        let first = self.first.as_ref();
+        first.is_some_and(|first| first.until > now && first.who < *who && !is_started(&first.who.trigger_id))
+    }
 }
 
 impl Memory {
     /// The register entry, and when it was asked for.
     pub fn entry(&self, project: &ProjectName, now: SystemTime) -> Option<(SystemTime, Arc<Entry>)> {
         fresh(self.known().get(project)?.entry.as_ref(), now)
+    }
+
+    pub fn note_register_failure(&self, now: SystemTime) {
+        *self.register_failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Whether SSM gave no answer after `time`.
+    pub fn register_failed_since(&self, time: SystemTime) -> bool {
+        self.register_failed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|failed| failed > time)
+    }
+
+    /// Whether an entry that was read some time ago lets the trigger in: enough to let it wait.
+    pub fn let_in(&self, trigger: &Trigger) -> bool {
+        let known = self.known();
+        let entry = known.get(&trigger.project).and_then(|known| known.entry.as_ref());
+        entry.is_some_and(|(_, entry)| entry.check(trigger).is_ok())
     }
 
     pub fn keep_entry(&self, project: &ProjectName, now: SystemTime, entry: Arc<Entry>) {
@@ -79,8 +116,18 @@ impl Memory {
         fresh(self.known().get(project)?.history.as_ref(), now)
     }
 
+    /// The same, however old.
+    pub fn last_history(&self, project: &ProjectName) -> Option<(SystemTime, Arc<History>)> {
+        self.known().get(project)?.history.clone()
+    }
+
     pub fn keep_history(&self, project: &ProjectName, now: SystemTime, history: Arc<History>) {
-        self.of(project, |known| known.history = Some((now, history)));
+        self.of(project, |known| {
+            // A build has begun since: the first one's own, or one that answers it.
+            let began = history.running().map(|(_, began)| began);
+            known.first = known.first.take().filter(|first| began.is_none_or(|began| began < first.since));
+            known.history = Some((now, history));
+        });
     }
 
     /// Why the project cannot start a build, if it was seen to just now. Of one project only, also where the account is full:
@@ -93,12 +140,13 @@ impl Memory {
         self.of(project, |known| known.busy = Some((now, (class, reason))));
     }
 
-    /// A build of the project was started.
-    pub fn started(&self, project: &ProjectName, now: SystemTime, build: &str) {
+    /// A build of the project was started: since when it runs, and which it is.
+    pub fn started(&self, project: &ProjectName, now: SystemTime, with_started: impl FnOnce(&History) -> History) {
         self.of(project, |known| {
-            known.busy = Some((now, (Busy::Building, format!("{build} has just been started"))));
-            known.history = None;
+            let before = known.history.take().map(|(_, history)| history).unwrap_or_default();
+            known.history = Some((now, Arc::new(with_started(&before))));
             known.last_start = Some(now);
+            known.first = None;
         });
     }
 
@@ -110,16 +158,19 @@ impl Memory {
     /// Whether another trigger of the project goes before this one, waits, and is expected back.
     pub fn is_behind(&self, project: &ProjectName, who: &Waiting, now: SystemTime) -> bool {
         let known = self.known();
-        let first = known.get(project).and_then(|known| known.first.as_ref());
-        first.is_some_and(|first| first.until > now && first.who < *who)
+        let Some(known) = known.get(project).filter(|known| known.goes_before(who, now)) else { return false };
+        !known.first.as_ref().is_some_and(|first| first.who.is_alike(who))
     }
 
     /// Puts a trigger that must wait for a build of its own into the line; the first is expected back within `delay`.
     pub fn line_up(&self, project: &ProjectName, who: Waiting, now: SystemTime, delay: Duration) -> Place {
         let mut place = Place::First;
-        self.of(project, |known| match &known.first {
-            Some(first) if first.until > now && first.who < who => place = Place::Behind,
-            _ => known.first = Some(First { who, until: now + delay + LATENESS }),
+        self.of(project, |known| {
+            if known.goes_before(&who, now) {
+                place = Place::Behind;
+            } else {
+                known.first = Some(First { who, since: now, until: now + delay + LATENESS });
+            }
         });
         place
     }
@@ -173,7 +224,7 @@ impl Memory {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<ProjectName, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.projects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,7 +250,8 @@ mod tests {
     }
 
     fn waiting(published: u64, id: &str) -> Waiting {
-        Waiting { is_pinned: true, published: after(published), trigger_id: id.to_owned() }
+        let branch = Branch::parse("main").unwrap();
+        Waiting { is_pinned: true, published: after(published), trigger_id: id.to_owned(), branch }
     }
 
     #[test]
@@ -213,13 +265,32 @@ mod tests {
     }
 
     #[test]
-    fn a_start_makes_busy_is_remembered_and_outdates_the_history() {
+    fn a_start_is_remembered_and_forgets_the_line() {
         let memory = Memory::default();
-        memory.keep_history(&demo(), after(0), Arc::default());
-        memory.started(&demo(), after(1), "demo:1");
-        assert!(memory.history(&demo(), after(1)).is_none());
-        assert!(memory.busy(&demo(), after(1)).is_some());
+        memory.line_up(&demo(), waiting(5, "b"), after(1), Duration::from_secs(10));
+        memory.started(&demo(), after(1), |_| History::default());
+        assert!(memory.history(&demo(), after(1)).is_some());
         assert!(memory.started_since(&demo(), after(0)) && !memory.started_since(&demo(), after(1)));
+        assert!(!memory.is_behind(&demo(), &waiting(6, "c"), after(1)));
+    }
+
+    #[test]
+    fn one_of_the_head_is_not_behind_another_of_its_branch() {
+        let memory = Memory::default();
+        let head = |published, id| Waiting { is_pinned: false, ..waiting(published, id) };
+        memory.line_up(&demo(), head(5, "a"), after(20), Duration::from_secs(10));
+        assert!(!memory.is_behind(&demo(), &head(6, "b"), after(21)));
+        let other = Waiting { branch: Branch::parse("other").unwrap(), ..head(6, "b") };
+        assert!(memory.is_behind(&demo(), &other, after(21)));
+        assert_eq!(memory.line_up(&demo(), head(6, "b"), after(21), Duration::from_secs(10)), Place::Behind);
+    }
+
+    #[test]
+    fn a_failure_of_the_register_is_remembered() {
+        let memory = Memory::default();
+        assert!(!memory.register_failed_since(after(0)));
+        memory.note_register_failure(after(5));
+        assert!(memory.register_failed_since(after(4)) && !memory.register_failed_since(after(5)));
     }
 
     #[test]

@@ -5,14 +5,15 @@
 //!
 //! Why foreign ones delay a real one by two builds at most: docs/decisions/0013-one-build-answers-all-that-waits.md.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::{Seen, SeenBranch, Trigger};
 
-use crate::builds::{CLOCK_SKEW, HOUR, History};
+use crate::builds::{CLOCK_SKEW, HOUR, History, SHORTEST_LOOK};
 use crate::delivery::Delivery;
 use crate::environment::Limits;
-use crate::fate::{self, Place, QUICK_TRIES, Stop};
+use crate::fate::{self, Place, QUICK_TRIES, Stop, longest_sleep, short_sleep};
 use crate::memory::LATENESS;
 
 /// What is known of a pinned trigger's place among the others.
@@ -29,16 +30,71 @@ pub enum Turn {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Standing {
     pub turn: Turn,
-    /// Of a pinned one: for how long the project's build has run, nothing if none does.
-    pub ran: Option<Duration>,
+    /// For how long it may sleep, if that is known.
+    pub sleep: Option<Sleep>,
+}
+
+/// For how long a trigger may sleep that has to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Sleep {
+    /// The first in line. None: what will be answered by the running build stands in none.
+    pub first: Option<Duration>,
+    /// Any other.
+    pub behind: Duration,
 }
 
 impl Standing {
     #[must_use]
-    pub fn of(seen: Option<&Seen>, history: &History, trigger: &Trigger, delivery: &Delivery, now: SystemTime) -> Self {
-        let ran = || history.runs_since().and_then(|began| now.duration_since(began).ok()).unwrap_or_default();
-        Self { turn: turn(seen, history, trigger, delivery, now), ran: trigger.commit.is_some().then(ran) }
+    pub fn of(
+        seen: Option<&Seen>,
+        (read, history): &(SystemTime, Arc<History>),
+        trigger: &Trigger,
+        delivery: &Delivery,
+        now: SystemTime,
+        limits: &Limits,
+    ) -> Self {
+        let until = |sleep: Duration| (*read + sleep).duration_since(now).unwrap_or_default();
+        let sleep = sleep(*read, history, trigger, delivery, limits);
+        let sleep = sleep.map(|Sleep { first, behind }| Sleep {
+            first: first.map(until),
+            behind: if trigger.commit.is_some() { until(behind) } else { behind },
+        });
+        Self { turn: turn(seen, history, trigger, delivery, now), sleep }
     }
+}
+
+/// For how long a trigger may sleep: pinned ones, and the first in line, from when the history was read, so that nobody sleeps longer
+/// who learns it from memory.
+fn sleep(
+    read: SystemTime,
+    history: &History,
+    trigger: &Trigger,
+    delivery: &Delivery,
+    limits: &Limits,
+) -> Option<Sleep> {
+    if trigger.commit.is_some() {
+        let ran = history.running().and_then(|(_, began)| read.duration_since(began).ok()).unwrap_or_default();
+        let longest = if history.has_begun_since(delivery.published) { short_sleep } else { longest_sleep };
+        let sleep = longest(ran, 1, limits);
+        return Some(Sleep { first: Some(sleep), behind: sleep });
+    }
+    let look = history.next_look(read)?;
+    let first = (!history.is_about_to_serve(trigger, delivery)).then_some(look);
+    Some(Sleep { first, behind: limits.visibility() })
+}
+
+/// Whether what was read then of a running build is still enough to wait for it.
+#[must_use]
+pub fn is_believed(
+    (read, history): &(SystemTime, Arc<History>),
+    trigger: &Trigger,
+    delivery: &Delivery,
+    now: SystemTime,
+    limits: &Limits,
+) -> bool {
+    history.running().is_some()
+        && sleep(*read, history, trigger, delivery, limits)
+            .is_some_and(|sleep| *read <= now && now + SHORTEST_LOOK / 2 <= *read + sleep.first.unwrap_or(sleep.behind))
 }
 
 /// What the note of the latest builds says of the trigger, if that is the end of it.
@@ -94,12 +150,11 @@ fn back(history: &History, took: Duration, ended: SystemTime, limits: &Limits) -
     // Who knows that looks often, but not for ever.
     let quick = fate::delay(Place::First, QUICK_TRIES, 0.0, limits);
     let tries = if took < quick * QUICK_TRIES / 2 { QUICK_TRIES } else { u32::MAX };
-    let knowing = ended + fate::delay(Place::First, tries, 0.0, limits);
+    let ran = |(began, ended): (SystemTime, SystemTime)| ended.duration_since(began).unwrap_or_default();
+    let last = history.spans().find(|span| span.1 == ended).map(ran).unwrap_or_default();
+    let knowing = ended + short_sleep(last, tries, limits);
     // Who does not know it yet sleeps since an earlier build.
-    let asleep = |(began, ended): (SystemTime, SystemTime)| {
-        let ran = ended.duration_since(began).unwrap_or_default();
-        ended + fate::delay(Place::After(ran), tries, 0.0, limits)
-    };
+    let asleep = |span: (SystemTime, SystemTime)| span.1 + longest_sleep(ran(span), tries, limits);
     let earlier = history.spans().filter(|span| span.1 < ended);
     earlier.map(asleep).fold(knowing, SystemTime::max) + LATENESS
 }

@@ -1,4 +1,4 @@
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::*;
 use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
@@ -10,13 +10,15 @@ use aws_sdk_sqs::operation::change_message_visibility_batch::{
     ChangeMessageVisibilityBatchInput, ChangeMessageVisibilityBatchOutput,
 };
 use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageInput, SendMessageOutput};
-use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
+use aws_sdk_ssm::operation::get_parameters::{GetParametersError, GetParametersOutput};
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-use contract::{Class, ConfigPath};
+use contract::{Branch, Class, ConfigPath};
 use serde_json::json;
 
+use crate::cap::PART_OF_CAP_FOR_HEAD;
 use crate::environment::Limits;
+use crate::register;
 
 pub(crate) const TOPIC_ARN: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws";
 pub(crate) const TRIGGER_ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
@@ -215,12 +217,12 @@ async fn a_batch_gives_back_only_what_must_wait() {
 #[tokio::test]
 async fn an_unknown_project_and_a_foreign_branch_are_refused_for_good() {
     for parameters in [vec![], vec![("/iwomp-in-aws/_default", ParameterType::String, ENTRY)]] {
-        let launcher = launcher(&[&register(parameters)], &[]);
+        let launcher = launcher(&[&register(parameters)], &[&no_history()]);
         let unknown = report(&launcher, TRIGGER).await;
         assert_eq!((unknown.outcome, unknown.class), (Outcome::Refused, Some(Class::UnknownProject)));
     }
 
-    let launcher = launcher(&[&plain_entry()], &[]);
+    let launcher = launcher(&[&plain_entry()], &[&no_history()]);
     let foreign = report(&launcher, r#"{"project":"demo","branch":"evil"}"#).await;
     assert_eq!((foreign.outcome, foreign.class), (Outcome::Refused, Some(Class::BranchNotAllowed)));
 }
@@ -244,7 +246,8 @@ async fn a_malformed_register_entry_is_refused_with_its_key_and_without_its_valu
         (r#"{"gitUrl":"https://a.example/r","command":"x","authToken":"canary-5"}"#, "authToken"),
         ("canary-5", "JSON"),
     ] {
-        let launcher = launcher(&[&register(vec![("/iwomp-in-aws/demo", ParameterType::String, entry)])], &[]);
+        let launcher =
+            launcher(&[&register(vec![("/iwomp-in-aws/demo", ParameterType::String, entry)])], &[&no_history()]);
         let report = report(&launcher, TRIGGER).await;
         let reason = report.reason.unwrap();
         assert_eq!((report.outcome, report.class), (Outcome::Refused, Some(Class::MalformedRegister)));
@@ -259,7 +262,7 @@ async fn the_default_lies_under_the_entry() {
         ("/iwomp-in-aws/demo", ParameterType::String, r#"{"gitUrl":"https://git.example/demo.git"}"#),
         ("/iwomp-in-aws/_default", ParameterType::String, r#"{"command":"x","branches":["prod"]}"#),
     ];
-    let launcher = launcher(&[&register(parameters)], &[]);
+    let launcher = launcher(&[&register(parameters)], &[&no_history()]);
     assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::BranchNotAllowed));
 }
 
@@ -368,11 +371,44 @@ async fn a_fresh_trigger_takes_two_calls_and_none_of_them_looks_at_the_history()
 async fn of_many_triggers_at_once_one_starts_a_build_and_the_others_wait_without_a_call() {
     let (entry, start) = (plain_entry(), build_starts(|_| true));
     let launcher = launcher(&[&entry], &[&start]);
-    let records: Vec<_> = (0..10).map(|_| record(TRIGGER, 1)).collect();
+    let other = |number: usize| {
+        let mut record = record(TRIGGER, 1);
+        record.body = record.body.map(|body| body.replace(TRIGGER_ID, &TRIGGER_ID.replace('9', &number.to_string())));
+        record
+    };
+    let records: Vec<_> = (0..10).map(other).collect();
     let verdicts = launcher.launch_all(&records).await;
     let started = verdicts.iter().filter(|verdict| verdict.report.outcome == Outcome::Started).count();
     assert_eq!((started, verdicts.len()), (1, 10));
     assert_eq!((entry.num_calls(), start.num_calls()), (1, 1));
+}
+
+/// A running build is asked after by its id alone, and neither the register nor StartBuild says to anybody that it runs.
+#[tokio::test]
+async fn of_many_triggers_that_wait_for_a_running_build_one_looks_for_all() {
+    let (entry, start) = (plain_entry(), build_starts(|_| true));
+    let [list, get] = past(vec![(StatusType::InProgress, &[("GITBRANCH", "main")], 0)]);
+    let launcher = launcher(&[&entry], &[&list, &get, &start]);
+    for _ in 0..10 {
+        assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::Building));
+    }
+    assert_eq!((entry.num_calls(), list.num_calls(), get.num_calls(), start.num_calls()), (0, 1, 1, 0));
+    let demo = ProjectName::parse("demo").unwrap();
+    let (_, history) = launcher.memory.last_history(&demo).unwrap();
+    launcher.memory.keep_history(&demo, published_after(-60), history);
+    assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::Building));
+    assert_eq!((entry.num_calls(), list.num_calls(), get.num_calls(), start.num_calls()), (0, 1, 2, 0));
+}
+
+#[tokio::test]
+async fn while_the_register_does_not_answer_the_history_is_not_read() {
+    let down = mock!(aws_sdk_ssm::Client::get_parameters).then_error(|| GetParametersError::unhandled("down"));
+    let list = no_history();
+    let launcher = launcher(&[&down], &[&list]);
+    for _ in 0..3 {
+        assert_eq!(report(&launcher, TRIGGER).await.outcome, Outcome::Failed);
+    }
+    assert_eq!((down.num_calls(), list.num_calls()), (3, 1));
 }
 
 #[tokio::test]
@@ -494,7 +530,7 @@ async fn the_triggers_of_a_paused_project_wait_however_long() {
         ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
         ("/iwomp-in-aws-paused/demo", ParameterType::String, "the \u{1b}[31mmigration"),
     ]);
-    let launcher = launcher(&[&entry], &[]);
+    let launcher = launcher(&[&entry], &[&no_history()]);
     let records = [waiting_for(900_000, TRIGGER, 2)];
     let verdicts = launcher.launch_all(&records).await;
     let Verdict { report, fate, place, .. } = &verdicts[0];
@@ -510,7 +546,7 @@ async fn a_paused_project_still_refuses_what_it_never_takes() {
         ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
         ("/iwomp-in-aws-paused/demo", ParameterType::String, ""),
     ]);
-    let evil = report(&launcher(&[&entry], &[]), r#"{"project":"demo","branch":"evil"}"#).await;
+    let evil = report(&launcher(&[&entry], &[&no_history()]), r#"{"project":"demo","branch":"evil"}"#).await;
     assert_eq!(evil.class, Some(Class::BranchNotAllowed));
 }
 
@@ -704,7 +740,7 @@ async fn a_pinned_trigger_that_comes_within_an_hour_of_others_looks_at_the_histo
 
 #[tokio::test]
 async fn just_after_a_pinned_build_another_pinned_one_lets_those_pass_that_it_passed_over() {
-    let delay = 160 / 8 + 5; // the longest of those that look often, and how late they may be
+    let delay = 160 / 6 + 6; // the longest of those that look often, and how late they may be
     for (began, ended, before, message, expected) in [
         (0, 30, None, pinned(), Some(Class::InLine)),
         (0, 30, None, TRIGGER.to_owned(), None),
@@ -731,12 +767,11 @@ async fn what_is_live_goes_after_what_is_ahead_of_it() {
     }
 }
 
-/// It may have ended just now, and then it is the turn of those that it passed over.
+/// It may have ended just now: a newer history shows that, and whose turn it is then.
 #[tokio::test]
-async fn as_long_as_a_build_is_seen_to_run_only_those_that_it_passed_over_try_to_start_one() {
-    for (began, message, expected) in
-        [(-60, pinned(), Some(Class::Building)), (6, pinned(), None), (-60, TRIGGER.to_owned(), None)]
-    {
+async fn as_long_as_a_build_is_seen_to_run_nobody_tries_to_start_one() {
+    let expected = Some(Class::Building);
+    for (began, message) in [(-60, pinned()), (6, pinned()), (-60, TRIGGER.to_owned())] {
         let [list, get] = past(vec![(StatusType::InProgress, OTHER_PIN, began)]);
         let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
         assert_eq!(report(&launcher, &message).await.class, expected, "{began}");
@@ -825,12 +860,13 @@ async fn a_launcher_that_has_just_started_a_build_looks_at_the_cap_before_the_ne
     let [list, get] = past(vec![(StatusType::Succeeded, OTHER, 0); BUILDS_PER_HOUR]);
     let launcher = launcher(&[&plain_entry()], &[&list, &get]);
     let demo = ProjectName::parse("demo").unwrap();
-    launcher.memory.started(&demo, published_after(0), BUILD);
+    launcher.memory.started(&demo, published_after(0), |_| History::default());
     let report = report_on(&launcher, &record(TRIGGER, 1)).await;
     assert_eq!((report.class, list.num_calls()), (Some(Class::HourlyCap), 1));
 
     let launcher = self::launcher(&[&plain_entry()], &[&build_starts(|_| true)]);
-    launcher.memory.started(&demo, published_after(30) - launcher.unwatched_pause(), BUILD);
+    let pause = cap::unwatched_pause(&launcher.environment.limits);
+    launcher.memory.started(&demo, published_after(30) - pause, |_| History::default());
     let report = report_on(&launcher, &record(TRIGGER, 1)).await;
     assert_eq!(report.outcome, Outcome::Started, "without a look: the last start is long ago");
 }
@@ -839,7 +875,12 @@ async fn a_launcher_that_has_just_started_a_build_looks_at_the_cap_before_the_ne
 async fn a_younger_trigger_lets_an_older_one_that_waits_go_first() {
     let launcher = launcher(&[&plain_entry()], &[&no_history(), &build_starts(|_| true)]);
     let demo = ProjectName::parse("demo").unwrap();
-    let older = Waiting { is_pinned: false, published: published_after(-60), trigger_id: "older".to_owned() };
+    let older = Waiting {
+        is_pinned: false,
+        published: published_after(-60),
+        trigger_id: "older".to_owned(),
+        branch: Branch::parse("other").unwrap(),
+    };
     launcher.memory.line_up(&demo, older, published_after(29), Duration::from_secs(20));
     assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::InLine));
     launcher.memory.leave_line(&demo, "older");
@@ -895,7 +936,7 @@ async fn poison_is_refused_and_harms_no_trigger_beside_it() {
         record.message_id = Some(format!("poison-{number}"));
     }
     let (start, postponed) = (busy(), postpones(|_| true));
-    let launcher = launcher_with_queue(&[&plain_entry()], &[&start], &[&postponed]);
+    let launcher = launcher_with_queue(&[&plain_entry()], &[&no_history(), &start], &[&postponed]);
     poison.push(record(TRIGGER, 1));
     let failures = launcher.handle(event(poison)).await.batch_item_failures;
     assert_eq!(

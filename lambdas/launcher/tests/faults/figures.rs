@@ -23,6 +23,8 @@ pub struct Figures {
     faults: BTreeMap<&'static str, u64>,
     /// From publication to the trigger's build, or until it was answered otherwise.
     pub waits: Vec<Duration>,
+    /// From the end of a build to the beginning of the project's next one, where the trigger of that had been published by then.
+    gaps: Vec<Duration>,
 }
 
 impl Figures {
@@ -37,6 +39,7 @@ impl Figures {
             calls: world.calls(),
             faults: world.faults.counts(),
             waits: Vec::new(),
+            gaps: Vec::new(),
         }
     }
 
@@ -46,16 +49,30 @@ impl Figures {
         self.dead_letters = triggers.iter().filter(dead).count();
         self.builds = builds.iter().map(Vec::len).sum();
         self.waits.sort();
+        let gap = |pair: &[Build]| {
+            let ended = pair[0].ended?;
+            let was_there = triggers[pair[1].trigger].published < ended;
+            was_there.then(|| pair[1].began.saturating_sub(ended))
+        };
+        self.gaps = builds.iter().flat_map(|builds| builds.windows(2)).filter_map(gap).collect();
+        self.gaps.sort();
     }
 
     /// The wait that this part of the accepted triggers did not exceed.
     pub fn wait(&self, part: f64) -> Duration {
-        let last = self.waits.len().saturating_sub(1);
-        self.waits.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
+        at(&self.waits, part)
+    }
+
+    /// The median gap between two builds while a trigger waits.
+    pub fn gap(&self) -> Duration {
+        at(&self.gaps, 0.5)
+    }
+
+    pub fn calls_per_trigger(&self) -> f64 {
+        self.calls.values().sum::<u64>() as f64 / self.triggers as f64
     }
 
     fn rows(&self) -> Vec<(String, String)> {
-        let calls: u64 = self.calls.values().sum();
         let per_trigger = |count: f64| format!("{:.3}", count / self.triggers as f64);
         let mut rows = vec![
             ("simulated hours of publishing".to_owned(), format!("{:.1}", self.published.as_secs_f64() / 3600.0)),
@@ -64,16 +81,25 @@ impl Figures {
             ("  accepted, without a build of their own".to_owned(), self.without_build.to_string()),
             ("builds".to_owned(), self.builds.to_string()),
             ("builds per trigger".to_owned(), per_trigger(self.builds as f64)),
-            ("calls that AWS answered per trigger".to_owned(), per_trigger(calls as f64)),
+            ("calls that AWS answered per trigger".to_owned(), format!("{:.3}", self.calls_per_trigger())),
             ("dead letters, sent on later".to_owned(), self.dead_letters.to_string()),
             ("median wait".to_owned(), seconds(self.wait(0.5))),
             ("wait of 99 in 100".to_owned(), seconds(self.wait(0.99))),
             ("longest wait".to_owned(), seconds(self.wait(1.0))),
+            ("median gap between builds while one waits".to_owned(), seconds(self.gap())),
+            ("gap of 9 in 10".to_owned(), seconds(at(&self.gaps, 0.9))),
         ];
-        rows.extend(self.calls.iter().map(|(action, count)| (format!("call {action}"), count.to_string())));
+        let calls = self.calls.iter();
+        rows.extend(calls.map(|(action, count)| (format!("{action} per trigger"), per_trigger(*count as f64))));
         rows.extend(self.faults.iter().map(|(kind, count)| (format!("fault: {kind}"), count.to_string())));
         rows
     }
+}
+
+/// What this part of them, in order, does not exceed.
+fn at(sorted: &[Duration], part: f64) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
 }
 
 fn seconds(time: Duration) -> String {

@@ -200,7 +200,7 @@ fn is_not_ahead(trigger: &Trigger, builds: &[Build], world: &World, by: Duration
     let branch = branches.iter().find(|branch| branch.name == trigger.branch);
     let is_older = match trigger.asked {
         Asked::Commit(owed) => {
-            branch.is_some_and(|branch| branch.records.iter().any(|(at, live)| *at <= by && *live > owed))
+            branch.is_some_and(|branch| branch.records.iter().any(|(at, live)| *at <= by && *live >= owed))
         }
         Asked::Try => true,
         Asked::Refusal => false,

@@ -13,7 +13,7 @@ use crate::simulation::{Simulation, come_to_rest};
 use crate::world::{Design, Flaw, Rules};
 
 const PROJECTS: usize = 3;
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 12;
 const RULES: Rules = Rules { build: (Duration::from_secs(30), Duration::from_secs(60)), ..Rules::OURS };
 /// Much comes twice, and what stands in line is often thrown back, so that an old pinned commit comes before the head.
 const RATES: Rates = Rates { duplicated: 0.5, throttled: 0.3, ..Rates::HARSH };
