@@ -43,7 +43,8 @@ locals {
   longest_waiting = join(" ", var.max_wait_seconds % 3600 == 0 ? [var.max_wait_seconds / 3600, "h"] : [floor(var.max_wait_seconds / 60), "min"])
 
   # SQS measures the age of the oldest message that was not received more than three times. The delays after those three add
-  # up to one and a half of retry_seconds at most; to seven times it for a paused project, whose triggers are to ring by `waiting` only.
+  # up to three times retry_seconds at most; to seven times it for a paused project, whose triggers are to ring by `waiting`
+  # only.
   oldest_seconds = max(900, 7 * var.retry_seconds)
 
   # Several tries, not one that happened to fail.

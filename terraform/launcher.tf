@@ -11,9 +11,10 @@ module "launcher" {
   dead_letter_queue_arn = aws_sqs_queue.dead_letters.arn
   dead_letter_queue_url = aws_sqs_queue.dead_letters.url
 
-  retry_seconds    = var.retry_seconds
-  max_wait_seconds = var.max_wait_seconds
-  builds_per_hour  = var.builds_per_hour
+  retry_seconds      = var.retry_seconds
+  visibility_seconds = local.visibility_seconds
+  max_wait_seconds   = var.max_wait_seconds
+  builds_per_hour    = var.builds_per_hour
 
   zip                  = coalesce(var.launcher_zip, "${path.module}/../target/lambda/launcher/bootstrap.zip")
   architecture         = var.architecture

@@ -8,6 +8,11 @@ locals {
   # would delete it soon after it died.
   retention_seconds = 1209600
 
+  # The launcher chooses when a trigger that has to wait is tried again. This is the delay where it cannot: it died, or SQS
+  # did not take its choice; and the usual one of those that are not next, which so needs no call. Longer than the function's
+  # timeout.
+  visibility_seconds = max(20, floor(var.retry_seconds / 2))
+
   # SQS's own count is only a backstop, for messages on which the launcher dies: the launcher itself gives up a trigger after
   # max_wait_seconds. Between two tries lies at least half of retry_seconds; 120 to spare for those that come sooner. Only a
   # trigger of a paused project, which the launcher never gives up, gets here by waiting: after days.
@@ -27,10 +32,7 @@ locals {
 resource "aws_sqs_queue" "triggers" {
   name = "${local.names.prefix}triggers"
 
-  # The launcher chooses when a trigger that has to wait is tried again. This is the delay where it cannot: it died, or SQS
-  # did not take its choice; and the usual one of those that are not next, which so needs no call. Longer than the function's
-  # timeout. The launcher computes the same, see environment.rs.
-  visibility_timeout_seconds = max(20, floor(var.retry_seconds / 2))
+  visibility_timeout_seconds = local.visibility_seconds
   message_retention_seconds  = local.retention_seconds
   sqs_managed_sse_enabled    = true
 

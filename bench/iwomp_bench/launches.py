@@ -94,6 +94,7 @@ def launch(who: Contender, aws: StandIn, bundle: Path) -> Launch:
         "QUEUEURL": "https://localhost/queue",
         "DEADLETTERQUEUEURL": "https://localhost/dead",
         "RETRYSECONDS": "160",
+        "VISIBILITYSECONDS": "80",
         "MAXWAITSECONDS": "3600",
         "BUILDSPERHOUR": "100000",
     }

@@ -17,6 +17,7 @@ variables {
   }
   topic_arn           = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
   retry_seconds       = 120
+  visibility_seconds  = 60
   max_wait_seconds    = 43200
   builds_per_hour     = 30
   zip                 = "versions.tf" # any file: nothing is uploaded
@@ -175,6 +176,7 @@ run "the_function_is_native_and_short" {
       QUEUEURL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers"
       DEADLETTERQUEUEURL = "https://sqs.eu-central-1.amazonaws.com/123456789012/iwomp-in-aws--triggers-dead"
       RETRYSECONDS       = "120"
+      VISIBILITYSECONDS  = "60"
       MAXWAITSECONDS     = "43200"
       BUILDSPERHOUR      = "30"
     })

@@ -101,7 +101,7 @@ run "a_message_on_which_the_launcher_dies_becomes_a_dead_letter" {
 
   assert {
     condition     = aws_sqs_queue.triggers.visibility_timeout_seconds == 20
-    error_message = "Half of retry_seconds must be the queue's visibility timeout, and more than the function's timeout."
+    error_message = "The queue's visibility timeout must be longer than the function's timeout."
   }
 
   assert {
@@ -118,6 +118,19 @@ run "a_message_on_which_the_launcher_dies_becomes_a_dead_letter" {
       sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:iwomp-in-aws--triggers"]
     }
     error_message = "No other queue may use the dead-letter queue."
+  }
+}
+
+run "half_of_retry_seconds_is_the_delay_that_needs_no_call" {
+  command = plan
+
+  variables {
+    retry_seconds = 120
+  }
+
+  assert {
+    condition     = aws_sqs_queue.triggers.visibility_timeout_seconds == 60
+    error_message = "Half of retry_seconds must be the queue's visibility timeout."
   }
 }
 

@@ -23,8 +23,8 @@ const ENOUGH_FAILURES: usize = 3;
 /// Most pages of 100 builds that are read for one trigger: more builds than a project can have begun while a message lives.
 const MAX_PAGES: usize = 120;
 
-/// The first in line looks at the running build when one of so many would have ended that take longer than it has run. More often is
-/// more calls, less often lets the project idle for longer before its next build.
+/// The first in line looks at the running build when one of so many would have ended that take longer than it has run. More
+/// often is more calls, less often lets the project idle for longer before its next build.
 const LOOK: usize = 10;
 
 /// Between two looks at a running build lies this at least.
@@ -32,6 +32,14 @@ pub const SHORTEST_LOOK: Duration = Duration::from_secs(12);
 
 /// What `builds_per_hour` counts in, and for which the builds before a trigger matter.
 pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// The build that StartBuild answered with.
+#[derive(Debug)]
+pub struct Started {
+    pub id: String,
+    /// A request with the same token had started it before, and it is over.
+    pub has_ended: bool,
+}
 
 /// Starts the project's build with nothing but the launcher's variables of the contract; `waiting` are commits of the same
 /// branch that it may answer as well.
@@ -44,7 +52,7 @@ pub async fn start(
     trigger: &Trigger,
     trigger_id: &str,
     waiting: &[CommitId],
-) -> Result<String, Stop> {
+) -> Result<Started, Stop> {
     let build_project = parameter::build_project(config_path, &trigger.project);
     let action = format!("starting {build_project}");
     let answer = codebuild
@@ -55,8 +63,8 @@ pub async fn start(
         .send()
         .await;
     match answer {
-        Ok(output) => match output.build_value().and_then(Build::id) {
-            Some(id) => Ok(id.to_owned()),
+        Ok(output) => match output.build_value().and_then(|build| Some((build.id()?, build))) {
+            Some((id, build)) => Ok(Started { id: id.to_owned(), has_ended: builds::has_ended(build) }),
             None => Err(Stop::Failed {
                 kind: Kind::UnknownOutcome,
                 reason: format!("{action}: CodeBuild answered without a build id"),
@@ -319,8 +327,8 @@ impl History {
         self.builds.iter().filter(runs).map(|build| (build.id.as_str(), build.began)).min_by_key(|(_, began)| *began)
     }
 
-    /// How long after `now` a look is due whether the running build has ended, if one runs: as long as it would take for a part of
-    /// those past builds to end that took longer than it has run.
+    /// How long after `now` a look is due whether the running build has ended, if one runs: as long as it would take for a
+    /// part of those past builds to end that took longer than it has run.
     #[must_use]
     pub fn next_look(&self, now: SystemTime) -> Option<Duration> {
         let (_, began) = self.running()?;
@@ -401,3 +409,6 @@ impl History {
         Some(Stop::KeepsFailing { build: build.id.clone(), reason })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -15,6 +15,7 @@ const QUEUE_ARN: &str = "QUEUEARN";
 const QUEUE_URL: &str = "QUEUEURL";
 const DEAD_LETTER_QUEUE_URL: &str = "DEADLETTERQUEUEURL";
 const RETRY_SECONDS: &str = "RETRYSECONDS";
+const VISIBILITY_SECONDS: &str = "VISIBILITYSECONDS";
 const MAX_WAIT_SECONDS: &str = "MAXWAITSECONDS";
 const BUILDS_PER_HOUR: &str = "BUILDSPERHOUR";
 
@@ -34,18 +35,12 @@ pub struct Environment {
 pub struct Limits {
     /// The longest delay between two tries.
     pub retry: Duration,
+    /// The queue's visibility timeout: after that a message comes back by itself, without a call.
+    pub visibility: Duration,
     /// How long a trigger may wait before it is given up.
     pub max_wait: Duration,
     /// How many builds of a project may begin in an hour.
     pub builds_per_hour: usize,
-}
-
-impl Limits {
-    /// The queue's visibility timeout, see Terraform's queue.tf: after that a message comes back by itself, without a call.
-    #[must_use]
-    pub fn visibility(&self) -> Duration {
-        Duration::from_secs((self.retry.as_secs() / 2).max(20))
-    }
 }
 
 impl Environment {
@@ -60,6 +55,7 @@ impl Environment {
             dead_letter_queue_url: required(DEAD_LETTER_QUEUE_URL)?,
             limits: Limits {
                 retry: Duration::from_secs(number(RETRY_SECONDS)?),
+                visibility: Duration::from_secs(number(VISIBILITY_SECONDS)?),
                 max_wait: Duration::from_secs(number(MAX_WAIT_SECONDS)?),
                 builds_per_hour: number(BUILDS_PER_HOUR)?,
             },

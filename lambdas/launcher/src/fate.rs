@@ -1,7 +1,7 @@
 //! What stops a trigger on its way to a build, and what then becomes of its message: it leaves the queue, waits in it, or is
 //! given up into the dead-letter queue, from where a person sends it on.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use contract::{Class, Outcome, TriggerError};
 use iwomp_aws::error::{AwsError, Kind};
@@ -134,6 +134,13 @@ pub fn fate(stop: &Stop, tries: u32, waited: Duration, limits: &Limits) -> Fate 
     }
 }
 
+/// Whether what stops a trigger that was published then may make it expire. Earlier by a longest delay, since the queue's
+/// clock is another one and a try takes its time.
+#[must_use]
+pub fn may_expire(published: SystemTime, now: SystemTime, limits: &Limits) -> bool {
+    now + limits.retry > published + limits.max_wait
+}
+
 /// How often the first in line looks before it slows down like the others. SQS gives up a message by itself after
 /// `maxReceiveCount` receptions, of which Terraform's queue.tf keeps 120 for these and for the short delays before them.
 pub const QUICK_TRIES: u32 = 100;
@@ -157,7 +164,7 @@ pub enum Place {
 #[must_use]
 pub fn delay(place: Place, tries: u32, jitter: f64, limits: &Limits) -> Duration {
     let retry = limits.retry.as_secs_f64();
-    let visibility = limits.visibility().as_secs_f64();
+    let visibility = limits.visibility.as_secs_f64();
     let (first, bound) = match place {
         Place::First if tries <= QUICK_TRIES => (retry / 16.0, retry / 8.0),
         // All at once: one look answers for those that come together.
@@ -169,7 +176,7 @@ pub fn delay(place: Place, tries: u32, jitter: f64, limits: &Limits) -> Duration
     let full = (first * f64::from(1_u32 << doublings)).min(bound);
     // The queue does that by itself, without a call, and from when each came.
     if (full - visibility).abs() < f64::EPSILON {
-        return limits.visibility();
+        return limits.visibility;
     }
     whole_seconds(full * (1.0 - jitter / 2.0))
 }
@@ -197,8 +204,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { retry: Duration::from_secs(160), max_wait: Duration::from_secs(1000), builds_per_hour: 30 };
+    const LIMITS: Limits = Limits {
+        retry: Duration::from_secs(160),
+        visibility: Duration::from_secs(80),
+        max_wait: Duration::from_secs(1000),
+        builds_per_hour: 30,
+    };
 
     fn busy(class: Busy) -> Stop {
         Stop::Busy { class, reason: String::new() }
@@ -265,6 +276,12 @@ mod tests {
     }
 
     #[test]
+    fn a_trigger_may_expire_a_longest_delay_before_it_does() {
+        let after = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert!(!may_expire(after(0), after(840), &LIMITS) && may_expire(after(0), after(841), &LIMITS));
+    }
+
+    #[test]
     fn what_only_a_person_can_mend_is_given_up_after_a_few_tries() {
         for kind in [Kind::AccessDenied, Kind::Misconfigured] {
             assert_eq!(fate(&failed(kind), LASTING_TRIES - 1, Duration::ZERO, &LIMITS), Fate::Wait);
@@ -305,8 +322,12 @@ mod tests {
     #[test]
     fn the_longest_wait_is_over_before_sqs_gives_up() {
         for (retry, max_wait) in [(120, 43_200), (20, 600), (20, 8800), (300, 86_400), (3600, 604_800)] {
-            let limits =
-                Limits { retry: Duration::from_secs(retry), max_wait: Duration::from_secs(max_wait), ..LIMITS };
+            let limits = Limits {
+                retry: Duration::from_secs(retry),
+                visibility: Duration::from_secs((retry / 2).max(20)),
+                max_wait: Duration::from_secs(max_wait),
+                ..LIMITS
+            };
             let max_receive_count = (2 * max_wait).div_ceil(retry) + 120;
             for place in [Place::First, Place::Until(Duration::from_secs(5)), Place::Behind] {
                 let mut tries = 1;
@@ -323,7 +344,7 @@ mod tests {
     #[test]
     fn jitter_takes_up_to_half_of_a_delay_and_never_all_of_it() {
         assert_eq!(delay(Place::Behind, 3, 1.0, &LIMITS).as_secs(), 20);
-        assert_eq!(delay(Place::Behind, 5, 1.0, &LIMITS), LIMITS.visibility(), "the queue does that without a call");
+        assert_eq!(delay(Place::Behind, 5, 1.0, &LIMITS), LIMITS.visibility, "the queue does that without a call");
         let short = Limits { retry: Duration::from_secs(2), ..LIMITS };
         assert_eq!(delay(Place::Behind, 1, 1.0, &short).as_secs(), 1);
     }

@@ -147,9 +147,11 @@ impl Launcher {
     ) -> Result<String, Stop> {
         let project = &trigger.project;
         let limits = &self.environment.limits;
-        // While SSM is away no build can be started, so that the history need not be read.
-        if self.memory.register_failed_since((self.now)() - limits.retry) {
-            self.entry(project).await?;
+        // Of a paused project nothing expires, whatever the history says. And while SSM is away no build can be started, so
+        // that the history need not be read.
+        let now = (self.now)();
+        if fate::may_expire(delivery.published, now, limits) || self.memory.register_failed_since(now - limits.retry) {
+            self.entry(project).await?.1.check(trigger)?;
         }
         if let Some(known) = self.look(delivery, trigger).await? {
             if let Some(answer) = answered(&known.1, trigger, delivery) {
@@ -231,15 +233,15 @@ impl Launcher {
         let started = builds::start(&self.aws.codebuild, config_path, trigger, &delivery.trigger_id, &waiting).await;
         let now = (self.now)();
         match &started {
-            Ok(build) => self.memory.started(&trigger.project, now, |before| {
-                before.with_started(build, trigger, &delivery.trigger_id, &waiting, now)
+            Ok(build) if !build.has_ended => self.memory.started(&trigger.project, now, |before| {
+                before.with_started(&build.id, trigger, &delivery.trigger_id, &waiting, now)
             }),
             Err(Stop::Busy { class, reason }) => {
                 self.memory.keep_busy(&trigger.project, now, *class, reason.clone());
             }
-            Err(_) => {}
+            _ => {}
         }
-        started
+        started.map(|build| build.id)
     }
 
     /// Where a trigger that stopped stands in the line of its project.
@@ -325,7 +327,7 @@ impl Launcher {
         let limits = &self.environment.limits;
         let delay = fate::delay(verdict.place, tries, fastrand::f64(), limits);
         // The queue does that by itself: it is its visibility timeout.
-        if delay == limits.visibility() {
+        if delay == limits.visibility {
             return None;
         }
         Some(Postponed { receipt_handle: verdict.record.receipt_handle.clone()?, delay })

@@ -12,8 +12,9 @@ use crate::builds::History;
 use crate::fate::{Busy, Place};
 use crate::register::Entry;
 
-/// How long an answer of AWS is believed. A start that it does not show yet is younger than CodeBuild's idempotency tokens,
-/// which live five minutes.
+/// How long an answer of AWS is believed by which a trigger may be started or answered. That a build runs is believed for
+/// longer, see turn.rs: it only makes a trigger wait. A start that the answer does not show yet is younger than CodeBuild's
+/// idempotency tokens, which live five minutes.
 const FRESHNESS: Duration = Duration::from_secs(2);
 
 /// How much later than its delay the first in line may come, for SQS and Lambda take their time.
@@ -177,10 +178,11 @@ impl Memory {
 
     /// A trigger waits no more.
     pub fn leave_line(&self, project: &ProjectName, trigger_id: &str) {
-        self.of(project, |known| {
+        // It may be of a project that there is not.
+        if let Some(known) = self.known().get_mut(project) {
             known.first = known.first.take().filter(|first| first.who.trigger_id != trigger_id);
             known.pins.retain(|pin| pin.trigger_id != trigger_id);
-        });
+        }
     }
 
     /// A trigger is here; if it is pinned and has to wait, a build for another one of its branch may answer it.
@@ -283,6 +285,13 @@ mod tests {
         let other = Waiting { branch: Branch::parse("other").unwrap(), ..head(6, "b") };
         assert!(memory.is_behind(&demo(), &other, after(21)));
         assert_eq!(memory.line_up(&demo(), head(6, "b"), after(21), Duration::from_secs(10)), Place::Behind);
+    }
+
+    #[test]
+    fn who_leaves_the_line_of_an_unknown_project_leaves_nothing_behind() {
+        let memory = Memory::default();
+        memory.leave_line(&demo(), "a");
+        assert!(memory.known().is_empty());
     }
 
     #[test]

@@ -57,14 +57,14 @@ impl Standing {
         let sleep = sleep(*read, history, trigger, delivery, limits);
         let sleep = sleep.map(|Sleep { first, behind }| Sleep {
             first: first.map(until),
-            behind: if trigger.commit.is_some() { until(behind) } else { behind },
+            behind: if trigger.commit.is_some() || first.is_none() { until(behind) } else { behind },
         });
         Self { turn: turn(seen, history, trigger, delivery, now), sleep }
     }
 }
 
-/// For how long a trigger may sleep: pinned ones, and the first in line, from when the history was read, so that nobody sleeps longer
-/// who learns it from memory.
+/// For how long a trigger may sleep: from when the history was read, so that nobody sleeps longer who learns it from memory.
+/// Only who is behind another of the head sleeps from now, for that costs no call.
 fn sleep(
     read: SystemTime,
     history: &History,
@@ -78,12 +78,13 @@ fn sleep(
         let sleep = longest(ran, 1, limits);
         return Some(Sleep { first: Some(sleep), behind: sleep });
     }
-    let look = history.next_look(read)?;
+    let look = history.next_look(read)?.min(limits.visibility);
     let first = (!history.is_about_to_serve(trigger, delivery)).then_some(look);
-    Some(Sleep { first, behind: limits.visibility() })
+    Some(Sleep { first, behind: limits.visibility })
 }
 
-/// Whether what was read then of a running build is still enough to wait for it.
+/// Whether what was read then of a running build is still enough to wait for it: until a look is due, and no longer than the
+/// queue's visibility timeout. Who may expire looks.
 #[must_use]
 pub fn is_believed(
     (read, history): &(SystemTime, Arc<History>),
@@ -92,9 +93,11 @@ pub fn is_believed(
     now: SystemTime,
     limits: &Limits,
 ) -> bool {
+    let until = |sleep: Sleep| *read + sleep.first.unwrap_or(sleep.behind).min(limits.visibility);
     history.running().is_some()
+        && !fate::may_expire(delivery.published, now, limits)
         && sleep(*read, history, trigger, delivery, limits)
-            .is_some_and(|sleep| *read <= now && now + SHORTEST_LOOK / 2 <= *read + sleep.first.unwrap_or(sleep.behind))
+            .is_some_and(|sleep| *read <= now && now + SHORTEST_LOOK / 2 <= until(sleep))
 }
 
 /// What the note of the latest builds says of the trigger, if that is the end of it.
@@ -147,7 +150,7 @@ pub fn is_after_others(seen: Option<&Seen>, trigger: &Trigger, now: SystemTime) 
 
 /// Until when those come back that were passed over.
 fn back(history: &History, took: Duration, ended: SystemTime, limits: &Limits) -> SystemTime {
-    // Who knows that looks often, but not for ever.
+    // Who waits sleeps by how long the build has run, but only for so many tries, and then for the longest delay.
     let quick = fate::delay(Place::First, QUICK_TRIES, 0.0, limits);
     let tries = if took < quick * QUICK_TRIES / 2 { QUICK_TRIES } else { u32::MAX };
     let ran = |(began, ended): (SystemTime, SystemTime)| ended.duration_since(began).unwrap_or_default();
@@ -171,4 +174,46 @@ fn fetched_since<'a>(
     let (published, now) = (since(delivery.published)?, since(now)?);
     let is_of_then = |fetched: Duration| published < fetched && fetched <= now;
     seen?.of(&trigger.branch).filter(|seen| is_of_then(Duration::from_secs(seen.fetched)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builds::tests::history;
+    use crate::handler::tests::{QUEUE_ARN, TOPIC_ARN, record};
+
+    const LIMITS: Limits = Limits {
+        retry: Duration::from_secs(160),
+        visibility: Duration::from_secs(80),
+        max_wait: Duration::from_secs(3600),
+        builds_per_hour: 30,
+    };
+
+    #[test]
+    fn a_running_build_is_believed_until_a_look_is_due() {
+        let second = Duration::from_secs(1);
+        let delivery = Delivery::open(&record("hello", 2), QUEUE_ARN, TOPIC_ARN).unwrap();
+        let (head, since) = (r#"{"project":"demo","branch":"main"}"#, delivery.published - 10_000 * second);
+        let pinned = format!(r#"{{"project":"demo","branch":"main","commit":"{}"}}"#, "c".repeat(40));
+        let (long, short) = ((0, Some(2400)), (0, Some(120)));
+        // What ran since 9400, and how long it is believed that was read at 9700; six seconds before the look.
+        for (message, past, believed) in
+            [(head, long, 74), (head, short, 24), (&pinned, long, 74), (&pinned, short, 74)]
+        {
+            let trigger = Trigger::parse(message).unwrap();
+            let known = (since + 9700 * second, Arc::new(history(since, &[(9400, None), past])));
+            let is_believed = |now| is_believed(&known, &trigger, &delivery, now, &LIMITS);
+            assert!(is_believed(known.0) && is_believed(known.0 + believed * second), "{message} {past:?}");
+            assert!(!is_believed(known.0 + (believed + 1) * second), "{message} {past:?}");
+            assert!(!is_believed(known.0 - second), "the clock was set back");
+            let first = sleep(known.0, &known.1, &trigger, &delivery, &LIMITS).unwrap().first.unwrap();
+            assert!(first <= LIMITS.visibility || trigger.commit.is_some(), "{first:?}: nobody would look before");
+            // Who may expire looks.
+            let known = (since + 13_430 * second, known.1.clone());
+            let is_believed = |now| super::is_believed(&known, &trigger, &delivery, now, &LIMITS);
+            assert!(is_believed(since + 13_440 * second) && !is_believed(since + 13_441 * second), "{message}");
+            let over = (known.0, Arc::new(history(since, &[past])));
+            assert!(!super::is_believed(&over, &trigger, &delivery, known.0, &LIMITS), "nothing runs");
+        }
+    }
 }

@@ -39,6 +39,7 @@ resource "aws_lambda_function" "this" {
       QUEUEURL           = var.queue_url
       DEADLETTERQUEUEURL = var.dead_letter_queue_url
       RETRYSECONDS       = tostring(var.retry_seconds)
+      VISIBILITYSECONDS  = tostring(var.visibility_seconds)
       MAXWAITSECONDS     = tostring(var.max_wait_seconds)
       BUILDSPERHOUR      = tostring(var.builds_per_hour)
     }

@@ -52,6 +52,12 @@ variable "retry_seconds" {
   nullable    = false
 }
 
+variable "visibility_seconds" {
+  description = "The queue's visibility timeout: the delay for which the launcher makes no call."
+  type        = number
+  nullable    = false
+}
+
 variable "max_wait_seconds" {
   description = "How long a trigger may wait until it becomes a dead letter."
   type        = number

@@ -63,8 +63,8 @@ impl Launcher {
         Ok(runs.then_some(history))
     }
 
-    /// What is known of the project's builds before the register is asked. A trigger that comes for the first time costs no call here:
-    /// of it must be known, too, that the register lets it in.
+    /// What is known of the project's builds before the register is asked. For a trigger that comes for the first time AWS is
+    /// asked only if a build is known that may run still; and of it must be known, too, that the register lets it in.
     pub(super) async fn look(
         &self,
         delivery: &Delivery,

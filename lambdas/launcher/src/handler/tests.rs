@@ -2,8 +2,9 @@ use std::sync::{Arc, LazyLock};
 
 use super::*;
 use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
-use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectOutput;
+use aws_sdk_codebuild::operation::list_builds_for_project::{ListBuildsForProjectError, ListBuildsForProjectOutput};
 use aws_sdk_codebuild::operation::start_build::{StartBuildError, StartBuildInput, StartBuildOutput};
+use aws_sdk_codebuild::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_codebuild::types::error::{AccountLimitExceededException, ResourceNotFoundException};
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType, ProjectEnvironment, StatusType};
 use aws_sdk_sqs::operation::change_message_visibility_batch::{
@@ -86,7 +87,7 @@ fn past(builds: Vec<(StatusType, Variables, i64)>) -> [Rule; 2] {
 
 /// The same, and when they ended.
 fn past_with_ends(builds: Vec<(StatusType, Variables, i64, Option<i64>)>) -> [Rule; 2] {
-    let seconds = |after: i64| aws_sdk_codebuild::primitives::DateTime::from_secs(PUBLISHED_SECONDS + after);
+    let seconds = |after: i64| DateTime::from_secs(PUBLISHED_SECONDS + after);
     let count = builds.len();
     let list = mock!(aws_sdk_codebuild::Client::list_builds_for_project).then_output(move || {
         let ids = (0..count).map(|number| format!("{BUILD}{number}")).collect();
@@ -134,6 +135,7 @@ fn launcher_with_queue(ssm: &[&Rule], codebuild: &[&Rule], sqs: &[&Rule]) -> Lau
         dead_letter_queue_url: DEAD_LETTER_QUEUE_URL.to_owned(),
         limits: Limits {
             retry: Duration::from_secs(160),
+            visibility: Duration::from_secs(80),
             max_wait: Duration::from_secs(3600),
             builds_per_hour: BUILDS_PER_HOUR,
         },
@@ -346,10 +348,13 @@ fn over_limit(message: &'static str) -> Rule {
     })
 }
 
-/// That message, in the queue since so many seconds before the launcher's time.
+/// That message, published and in the queue since so many seconds before the launcher's time.
 fn waiting_for(seconds: i64, message: &str, tries: u32) -> SqsMessage {
+    let sent = DateTime::from_secs(PUBLISHED_SECONDS + 30 - seconds);
+    let published = sent.fmt(DateTimeFormat::DateTime).unwrap();
     let mut record = record(message, tries);
-    record.attributes.insert("SentTimestamp".to_owned(), format!("{}000", PUBLISHED_SECONDS + 30 - seconds));
+    record.body = record.body.map(|body| body.replace(PUBLISHED, &published));
+    record.attributes.insert("SentTimestamp".to_owned(), format!("{}000", sent.secs()));
     record
 }
 
@@ -398,6 +403,62 @@ async fn of_many_triggers_that_wait_for_a_running_build_one_looks_for_all() {
     launcher.memory.keep_history(&demo, published_after(-60), history);
     assert_eq!(report(&launcher, TRIGGER).await.class, Some(Class::Building));
     assert_eq!((entry.num_calls(), list.num_calls(), get.num_calls(), start.num_calls()), (0, 1, 2, 0));
+}
+
+/// What a launcher reads that is told that a build runs, and that forty minutes are usual.
+async fn history_of_a_long_build(variables: Variables, began: i64) -> Arc<History> {
+    let past = (StatusType::Succeeded, variables, -9000, Some(-6600));
+    let [list, get] = past_with_ends(vec![(StatusType::InProgress, variables, began, None), past]);
+    let launcher = launcher(&[], &[&list, &get]);
+    launcher.history(&ProjectName::parse("demo").unwrap(), published_after(-7200)).await.ok().unwrap().1
+}
+
+/// Somebody has stopped it meanwhile. By its usual length nobody would look for ten minutes.
+#[tokio::test]
+async fn that_a_long_build_runs_is_believed_for_no_longer_than_the_visibility_timeout() {
+    const HEAD: Variables = &[("GITBRANCH", "main")];
+    let history = history_of_a_long_build(HEAD, -700).await;
+    for (ago, record, expected) in [
+        (74, record(TRIGGER, 2), Outcome::Busy),
+        (75, record(TRIGGER, 2), Outcome::Started),
+        (74, record(&pinned(), 2), Outcome::Busy),
+        (75, record(&pinned(), 2), Outcome::Started),
+        // Who would expire of it believes nothing.
+        (10, waiting_for(3430, TRIGGER, 9), Outcome::Busy),
+        (10, waiting_for(3601, TRIGGER, 9), Outcome::Started),
+    ] {
+        let [list, get] = past_with_ends(vec![(StatusType::Stopped, HEAD, -700, Some(0))]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        let demo = ProjectName::parse("demo").unwrap();
+        launcher.memory.keep_history(&demo, published_after(30 - ago), history.clone());
+        assert_eq!(report_on(&launcher, &record).await.outcome, expected, "{ago} {record:?}");
+    }
+}
+
+/// It comes back when a launcher may look that remembers no more, and not a whole timeout later.
+#[tokio::test]
+async fn what_the_running_build_will_answer_sleeps_from_when_that_was_seen() {
+    let history = history_of_a_long_build(&[("GITBRANCH", "main")], 6).await;
+    let launcher = launcher(&[&plain_entry()], &[]);
+    launcher.memory.keep_history(&ProjectName::parse("demo").unwrap(), published_after(10), history);
+    let records = [record(TRIGGER, 2)];
+    let verdict = launcher.launch_all(&records).await.remove(0);
+    assert_eq!(verdict.place, Place::Until(Duration::from_secs(60)));
+}
+
+/// An earlier request with the same token had started it.
+#[tokio::test]
+async fn of_a_build_that_was_over_when_it_was_started_it_is_not_believed_that_it_runs() {
+    for (status, runs) in [(StatusType::InProgress, true), (StatusType::Succeeded, false)] {
+        let start = mock!(aws_sdk_codebuild::Client::start_build).then_output(move || {
+            let build = Build::builder().id(BUILD).build_status(status.clone()).build();
+            StartBuildOutput::builder().build_value(build).build()
+        });
+        let launcher = launcher(&[&plain_entry()], &[&start]);
+        assert_eq!(report_on(&launcher, &record(TRIGGER, 1)).await.outcome, Outcome::Started);
+        let last = launcher.memory.last_history(&ProjectName::parse("demo").unwrap());
+        assert_eq!(last.is_some_and(|(_, history)| history.running().is_some()), runs);
+    }
 }
 
 #[tokio::test]
@@ -538,6 +599,24 @@ async fn the_triggers_of_a_paused_project_wait_however_long() {
     assert_eq!(*place, Place::Paused);
     let reason = report.reason.as_deref().unwrap();
     assert!(reason.contains("\\u{1b}[31mmigration") && reason.contains("iwomp resume demo"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_waits_for_an_operator_does_not_expire_whatever_the_history_says() {
+    let entry = register(vec![
+        ("/iwomp-in-aws/demo", ParameterType::String, ENTRY),
+        ("/iwomp-in-aws-paused/demo", ParameterType::String, "the migration"),
+    ]);
+    let throttled = mock!(aws_sdk_codebuild::Client::list_builds_for_project)
+        .then_error(|| ListBuildsForProjectError::unhandled("Rate exceeded"));
+    let [list, get] = past(vec![(StatusType::InProgress, &[("GITBRANCH", "other")], 0)]);
+    for codebuild in [&[&list, &get][..], &[&throttled]] {
+        let launcher = launcher(&[&entry], codebuild);
+        let records = [waiting_for(3601, TRIGGER, 2), waiting_for(900_000, &pinned(), 40)];
+        for Verdict { report, fate, place, .. } in launcher.launch_all(&records).await {
+            assert_eq!((report.class, fate, place), (Some(Class::Paused), Fate::Wait, Place::Paused));
+        }
+    }
 }
 
 #[tokio::test]

@@ -88,7 +88,8 @@ impl CodeBuild {
                 return Answer::error(400, "InvalidInputException", message);
             }
             note(Start::SameAgain);
-            return Answer::ok(json!({"build": {"id": id(project, &yard.builds[build], world)}}));
+            let build = &yard.builds[build];
+            return Answer::ok(json!({"build": {"id": id(project, build, world), "buildStatus": build.status.word()}}));
         }
         // One error for both limits, as at AWS; only the account's text is known.
         let refused = if is_full {

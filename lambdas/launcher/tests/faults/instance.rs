@@ -44,7 +44,12 @@ impl Instance {
             queue_arn: queue::ARN.to_owned(),
             queue_url: queue::url(queue::NAME),
             dead_letter_queue_url: queue::url(queue::DEAD_LETTERS_NAME),
-            limits: Limits { retry: queue::RETRY, max_wait: queue::MAX_WAIT, builds_per_hour: BUILDS_PER_HOUR },
+            limits: Limits {
+                retry: queue::RETRY,
+                visibility: queue::VISIBILITY,
+                max_wait: queue::MAX_WAIT,
+                builds_per_hour: BUILDS_PER_HOUR,
+            },
         };
         let config = sdk_config(Connection::new(world.clone(), death.clone()));
         // An instance's own, as in a process of its own.

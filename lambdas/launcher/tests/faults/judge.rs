@@ -200,7 +200,9 @@ fn is_not_ahead(trigger: &Trigger, builds: &[Build], world: &World, by: Duration
     let branch = branches.iter().find(|branch| branch.name == trigger.branch);
     let is_older = match trigger.asked {
         Asked::Commit(owed) => {
-            branch.is_some_and(|branch| branch.records.iter().any(|(at, live)| *at <= by && *live >= owed))
+            // The same commit only if it was deployed since: what is live and published again is owed a build.
+            let is_later = |at, live| live > owed || (live == owed && at > trigger.published);
+            branch.is_some_and(|branch| branch.records.iter().any(|&(at, live)| at <= by && is_later(at, live)))
         }
         Asked::Try => true,
         Asked::Refusal => false,

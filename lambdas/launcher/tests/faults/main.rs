@@ -36,8 +36,8 @@ use simulation::Simulation;
 use world::{Design, Rules};
 
 const SEED: u64 = 4;
-/// Calls of AWS a trigger in the short run, those included that a fault made necessary; and the median time from a build's end to the
-/// next one's beginning while a trigger waits. Its seed decides how long the outages are that count in it.
+/// Calls of AWS a trigger in the short run, those included that a fault made necessary; and the median time from a build's
+/// end to the next one's beginning while a trigger waits. Its seed decides how long the outages are that count in it.
 const MOST_CALLS: f64 = 10.0;
 const LONGEST_GAP: Duration = Duration::from_secs(15);
 

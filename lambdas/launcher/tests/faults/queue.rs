@@ -17,7 +17,7 @@ use crate::world::{Answer, Flaw, World};
 /// The retry time that Terraform sets by default, and what it computes from it and from the longest wait.
 pub const RETRY: Duration = Duration::from_secs(120);
 /// Terraform's, half of that.
-const VISIBILITY: Duration = Duration::from_secs(60);
+pub const VISIBILITY: Duration = Duration::from_secs(60);
 pub const MAX_WAIT: Duration = Duration::from_secs(12 * 3600);
 const MAX_RECEIVES: u32 = 12 * 3600 / (120 / 2) + 20;
 const URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/";
