@@ -195,19 +195,24 @@ fn is_covered(trigger: &Trigger, builds: &[Build], by: Duration) -> bool {
 /// Whether a build had looked at the branch since it was published, and its pinned commit was older than what was live by then,
 /// or nowhere.
 fn is_not_ahead(trigger: &Trigger, builds: &[Build], world: &World, by: Duration) -> bool {
-    let looked = |build: &Build| build.cloned.is_some_and(|at| at > trigger.published && at <= by);
+    let looked = |build: &&Build| {
+        build.branch == trigger.branch && build.cloned.is_some_and(|at| at > trigger.published && at <= by)
+    };
+    let lookers = || builds.iter().filter(looked);
+    let handed_over = || lookers().any(|build| build.waiting.iter().any(|id| Some(id) == trigger.commit.as_ref()));
     let branches = world.projects[trigger.project].branches.lock().unwrap();
     let branch = branches.iter().find(|branch| branch.name == trigger.branch);
     let is_older = match trigger.asked {
         Asked::Commit(owed) => {
-            // The same commit only if it was deployed since: what is live and published again is owed a build.
-            let is_later = |at, live| live > owed || (live == owed && at > trigger.published);
+            // What is live and published again is owed a build, unless it was deployed since; or a build of another commit had
+            // it handed over, and saw that it is not newer than what is live.
+            let is_later = |at, live| live > owed || (live == owed && (at > trigger.published || handed_over()));
             branch.is_some_and(|branch| branch.records.iter().any(|&(at, live)| at <= by && is_later(at, live)))
         }
         Asked::Try => true,
         Asked::Refusal => false,
     };
-    trigger.commit.is_some() && is_older && builds.iter().any(|build| build.branch == trigger.branch && looked(build))
+    trigger.commit.is_some() && is_older && lookers().next().is_some()
 }
 
 /// Whether what it asks for had been tried often enough by then, and failed.
