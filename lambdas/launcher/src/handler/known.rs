@@ -80,7 +80,8 @@ impl Launcher {
                 return Ok(None);
             }
         }
-        if let Some(known) = believed {
+        // But whoever has just come may find that the build has ended, and is not to wait for what one call tells.
+        if let Some(known) = believed.filter(|_| delivery.tries > 1) {
             return Ok(Some(known.clone()));
         }
         match self.history(project, delivery.published).await {
