@@ -435,6 +435,23 @@ async fn that_a_long_build_runs_is_believed_for_no_longer_than_the_visibility_ti
     }
 }
 
+/// A launcher that knows the project and has seen a moment ago that a build runs asks once more, for somebody has just pushed.
+#[tokio::test]
+async fn who_has_just_come_waits_for_no_build_that_has_ended() {
+    const HEAD: Variables = &[("GITBRANCH", "main")];
+    let history = history_of_a_long_build(HEAD, -700).await;
+    for (status, ended, expected) in
+        [(StatusType::Succeeded, Some(0), Outcome::Started), (StatusType::InProgress, None, Outcome::Busy)]
+    {
+        let [list, get] = past_with_ends(vec![(status, HEAD, -700, ended)]);
+        let launcher = launcher(&[&plain_entry()], &[&list, &get, &build_starts(|_| true)]);
+        let demo = ProjectName::parse("demo").unwrap();
+        launcher.entry(&demo).await.ok().unwrap();
+        launcher.memory.keep_history(&demo, published_after(20), history.clone());
+        assert_eq!(report_on(&launcher, &record(TRIGGER, 1)).await.outcome, expected);
+    }
+}
+
 /// It comes back when a launcher may look that remembers no more, and not a whole timeout later.
 #[tokio::test]
 async fn what_the_running_build_will_answer_sleeps_from_when_that_was_seen() {
