@@ -21,7 +21,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 use crate::environment::CourierEnvironment;
 
-/// A delivery has 30 s in all, most of it for the other host.
+/// A delivery has 60 s in all, of which the other host gets 15.
 const BOUNDS: Bounds = Bounds {
     connect: Duration::from_secs(2),
     attempt: Duration::from_secs(4),
@@ -34,6 +34,11 @@ pub struct Courier {
     sns: aws_sdk_sns::Client,
     sqs: aws_sdk_sqs::Client,
     ssm: aws_sdk_ssm::Client,
+}
+
+/// In hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Answers the function's events, one message each.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::hex;
 use super::parcel::Parcel;
 
 /// What a host shows of a status; GitHub takes no more than 140 characters.
@@ -162,7 +163,7 @@ fn signed(
     let timestamp = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).map_err(|_| "its key cannot sign")?;
     mac.update(format!("{timestamp}.{body}").as_bytes());
-    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = hex(&mac.finalize().into_bytes());
     Ok(vec![
         ("x-iwomp-timestamp", timestamp),
         ("x-iwomp-signature", format!("sha256={signature}")),
@@ -310,8 +311,7 @@ impl Story<'_> {
 fn key_of(context: &str) -> String {
     match context.get(..31) {
         Some(start) if context.len() > 40 => {
-            let hash: String = Sha256::digest(context).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-            format!("{start}-{hash}")
+            format!("{start}-{}", hex(&Sha256::digest(context)[..4]))
         }
         _ => context.to_owned(),
     }

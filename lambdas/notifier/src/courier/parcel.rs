@@ -8,6 +8,8 @@ use iwomp_aws::aws_error;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::hex;
+
 /// News of a trigger or its build, on their way to one target or still to all of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parcel {
@@ -74,7 +76,7 @@ impl Parcel {
         // Of whatever is no project's, all in one group.
         let project = self.project().map_or_else(|| "_".to_owned(), |project| project.to_string());
         let group = self.target.iter().fold(project, |group, target| format!("{group}/{target}"));
-        let id: String = Sha256::digest(format!("{group}/{id}")).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex(&Sha256::digest(format!("{group}/{id}")));
         let call = sqs.send_message().queue_url(queue_url).message_body(self.body()).message_group_id(group);
         call.message_deduplication_id(id)
             .send()
