@@ -8,6 +8,7 @@ module "courier" {
   reports_topic_arn = module.notifier.topic_arn
   key_arn           = aws_kms_key.this.arn
   vpc               = var.courier_vpc
+  event_bus_arn     = var.event_bus_arn
 
   zip                  = coalesce(var.notifier_zip, "${path.module}/../target/lambda/notifier/bootstrap.zip")
   architecture         = var.architecture

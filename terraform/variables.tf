@@ -488,3 +488,14 @@ variable "courier_vpc" {
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
   default     = null
 }
+
+variable "event_bus_arn" {
+  description = "ARN of an event bus of Amazon EventBridge, on which the courier puts an event for each target of the kind eventbridge. Its source is iwomp: whoever else may put such events there can forge one. Null: there is none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.event_bus_arn == null ? true : can(regex("^arn:[a-z-]+:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]+$", var.event_bus_arn))
+    error_message = "Must be the ARN of an event bus."
+  }
+}

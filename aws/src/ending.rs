@@ -68,21 +68,15 @@ impl<'a> Ending<'a> {
 
     /// `record` is what the build wrote when its command had succeeded.
     fn read(build: &'a Build, project: &ProjectName, record: impl Into<Recorded>) -> Self {
-        let Recorded { by_build: record, holds } = record.into();
-        let (outcome, class) = classify(build, record.is_some(), holds);
-        let asked = variable_of(build, variable::COMMIT)
-            .or_else(|| variable_of(build, variable::ROLLBACK))
-            .and_then(|text| CommitId::parse(text).ok());
-        let trigger = variable_of(build, variable::TRIGGER).filter(|text| is_trigger_id(text));
+        let recorded = record.into();
+        let begun = begun(build, project);
+        let (outcome, class) = classify(build, &recorded, begun.commit.as_ref());
         let report = Report {
+            outcome,
             class,
             reason: reason(outcome, class, build),
-            project: Some(project.clone()),
-            branch: branch(build),
-            commit: record.map(|record| record.commit).or(asked),
-            trigger: trigger.map(str::to_owned),
-            build: build.id().map(name),
-            ..Report::new(outcome)
+            commit: recorded.by_build.map(|record| record.commit).or(begun.commit),
+            ..begun
         };
         Self { report, build }
     }
@@ -112,11 +106,29 @@ impl<'a> Ending<'a> {
     }
 }
 
-fn classify(build: &Build, recorded: bool, holds: bool) -> (Outcome, Option<Class>) {
+/// What is known of a build when it begins: what it was asked for.
+#[must_use]
+pub fn begun(build: &Build, project: &ProjectName) -> Report {
+    let asked = variable_of(build, variable::COMMIT).or_else(|| variable_of(build, variable::ROLLBACK));
+    let trigger = variable_of(build, variable::TRIGGER).filter(|text| is_trigger_id(text));
+    Report {
+        project: Some(project.clone()),
+        branch: branch(build),
+        commit: asked.and_then(|text| CommitId::parse(text).ok()),
+        trigger: trigger.map(str::to_owned),
+        build: build.id().map(name),
+        ..Report::new(Outcome::Started)
+    }
+}
+
+fn classify(build: &Build, recorded: &Recorded, asked: Option<&CommitId>) -> (Outcome, Option<Class>) {
     match build.build_status() {
         Some(StatusType::Succeeded) if is_question(build) => (Outcome::Unchanged, None),
-        Some(StatusType::Succeeded) if recorded => (Outcome::Deployed, None),
-        Some(StatusType::Succeeded) if holds => (Outcome::Held, Some(Class::NothingRun)),
+        Some(StatusType::Succeeded) if recorded.by_build.is_some() => (Outcome::Deployed, None),
+        Some(StatusType::Succeeded) if asked.is_some() && asked == recorded.live.as_ref() => {
+            (Outcome::Unchanged, Some(Class::NothingRun))
+        }
+        Some(StatusType::Succeeded) if recorded.holds => (Outcome::Held, Some(Class::NothingRun)),
         Some(StatusType::Succeeded) => (Outcome::Superseded, Some(Class::NothingRun)),
         Some(StatusType::Failed) if is_refusal(build) => (Outcome::Refused, None),
         Some(StatusType::Stopped) => (Outcome::Failed, Some(Class::Stopped)),
@@ -141,6 +153,7 @@ fn reason(outcome: Outcome, class: Option<Class>, build: &Build) -> Option<Strin
                  the head and the branch had gone on"
                 .to_owned(),
         ),
+        (Outcome::Unchanged, Some(_)) => Some("nothing was run: this commit is live".to_owned()),
         (Outcome::Held, _) => Some(
             "nothing was run: an operator has rolled back, and this is not newer than what was rolled back from. To do: push a \
              commit that mends it, or iwomp release"
@@ -217,13 +230,31 @@ mod tests {
     }
 
     #[test]
+    fn a_build_that_wrote_nothing_because_its_commit_is_live_left_it_unchanged() {
+        let project = ProjectName::parse("demo").unwrap();
+        let live = |text: &str| Recorded { live: Some(CommitId::parse(text).unwrap()), ..Recorded::default() };
+        let pinned = |commit| {
+            let mut build = with_variables(&[("GITBRANCH", "main"), ("GITCOMMIT", commit)]);
+            build.build_status = Some(StatusType::Succeeded);
+            build
+        };
+        let (build, other) = (pinned(COMMIT), "b".repeat(40));
+        let report = Ending::read(&build, &project, live(COMMIT)).report;
+        assert_eq!((report.outcome, report.class), (Outcome::Unchanged, Some(Class::NothingRun)));
+        assert_eq!(Ending::read(&build, &project, live(&other)).report.outcome, Outcome::Superseded);
+        let head = with_variables(&[("GITBRANCH", "main")]);
+        assert_ne!(Ending::read(&head, &project, live(COMMIT)).report.outcome, Outcome::Unchanged);
+    }
+
+    #[test]
     fn a_build_that_wrote_nothing_while_a_commit_is_held_was_held() {
         let build = build(7, StatusType::Succeeded);
         let project = ProjectName::parse("demo").unwrap();
-        let report = Ending::read(&build, &project, Recorded { by_build: None, holds: true }).report;
+        let report = Ending::read(&build, &project, Recorded { holds: true, ..Recorded::default() }).report;
         assert_eq!((report.outcome, report.class), (Outcome::Held, Some(Class::NothingRun)));
         assert!(report.reason.unwrap().contains("iwomp release"));
-        let deployed = Ending::read(&build, &project, Recorded { by_build: Some(record(BUILD)), holds: true });
+        let deployed =
+            Ending::read(&build, &project, Recorded { by_build: Some(record(BUILD)), holds: true, live: None });
         assert_eq!(deployed.report.outcome, Outcome::Deployed, "the rollback itself");
     }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::Parameter;
-use contract::{Branch, ConfigPath, Deployed, DocumentError, ProjectName, parameter};
+use contract::{Branch, CommitId, ConfigPath, Deployed, DocumentError, ProjectName, parameter};
 
 use crate::error::{Effect, aws_error, explain};
 use crate::parameters::{Depth, below};
@@ -68,13 +68,15 @@ pub async fn deployed(
 pub struct Recorded {
     /// What it wrote itself, if it has deployed anything.
     pub by_build: Option<Deployed>,
+    /// What is live now.
+    pub live: Option<CommitId>,
     /// Whether a commit is held, since a rollback.
     pub holds: bool,
 }
 
 impl From<Option<Deployed>> for Recorded {
     fn from(by_build: Option<Deployed>) -> Self {
-        Self { by_build, holds: false }
+        Self { by_build, ..Self::default() }
     }
 }
 
@@ -105,6 +107,7 @@ pub async fn deployed_by(
         for record in page.parameters().iter().filter_map(|version| Deployed::parse(version.value()?).ok()) {
             // The oldest version comes first, so that the last word is the newest's.
             recorded.holds = record.held.is_some();
+            recorded.live = Some(record.commit.clone());
             if record.build.as_deref() == Some(build) {
                 recorded.by_build = Some(record);
             }

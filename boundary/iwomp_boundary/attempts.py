@@ -157,7 +157,7 @@ def on_events(snapshot: Snapshot) -> Iterator[Attempt]:
     event = {"Source": NOT_THERE, "DetailType": "x", "Detail": "{}"}
     # Harmless to the pipeline; but who knows which rules the account has?
     yield change("say something as an event", "events", "put_events", Entries=[event])
-    for name in (f"{snapshot.config_path}--build-ended", f"{snapshot.config_path}--register-changed"):
+    for name in (f"{snapshot.config_path}--build-changed", f"{snapshot.config_path}--register-changed"):
         yield safe(f"read rule {name}", "events", "describe_rule", Name=name)
         yield change(f"disable rule {name}", "events", "disable_rule", Name=name)
         yield change(f"end rule {name}", "events", "remove_targets", Rule=name, Ids=["notifier"])

@@ -73,7 +73,7 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     ]
     found += [arn("scheduler", f"schedule-group/{cp}"), *snapshot.schedules]
     found += [arn("cloudwatch", f"alarm:{cp}--dead-letters")]
-    found += [arn("events", f"rule/{cp}--{name}") for name in ("build-ended", "register-changed")]
+    found += [arn("events", f"rule/{cp}--{name}") for name in ("build-changed", "register-changed")]
     for name in snapshot.projects:
         found += [arn("ssm", f"parameter{path}") for path in snapshot.parameters_of(name, "main", "release/1")]
         found += [arn("codebuild", f"project/{cp}--{name}"), arn("codebuild", f"build/{cp}--{name}:x")]

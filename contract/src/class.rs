@@ -154,6 +154,7 @@ pub const ENDS_OF_BUILDS: &[Outcome] = &[Outcome::Deployed, Outcome::Superseded,
 pub const OF_ENDED_BUILDS: &[Said] = &[
     (Outcome::Deployed, &[]),
     (Outcome::Superseded, &[Class::NothingRun]),
+    (Outcome::Unchanged, &[Class::NothingRun]),
     (Outcome::Held, &[Class::NothingRun]),
     (Outcome::Refused, &[]),
     (Outcome::Failed, &[Class::Failed, Class::Stopped, Class::TimedOut, Class::Fault]),

@@ -50,6 +50,7 @@ impl TargetSecret {
                 ));
             }
             (Takes::Key, None, Some(_)) => {}
+            (Takes::Nothing, ..) => return Err(invalid("url", "is not for this target, which has no secret")),
         }
         if url.contains('?') && takes(kind) == Takes::Token {
             return Err(invalid("url", "must be the base of the host's API, without a query"));
@@ -64,10 +65,13 @@ enum Takes {
     Token,
     Key,
     UrlAlone,
+    /// There is no document at all.
+    Nothing,
 }
 
 fn takes(kind: TargetKind) -> Takes {
     match kind {
+        TargetKind::EventBridge => Takes::Nothing,
         TargetKind::Webhook => Takes::Key,
         TargetKind::Slack | TargetKind::Teams | TargetKind::Discord => Takes::UrlAlone,
         TargetKind::GitHub

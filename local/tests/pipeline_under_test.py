@@ -21,6 +21,7 @@ from iwomp_local.ssh_server import SshServer
 from iwomp_local.stack import CliResult, Stack
 from iwomp_local.waiting import wait_for
 
+EVENT_BUS = "told"
 RETRY_SECONDS = 20  # the least that the module allows
 MAX_WAIT_SECONDS = 3600
 LASTING_TRIES = 5  # after so many the launcher gives up what only a person can mend
@@ -78,11 +79,13 @@ MANAGED: dict[str, dict[str, Any]] = {
     "told": {
         "command": "deploy.sh",
         "notify": [
-            {"to": "gitlab", "private": True},
+            {"to": "gitlab", "private": True, "on": ["running", "succeeded", "failed"]},
             {"to": "slack", "private": True, "on": ["failed"]},
             {"to": "webhook", "private": True},
             {"to": "webhook", "private": True, "name": "failures", "on": ["failed"]},
+            {"to": "webhook", "private": True, "name": "early", "on": ["waiting", "running"]},
             {"to": "discord"},
+            {"to": "eventbridge", "on": ["succeeded"]},
         ],
     },
     "thief": {"command": "deploy.sh"},
@@ -267,6 +270,7 @@ def configure(made: PipelineUnderTest) -> None:
         retry_seconds=RETRY_SECONDS,
         max_wait_seconds=MAX_WAIT_SECONDS,
         builds_per_hour=100,
+        event_bus_arn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{EVENT_BUS}",
     )
 
 

@@ -196,7 +196,7 @@ def test_the_end_of_a_build_is_reported_once_and_a_lost_event_is_made_up_for_by_
     report = wait_for("the report", lambda: reported(heard), RETRIED_SECONDS)
     assert (report["outcome"], report["build_status"]) == ("deployed", "SUCCEEDED")
 
-    rule = f"{pipeline.config_path}--build-ended"
+    rule = f"{pipeline.config_path}--build-changed"
     events.disable_rule(Name=rule)
     missed = watched.publish("forgotten").trigger
     pipeline.stack.finished_build("forgotten", missed)

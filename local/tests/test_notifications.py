@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_under_test import CANARY, RETRY_SECONDS, PipelineUnderTest
+from pipeline_under_test import CANARY, EVENT_BUS, RETRY_SECONDS, PipelineUnderTest
 from told_host import Host, listening
 
 from iwomp_local.waiting import wait_for
@@ -15,6 +18,7 @@ from iwomp_local.waiting import wait_for
 PROJECT = "told"
 TOKEN, KEY = f"{CANARY}-status", f"{CANARY}-signature"
 TOLD_SECONDS = 60.0
+TRIGGER_ID = str(uuid.uuid4())
 REFUSALS, IN_A_CALL = 200, 10
 
 
@@ -25,6 +29,7 @@ def host(pipeline: PipelineUnderTest) -> Iterator[Host]:
         store(pipeline, "slack", {"url": f"{host.url}/slack/{CANARY}"})
         store(pipeline, "webhook", {"url": f"{host.url}/webhook", "key": KEY})
         store(pipeline, "failures", {"url": f"{host.url}/failures", "key": KEY})
+        store(pipeline, "early", {"url": f"{host.url}/early", "key": KEY})
         store(pipeline, "discord", {"url": f"{host.url}/discord/{CANARY}"})
         yield host
 
@@ -39,11 +44,11 @@ def store(pipeline: PipelineUnderTest, target: str, document: dict[str, str]) ->
     )
 
 
-def news_of(host: Host, trigger: str) -> dict[str, Any]:
-    """What the webhook's owner was told of a trigger."""
+def news_of(host: Host, trigger: str, path: str = "/webhook") -> dict[str, Any]:
+    """What a webhook's owner was told of a trigger first."""
 
     def told() -> dict[str, Any] | None:
-        return next((news for news in host.by("/webhook") if news.get("trigger") == trigger), None)
+        return next((news for news in host.by(path) if news.get("trigger") == trigger), None)
 
     return wait_for(f"the news of {trigger}", told, TOLD_SECONDS)
 
@@ -63,20 +68,46 @@ def deploy(pipeline: PipelineUnderTest, script: str) -> tuple[str, str]:
     return trigger, commit
 
 
-def test_a_deployment_is_told_where_it_is_looked_for(pipeline: PipelineUnderTest, host: Host) -> None:
+def states(host: Host, commit: str, last: str) -> list[str]:
+    """What the Git host was told of a commit, up to this."""
+    path = f"/api/v4/projects/{PROJECT}/statuses/{commit}"
+
+    def told() -> list[str] | None:
+        found = [status["state"] for status in host.by(path)]
+        return found if last in found else None
+
+    return wait_for(f"the status {last} of {commit}", told, TOLD_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def events(pipeline: PipelineUnderTest) -> str:
+    """The URL of a queue that a rule of the platform team's bus fills."""
+    bus, sqs = (pipeline.stack.emulator.client(service) for service in ("events", "sqs"))
+    bus.create_event_bus(Name=EVENT_BUS)
+    url = sqs.create_queue(QueueName="told-events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["iwomp"], "detail": {"state": ["succeeded"]}}
+    bus.put_rule(Name="told", EventBusName=EVENT_BUS, EventPattern=json.dumps(pattern))
+    bus.put_targets(Rule="told", EventBusName=EVENT_BUS, Targets=[{"Id": "queue", "Arn": arn}])
+    return str(url)
+
+
+def test_a_deployment_is_told_where_it_is_looked_for(pipeline: PipelineUnderTest, host: Host, events: str) -> None:
     trigger, commit = deploy(pipeline, "true")
     news = news_of(host, trigger)
     assert (news["version"], news["state"], news["project"], news["branch"]) == (1, "succeeded", PROJECT, "main")
     assert news["commit"] == commit and "/codesuite/codebuild/" in news["link"]
-    path = f"/api/v4/projects/{PROJECT}/statuses/{commit}"
-    (status,) = wait_for("the commit's status", lambda: host.by(path) or None, TOLD_SECONDS)
-    assert (status["state"], status["name"]) == ("success", f"iwomp/{PROJECT}")
+    assert states(host, commit, "success")[-1] == "success"
+    assert host.by(f"/api/v4/projects/{PROJECT}/statuses/{commit}")[-1]["name"] == f"iwomp/{PROJECT}"
     assert host.by("/failures") == [], "it is told of failures only"
+    sqs = pipeline.stack.emulator.client("sqs")
+    put = wait_for("the event", lambda: sqs.receive_message(QueueUrl=events).get("Messages"), TOLD_SECONDS)
+    event = json.loads(put[0]["Body"])
+    assert event["detail-type"] == "iwomp Deployment State Change" and event["detail"] == news
 
     trigger, commit = deploy(pipeline, "echo '<!channel>' >&2; exit 3")
     assert news_of(host, trigger)["state"] == "failed"
-    (status,) = wait_for("the commit's status", lambda: host.by(path.replace(path[-40:], commit)) or None, TOLD_SECONDS)
-    assert status["state"] == "failed"
+    assert states(host, commit, "failed")[-1] == "failed"
     (message,) = wait_for("the message", lambda: host.by("/failures") or None, TOLD_SECONDS)
     assert (message["trigger"], message["state"]) == (trigger, "failed")
     assert "<!channel>" not in json.dumps(host.told[-1].body), "what a command prints is no news"
@@ -89,6 +120,38 @@ def test_a_deployment_is_told_where_it_is_looked_for(pipeline: PipelineUnderTest
 
     assert "certificate" in wait_for("the chat's refusal", refused, TOLD_SECONDS)[0]["reason"]
     assert host.by("/slack") == []
+
+
+def test_what_has_not_ended_is_told_to_who_asks_for_it(pipeline: PipelineUnderTest, host: Host, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    commit = pipeline.repository(PROJECT).commit(
+        "slow", {"deploy.sh": f"#!/bin/sh\nuntil [ -e {go_on} ]; do sleep 0.1; done\n"}
+    )
+    trigger = pipeline.stack.trigger(PROJECT, commit=commit)
+    try:
+        assert states(host, commit, "running") == ["running"]
+        early = news_of(host, trigger, "/early")
+        assert (early["state"], early["commit"]) == ("running", commit) and "reason" not in early
+    finally:
+        go_on.touch()
+    assert states(host, commit, "success") == ["running", "success"]
+    assert news_of(host, trigger)["state"] == "succeeded"
+
+    # The worker refuses it: what was shown to run is neither green nor red.
+    nowhere = "f" * 40
+    refused = pipeline.stack.trigger(PROJECT, commit=nowhere)
+    pipeline.stack.finished_build(PROJECT, refused)
+    assert states(host, nowhere, "canceled")[-1] == "canceled"
+
+    # As the launcher writes it after a minute.
+    line = {"outcome": "busy", "class": "building", "fate": "waits", "project": PROJECT, "trigger": TRIGGER_ID}
+    logs, group = pipeline.stack.emulator.client("logs"), f"/aws/lambda/{pipeline.config_path}--launcher"
+    logs.create_log_stream(logGroupName=group, logStreamName=TRIGGER_ID)
+    for waited in (59, 61, 90, 361):
+        message = json.dumps({**line, "WaitSeconds": waited})
+        event = {"timestamp": int(time.time() * 1000), "message": message}
+        logs.put_log_events(logGroupName=group, logStreamName=TRIGGER_ID, logEvents=[event])
+    assert news_of(host, TRIGGER_ID, "/early")["state"] == "waiting"
 
 
 def test_who_is_refused_learns_it_and_a_flood_of_refusals_costs_a_few_messages(

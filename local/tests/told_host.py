@@ -57,7 +57,7 @@ class Host:
             return 415
         if path.startswith("/api/v4/"):
             return self.judge_status(path, headers, body)
-        if path in {"/webhook", "/failures"}:
+        if path in {"/webhook", "/failures", "/early"}:
             signed = f"{headers['x-iwomp-timestamp']}.".encode() + raw
             expected = "sha256=" + hmac.new(self.key.encode(), signed, hashlib.sha256).hexdigest()
             return 204 if hmac.compare_digest(expected, headers["x-iwomp-signature"]) else 401

@@ -95,7 +95,7 @@ run "news_keep_their_order_and_what_cannot_be_delivered_is_kept" {
   }
 }
 
-run "hosts_of_ones_own_network_need_the_courier_in_it" {
+run "a_network_and_an_event_bus_are_rights_more" {
   command = plan
 
   module {
@@ -103,11 +103,20 @@ run "hosts_of_ones_own_network_need_the_courier_in_it" {
   }
 
   variables {
+    event_bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/deployments"
+
     vpc = { subnet_ids = ["subnet-0123456789abcdef0"], security_group_ids = ["sg-0123456789abcdef0"] }
   }
 
   assert {
     condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-0123456789abcdef0"]) && strcontains(aws_iam_role_policy.this.policy, "ec2:CreateNetworkInterface")
     error_message = "Lambda makes the interfaces with the function's role."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [statement.Action, statement.Resource, statement.Condition] if statement.Sid == "PutEvents"
+    ] == [["events:PutEvents", "arn:aws:events:eu-central-1:123456789012:event-bus/deployments", { StringEquals = { "events:source" = "iwomp" } }]]
+    error_message = "On that bus it may speak as iwomp alone."
   }
 }

@@ -155,11 +155,11 @@ run "every_end_of_the_pipelines_builds_wakes_it" {
   }
 
   assert {
-    condition = jsondecode(aws_cloudwatch_event_rule.this["build-ended"].event_pattern) == {
+    condition = jsondecode(aws_cloudwatch_event_rule.this["build-changed"].event_pattern) == {
       source      = ["aws.codebuild"]
       detail-type = ["CodeBuild Build State Change"]
       detail = {
-        build-status = ["FAILED", "FAULT", "STOPPED", "SUCCEEDED", "TIMED_OUT"]
+        build-status = ["IN_PROGRESS", "FAILED", "FAULT", "STOPPED", "SUCCEEDED", "TIMED_OUT"]
         project-name = [{ prefix = "iwomp-in-aws--" }]
       }
     }
@@ -203,7 +203,7 @@ run "only_these_two_rules_may_call_the_function" {
     condition = {
       for name, permission in aws_lambda_permission.events : name => [permission.action, permission.principal, permission.source_arn]
       } == {
-      build-ended      = ["lambda:InvokeFunction", "events.amazonaws.com", "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws--build-ended"]
+      build-changed    = ["lambda:InvokeFunction", "events.amazonaws.com", "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws--build-changed"]
       register-changed = ["lambda:InvokeFunction", "events.amazonaws.com", "arn:aws:events:eu-central-1:123456789012:rule/iwomp-in-aws--register-changed"]
     }
     error_message = "Another rule could call the notifier."

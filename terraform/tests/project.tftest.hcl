@@ -56,12 +56,12 @@ run "a_target_has_the_fields_that_were_given" {
   }
 
   variables {
-    notify = [{ to = "github" }, { to = "slack", name = "on-call", on = ["failed", "timedOut"], private = true }]
+    notify = [{ to = "github", environment = "pre production" }, { to = "slack", name = "on-call", on = ["failed", "timedOut"], private = true }]
   }
 
   assert {
     condition = jsondecode(aws_ssm_parameter.register[0].insecure_value).notify == [
-      { to = "github" }, { to = "slack", name = "on-call", on = ["failed", "timedOut"], private = true }
+      { to = "github", environment = "pre production" }, { to = "slack", name = "on-call", on = ["failed", "timedOut"], private = true }
     ]
     error_message = "The contract refuses null: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
   }

@@ -10,6 +10,7 @@ use crate::word::words;
 const KEY: &str = "notify";
 const MAX_TARGETS: usize = 10;
 const MAX_NAME_BYTES: usize = 32;
+const MAX_ENVIRONMENT_BYTES: usize = 100;
 
 words! {
     /// What kind of thing is told.
@@ -34,12 +35,18 @@ words! {
         Discord = "discord",
         /// JSON of ours, signed.
         Webhook = "webhook",
+        /// The same JSON, on the bus of EventBridge that the platform team has named.
+        EventBridge = "eventbridge",
     }
 }
 
 words! {
-    /// How a trigger or its build ended, in the words that the targets are told.
+    /// How a trigger or its build stands, in the words that the targets are told.
     pub enum State {
+        /// It has waited for a minute, and goes on waiting.
+        Waiting = "waiting",
+        /// Its build has begun.
+        Running = "running",
         Succeeded = "succeeded",
         Failed = "failed",
         /// A rule of the register, of the launcher or of the worker forbids it.
@@ -48,10 +55,34 @@ words! {
         Expired = "expired",
         Stopped = "stopped",
         TimedOut = "timedOut",
-        /// A newer commit was live already, or this one; nothing was run.
+        /// A newer commit was live already, or another build had deployed it; nothing was run.
         Superseded = "superseded",
+        /// This very commit is live already; nothing was run.
+        Unchanged = "unchanged",
         /// An operator has rolled back and holds another; nothing was run.
         Held = "held",
+    }
+}
+
+impl State {
+    /// Whether more is to come.
+    #[must_use]
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Waiting | Self::Running)
+    }
+
+    /// Whether a target is told of it that does not say of what. Not of what has not ended, and not of what ran nothing because
+    /// nothing was to be done: a schedule makes that every few minutes.
+    fn is_usual(self) -> bool {
+        !self.goes_on() && !matches!(self, Self::Superseded | Self::Unchanged | Self::Held)
+    }
+}
+
+impl TargetKind {
+    /// Whether it shows one state of each commit.
+    #[must_use]
+    pub fn is_git_host(self) -> bool {
+        !matches!(self, Self::Slack | Self::Teams | Self::Discord | Self::Webhook | Self::EventBridge)
     }
 }
 
@@ -61,9 +92,10 @@ pub struct Target {
     pub kind: TargetKind,
     /// The last part of the name of its secret. The kind, unless there are two of a kind.
     pub name: String,
-    /// Of what it is told. Unless the entry says so, not of what ran nothing because nothing was to be done: a schedule makes
-    /// that every few minutes.
+    /// Of what it is told, as the entry says it or as is usual.
     pub on: Vec<State>,
+    /// GitHub's name of what is deployed to, if its deployments are told as well.
+    pub environment: Option<String>,
     /// Whether it may have an address that no network outside of one's own has.
     pub may_be_private: bool,
 }
@@ -89,7 +121,8 @@ fn target(item: Value) -> Result<Target, DocumentError> {
         _ => None,
     };
     let kind = kind.ok_or(invalid(
-        "must say \"to\" what: github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord or webhook",
+        "must say \"to\" what: github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord, webhook or \
+         eventbridge",
     ))?;
     let name = match item.remove("name") {
         None => kind.as_str().to_owned(),
@@ -97,7 +130,7 @@ fn target(item: Value) -> Result<Target, DocumentError> {
         Some(_) => return Err(invalid("must have names of at most 32 of a-z A-Z 0-9 -, the first no -")),
     };
     let on = match item.remove("on") {
-        None => State::ALL.iter().copied().filter(|state| !matches!(state, State::Superseded | State::Held)).collect(),
+        None => State::ALL.iter().copied().filter(|state| state.is_usual()).collect(),
         Some(Value::Array(states)) if !states.is_empty() => {
             states.iter().map(state).collect::<Option<_>>().ok_or(invalid(STATES))?
         }
@@ -108,10 +141,21 @@ fn target(item: Value) -> Result<Target, DocumentError> {
         Some(Value::Bool(private)) => private,
         Some(_) => return Err(invalid("must have true or false as \"private\"")),
     };
+    let environment = match item.remove("environment") {
+        None => None,
+        Some(Value::String(name)) if kind == TargetKind::GitHub && is_environment(&name) => Some(name),
+        Some(_) => {
+            return Err(invalid(
+                "may have an \"environment\" for github only, of at most 100 of a-z A-Z 0-9 space . _ - /, no space at an end",
+            ));
+        }
+    };
     if !item.is_empty() {
-        return Err(invalid("may have \"to\", \"name\", \"on\" and \"private\" in each object, and nothing else"));
+        return Err(invalid(
+            "may have \"to\", \"name\", \"on\", \"environment\" and \"private\" in each object, and nothing else",
+        ));
     }
-    Ok(Target { kind, name, on, may_be_private })
+    Ok(Target { kind, name, on, environment, may_be_private })
 }
 
 /// Whether a target can be called so, and its secret after it.
@@ -122,8 +166,14 @@ pub fn is_target_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-const STATES: &str = "must have as \"on\" an array of succeeded, failed, refused, expired, stopped, timedOut, superseded, \
-     held";
+fn is_environment(name: &str) -> bool {
+    (1..=MAX_ENVIRONMENT_BYTES).contains(&name.len())
+        && name.trim() == name
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b" ._-/".contains(&b))
+}
+
+const STATES: &str = "must have as \"on\" an array of waiting, running, succeeded, failed, refused, expired, stopped, \
+     timedOut, superseded, unchanged, held";
 
 fn state(value: &Value) -> Option<State> {
     State::ALL.iter().copied().find(|state| value.as_str() == Some(state.as_str()))
@@ -146,7 +196,8 @@ mod tests {
     fn a_target_needs_no_more_than_its_kind() {
         let [target] = read(r#"[{"to":"github"}]"#).unwrap().try_into().unwrap();
         assert_eq!((target.kind, target.name.as_str()), (TargetKind::GitHub, "github"));
-        assert!(target.on.contains(&State::Refused) && !target.on.contains(&State::Superseded));
+        let usual = [State::Succeeded, State::Failed, State::Refused, State::Expired, State::Stopped, State::TimedOut];
+        assert_eq!(target.on, usual);
         assert!(!target.may_be_private);
         let [target] = read(r#"[{"to":"slack","name":"on-call","on":["failed","timedOut"],"private":true}]"#)
             .unwrap()
@@ -156,8 +207,17 @@ mod tests {
             (target.name.as_str(), target.on.as_slice()),
             ("on-call", [State::Failed, State::TimedOut].as_slice())
         );
-        assert!(target.may_be_private);
+        assert!(target.may_be_private && target.environment.is_none());
+        let [target] = read(r#"[{"to":"github","environment":"pre/production 2"}]"#).unwrap().try_into().unwrap();
+        assert_eq!(target.environment.as_deref(), Some("pre/production 2"));
         assert!(read("[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_words_of_an_error_are_all_there_are() {
+        let (states, kinds) = (read(r#"[{"to":"slack","on":["x"]}]"#).unwrap_err(), read("[{}]").unwrap_err());
+        assert!(State::ALL.iter().all(|state| states.contains(state.as_str())), "{states}");
+        assert!(TargetKind::ALL.iter().all(|kind| kinds.contains(kind.as_str())), "{kinds}");
     }
 
     #[test]
@@ -178,6 +238,10 @@ mod tests {
             r#"[{"to":"slack","on":["deployed"]}]"#,
             r#"[{"to":"slack","on":"failed"}]"#,
             r#"[{"to":"slack","private":"yes"}]"#,
+            r#"[{"to":"gitlab","environment":"x"}]"#,
+            r#"[{"to":"github","environment":""}]"#,
+            r#"[{"to":"github","environment":" x"}]"#,
+            r#"[{"to":"github","environment":"a\nb"}]"#,
             r#"[{"to":"slack","url":"https://hooks.slack.com/services/x"}]"#,
             r#"[{"to":"slack"},{"to":"slack"}]"#,
             &too_many,

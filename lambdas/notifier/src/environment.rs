@@ -19,6 +19,7 @@ const FUNCTION: &str = "FUNCTION";
 /// Where news are laid that the courier is to deliver.
 const DELIVERIES_QUEUE_URL: &str = "DELIVERIESQUEUEURL";
 const CONSOLE_URL: &str = "CONSOLEURL";
+const EVENT_BUS_ARN: &str = "EVENTBUSARN";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub struct CourierEnvironment {
     pub dead_letter_queue_url: String,
     /// Of CodeBuild's projects in this account and region, for links.
     pub console_url: String,
+    /// The bus for targets that want events. None: there is none.
+    pub event_bus_arn: Option<String>,
 }
 
 impl CourierEnvironment {
@@ -74,6 +77,7 @@ impl CourierEnvironment {
             queue_url: required(QUEUE_URL)?,
             dead_letter_queue_url: required(DEAD_LETTER_QUEUE_URL)?,
             console_url: required(CONSOLE_URL)?,
+            event_bus_arn: env::var(EVENT_BUS_ARN).ok().filter(|arn| !arn.is_empty()),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What the notifier is called with: by EventBridge, or by its scheduler. No more is taken from an event than where to look;
 //! only of a change to the register it is all that there is.
 
+use aws_sdk_codebuild::types::StatusType;
 use contract::{ConfigPath, ProjectName, parameter};
 use serde_json::Value;
 
@@ -11,6 +12,8 @@ use crate::register::Change;
 pub enum Event {
     /// Look at everything.
     Sweep,
+    /// A build of this project has begun, it says.
+    BuildBegan(ProjectName),
     /// A build of this project has ended, it says.
     BuildEnded(ProjectName),
     /// A parameter of the register was written or deleted.
@@ -34,8 +37,9 @@ impl Event {
         let text = |pointer| input.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         match (text("/source"), text("/detail-type")) {
             ("aws.codebuild", "CodeBuild Build State Change") => {
-                parameter::project_of_build(config_path, text("/detail/project-name"))
-                    .map_or(Self::Foreign, Self::BuildEnded)
+                let has_begun = text("/detail/build-status") == StatusType::InProgress.as_str();
+                let event = if has_begun { Self::BuildBegan } else { Self::BuildEnded };
+                parameter::project_of_build(config_path, text("/detail/project-name")).map_or(Self::Foreign, event)
             }
             ("aws.ssm", "AWS API Call via CloudTrail") => {
                 Change::read(&input["detail"], config_path).map_or(Self::Harmless, Self::RegisterChanged)
@@ -58,7 +62,10 @@ mod tests {
     #[test]
     fn a_state_change_of_codebuild_names_a_project_and_nothing_else() {
         let demo = ProjectName::parse("demo").unwrap();
-        assert_eq!(read(&build_ended("iwomp-in-aws--demo")), Event::BuildEnded(demo));
+        let mut event = build_ended("iwomp-in-aws--demo");
+        assert_eq!(read(&event), Event::BuildEnded(demo.clone()));
+        event["detail"]["build-status"] = json!("IN_PROGRESS");
+        assert_eq!(read(&event), Event::BuildBegan(demo));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_codebuild::error::ErrorMetadata;
+use aws_sdk_codebuild::operation::batch_get_builds::BatchGetBuildsOutput;
 use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectError;
-use aws_sdk_codebuild::types::Build;
 use aws_sdk_codebuild::types::error::ResourceNotFoundException;
+use aws_sdk_codebuild::types::{Build, StatusType};
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sqs::operation::get_queue_attributes::{GetQueueAttributesError, GetQueueAttributesOutput};
 use aws_sdk_sqs::operation::send_message::SendMessageOutput;
@@ -176,6 +177,8 @@ pub fn mark(number: i64) -> String {
 pub struct Aws {
     /// Oldest first.
     pub builds: Vec<Build>,
+    /// The number of a build that succeeds as soon as anything was handed over.
+    pub ended_since: Option<i64>,
     /// How many build ids CodeBuild lists at once; 0 is its own 100.
     pub page: usize,
     /// Projects and the text of their marks.
@@ -239,7 +242,7 @@ impl Aws {
                 register_keepers: vec![KEEPER.to_owned()],
                 records_kept: Some(DAY * 400),
             },
-            codebuild: self.codebuild(),
+            codebuild: self.codebuild(&done),
             sns: self.sns(&done),
             sqs: self.sqs(&done),
             ssm: self.ssm(&done),
@@ -247,7 +250,7 @@ impl Aws {
         (notifier, done)
     }
 
-    fn codebuild(&self) -> aws_sdk_codebuild::Client {
+    fn codebuild(&self, done: &Arc<Mutex<Done>>) -> aws_sdk_codebuild::Client {
         use aws_sdk_codebuild::Client;
         let (missing, forbidden) = (self.missing.clone(), self.forbidden);
         let not_found = mock!(Client::list_builds_for_project)
@@ -267,8 +270,15 @@ impl Aws {
                 let metadata = ErrorMetadata::builder().code("AccessDeniedException").message("not allowed\u{1b}[31m");
                 ListBuildsForProjectError::generic(metadata.build())
             });
+        let (done, ended) = (Arc::clone(done), self.ended_since.map(|number| build(number, StatusType::Succeeded)));
+        let has_ended = ended.is_some();
+        let ended = mock!(Client::batch_get_builds)
+            .match_requests(move |_| has_ended && !done.lock().unwrap().handed_over.is_empty())
+            .then_compute_output(move |_| {
+                BatchGetBuildsOutput::builder().set_builds(ended.clone().map(|it| vec![it])).build()
+            });
         let rules = build_rules(self.builds.clone(), if self.page == 0 { 100 } else { self.page });
-        mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, [&not_found, &denied].into_iter().chain(&rules))
+        mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, [&not_found, &denied, &ended].into_iter().chain(&rules))
     }
 
     fn sns(&self, done: &Arc<Mutex<Done>>) -> aws_sdk_sns::Client {

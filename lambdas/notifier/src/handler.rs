@@ -1,9 +1,10 @@
 //! From an event to where it makes the notifier look.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use contract::register::State;
 use contract::{ProjectName, printable};
 use iwomp_aws::metric::{self, Metric};
 use serde_json::{Value, json};
@@ -26,9 +27,10 @@ impl Notifier {
         let deadline = Instant::now() + WORK_TIME;
         let result = match Event::read(input, &self.environment.config_path) {
             Event::Sweep => self.sweep(deadline).await,
+            Event::BuildBegan(project) => self.build_began(&project).await,
             Event::BuildEnded(project) => self.build_ended(&project, deadline).await,
             Event::RegisterChanged(change) => self.register_changed(&change).await,
-            Event::LauncherLog(lines) => self.ended_without_a_build(&lines).await,
+            Event::LauncherLog(lines) => self.launcher_said(&lines).await,
             Event::Harmless => Ok(()),
             Event::Foreign => {
                 let reason = "called with nothing that this pipeline sends: see who may invoke the function";
@@ -47,14 +49,20 @@ impl Notifier {
     }
 
     /// The lines may come twice; what has one id is one.
-    async fn ended_without_a_build(&self, lines: &[String]) -> Result<()> {
+    async fn launcher_said(&self, lines: &[String]) -> Result<()> {
         let news = lines.iter().filter_map(|line| launcher_log::news(line, SystemTime::now()));
-        let (mut sent, mut result) = (HashSet::new(), Ok(()));
+        let (mut sent, mut waiting, mut result) = (HashSet::new(), HashMap::<_, HashSet<_>>::new(), Ok(()));
         for News { parcel, id } in news {
-            if sent.insert((parcel.project(), id.clone())) {
-                let sending = parcel.send(&self.sqs, &self.environment.deliveries_queue_url, &id).await;
-                result = result.and(sending);
+            if !sent.insert((parcel.project(), id.clone())) {
+                continue;
             }
+            result = result.and(parcel.send(&self.sqs, &self.environment.deliveries_queue_url, &id).await);
+            if let (Some(State::Waiting), Some(project)) = (parcel.state(), parcel.project()) {
+                waiting.entry(project).or_default().insert(parcel.text("trigger").to_owned());
+            }
+        }
+        for (project, triggers) in waiting {
+            result = result.and(self.triggers_waited(&project, &triggers).await);
         }
         result
     }

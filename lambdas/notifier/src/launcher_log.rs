@@ -1,7 +1,8 @@
-//! What the launcher's log says of triggers that ended without a build: nobody else learns of them. CloudWatch Logs hands its
+//! What the launcher's log says of triggers that wait, or that ended without a build: nobody else learns of them. CloudWatch Logs hands its
 //! lines over, soon after they were written; only the launcher writes there.
 
 use std::io::Read;
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -17,6 +18,8 @@ use crate::notifier::MAX_REASON_CHARS;
 const MAX_BYTES: u64 = 16 << 20;
 /// Of one kind of refusal a project is told once in this time: as long as SQS takes what has one id for one.
 const WINDOW_SECONDS: u64 = 300;
+/// Who waits is told once, after a minute. In seconds; as long as that window, so that of its looks in here the first counts.
+const WAITS_SECONDS: Range<u64> = 60..60 + WINDOW_SECONDS;
 
 /// News of a trigger, and what makes them one with others.
 #[derive(Debug, PartialEq)]
@@ -41,15 +44,20 @@ fn unpack(data: &str) -> Result<Vec<String>> {
     Ok(events.iter().filter_map(|event| event["message"].as_str()).map(str::to_owned).collect())
 }
 
-/// What a line tells, if it is of a trigger that ended without a build and that somebody may wait for.
+/// What a line tells, if it is of a trigger that waits or ended without a build, and that somebody may wait for.
 pub fn news(line: &str, now: SystemTime) -> Option<News> {
     let line: Value = serde_json::from_str(line).ok()?;
     let text = |key| line.get(key).and_then(Value::as_str).unwrap_or_default();
     let outcome = Outcome::ALL.iter().find(|outcome| outcome.as_str() == text("outcome"))?;
-    let has_ended = [Fate::Answered, Fate::GivenUp].iter().any(|fate| fate.as_str() == text("fate"));
-    if !has_ended || !matches!(outcome, Outcome::Refused | Outcome::Expired | Outcome::Failed | Outcome::Superseded) {
-        return None;
-    }
+    let fate = Fate::ALL.iter().find(|fate| fate.as_str() == text("fate"))?;
+    let waited = line.get("WaitSeconds").and_then(Value::as_u64).unwrap_or_default();
+    let for_topic = match (outcome, fate) {
+        (Outcome::Busy, Fate::Waits) if WAITS_SECONDS.contains(&waited) => false,
+        (_, Fate::Waits) => return None,
+        (Outcome::Covered, _) => false,
+        (Outcome::Refused | Outcome::Expired | Outcome::Failed | Outcome::Superseded, _) => true,
+        _ => return None,
+    };
     let class = Class::ALL.iter().find(|class| class.as_str() == text("class"));
     let mut report = json!({"outcome": outcome, "reason": printable(text("reason"), MAX_REASON_CHARS)});
     if let Some(class) = class {
@@ -69,17 +77,21 @@ pub fn news(line: &str, now: SystemTime) -> Option<News> {
     if is_trigger_id(text("trigger")) {
         report["trigger"] = json!(text("trigger"));
     }
-    let window = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / WINDOW_SECONDS;
+    // Of who waits, it is the time at which it was published: of all its looks one is told.
+    let time = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let window = time.saturating_sub(if *outcome == Outcome::Busy { waited } else { 0 }) / WINDOW_SECONDS;
     // Refusals come in floods. What else ends without a build has waited in the queue, and one push is not another's news.
     let commit = text("commit").chars().next().filter(|_| *outcome != Outcome::Refused);
-    let id = format!("{outcome}/{}/{window}/{}", class.map_or("", |class| class.as_str()), commit.unwrap_or('-'));
-    Some(News { parcel: Parcel { report, for_topic: true, target: None }, id })
+    let class = class.filter(|_| *outcome != Outcome::Busy).map_or("", |class| class.as_str());
+    let id = format!("{outcome}/{class}/{window}/{}", commit.unwrap_or('-'));
+    Some(News { parcel: Parcel { for_topic, ..Parcel::new(report) }, id })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixtures::{COMMIT, awslogs};
+    use std::collections::HashSet;
     use std::time::Duration;
 
     const TRIGGER: &str = "0e6d1a8b-8f8d-5f0c-9c1e-4d6a6f1f2a3b";
@@ -135,6 +147,23 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_minute_is_told_once() {
+        let line = |waited: u64| {
+            json!({
+                "outcome": "busy", "class": if waited.is_multiple_of(2) { "building" } else { "in_line" }, "fate": "waits",
+                "project": "demo", "commit": COMMIT, "trigger": TRIGGER, "WaitSeconds": waited,
+            })
+            .to_string()
+        };
+        let published = 700;
+        let told: HashSet<_> =
+            (0..5000).filter_map(|waited| Some(news(&line(waited), at(published + waited))?.id)).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let [before, first] = [59, 60].map(|waited| news(&line(waited), at(published + waited)));
+        assert!(before.is_none() && first.is_some_and(|news| !news.parcel.for_topic));
+    }
+
+    #[test]
     fn what_has_not_ended_and_what_a_build_tells_are_no_news_here() {
         let line = |outcome: &str, fate: &str| json!({"outcome": outcome, "fate": fate, "project": "demo"}).to_string();
         for (outcome, fate) in [
@@ -142,15 +171,20 @@ mod tests {
             ("failed", "waits"),
             ("refused", "waits"),
             ("started", "answered"),
-            ("covered", "answered"),
             ("deployed", "answered"),
             ("refused", "x"),
             ("x", "answered"),
         ] {
             assert_eq!(news(&line(outcome, fate), at(0)), None, "{outcome} {fate}");
         }
-        for (outcome, fate) in [("refused", "answered"), ("expired", "given_up"), ("failed", "given_up")] {
-            assert!(news(&line(outcome, fate), at(0)).is_some(), "{outcome} {fate}");
+        for (outcome, fate, for_topic) in [
+            ("refused", "answered", true),
+            ("expired", "given_up", true),
+            ("failed", "given_up", true),
+            ("superseded", "answered", true),
+            ("covered", "answered", false),
+        ] {
+            assert_eq!(news(&line(outcome, fate), at(0)).unwrap().parcel.for_topic, for_topic, "{outcome} {fate}");
         }
         assert_eq!(news("START RequestId: 1", at(0)), None);
     }

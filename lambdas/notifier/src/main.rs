@@ -3,12 +3,13 @@
 //! times an hour, with the same code. The notifier starts nothing, decrypts nothing and has no role of a project.
 //!
 //! [`event`] says what to look at, [`settle`] looks at one project and [`sweep`] at all. Around them: [`news`] finds
-//! the builds that nobody was told of, [`mark`] keeps up to which they were, [`report`] says things; how a build ended is
+//! the builds that nobody was told of, [`early`] tells of what has not ended, [`mark`] keeps up to which they were, [`report`] says things; how a build ended is
 //! judged in `iwomp_aws`. [`register`] tells of the register's changes, [`launcher_log`] of triggers that ended without a build.
 //! [`courier`] is a function of its own, and carries all that to whom a project's entry names.
 //! [`records`] removes what was live of branches that are gone, by the rules of [`retention`].
 
 mod courier;
+mod early;
 mod environment;
 mod event;
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl Notifier {
         // By project too: only a registered project has builds, so nobody outside can make metrics.
         let dimensions: &[&[&str]] = &[&["outcome"], &["outcome", "project"]];
         metric::print(&metric::line(&json, &[Metric::count("Builds", 1)], dimensions, SystemTime::now()));
-        let parcel = Parcel { report: json, for_topic: false, target: None };
+        let parcel = Parcel::new(json);
         let subject = report::subject(&ending.report);
         report::publish(&self.sns, &self.environment.reports_topic_arn, &subject, &parcel.report).await?;
         // After the topic, and no reason to tell that once more.

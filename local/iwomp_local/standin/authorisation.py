@@ -132,6 +132,11 @@ def naming_resources(
             return Resources((path,), decryptions(below, request, prefix, key_of_parameter))
         if service == "events" and isinstance(request.get("Rule"), str):
             return f"arn:aws:events:{region}:{account}:rule/{request['Rule']}"
+        if service == "events" and isinstance(entries := request.get("Entries"), list):
+            # AWS judges each entry by itself; whoever mixes them is refused here.
+            buses, sources = ({str(entry.get(key)) for entry in entries} for key in ("EventBusName", "Source"))
+            source = sources.pop() if len(sources) == 1 else UNKNOWN
+            return Resources(tuple(buses) or (UNKNOWN,), context={"events:source": source})
         if service == "events":
             return named.replace(":rule/default/", ":rule/")
         if service == "scheduler":

@@ -7,15 +7,18 @@ line belongs.
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
 Response = tuple[int, dict[str, str], bytes]
-Pattern = list[tuple[str, str, str]]  # key, = or !=, and the text with which it is compared
+# Any of these groups, of each of which all: key, operator, and the text or number with which it is compared.
+Pattern = list[list[tuple[str, str, str | int]]]
 PAGE = 10_000
-CONDITION = re.compile(r'\(?\s*\$\.(\w+)\s*(!?=)\s*"([^"]*)"\s*\)?')
+CONDITION = re.compile(r'\(?\s*\$\.(\w+)\s*(?:(!?=)\s*"([^"]*)"|(>=|<)\s*(\d+))\s*\)?')
+NUMBERS = {">=": operator.ge, "<": operator.lt}
 
 
 class NotUnderstood(ValueError):
@@ -63,15 +66,15 @@ def matching(matches: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
 
 
 def json_pattern(text: str) -> Pattern | None:
-    """The conditions of a pattern for JSON, all of which have to hold; None of another pattern."""
+    """The conditions of a pattern for JSON, in groups with `||` between them; None of another pattern."""
     text = text.strip()
     if not text.startswith("{"):
         return None
-    found = [CONDITION.fullmatch(part.strip()) for part in text.removeprefix("{").removesuffix("}").split("&&")]
-    conditions = [(condition[1], condition[2], condition[3]) for condition in found if condition]
-    if not text.endswith("}") or len(conditions) != len(found):
+    groups = text.removeprefix("{").removesuffix("}").split("||")
+    found = [[CONDITION.fullmatch(part.strip()) for part in group.split("&&")] for group in groups]
+    if not text.endswith("}") or not all(condition for group in found for condition in group):
         raise NotUnderstood(f"the local AWS does not understand the pattern {text}")
-    return conditions
+    return [[(it[1], it[2], it[3]) if it[2] else (it[1], it[4], int(it[5])) for it in group if it] for group in found]
 
 
 def is_of(message: str, wanted: Pattern) -> bool:
@@ -81,7 +84,10 @@ def is_of(message: str, wanted: Pattern) -> bool:
         return False
     if not isinstance(line, dict):
         return False
-    return all(
-        isinstance(value := line.get(key), str) and fnmatchcase(value, text) == (operator == "=")
-        for key, operator, text in wanted
-    )
+    return any(all(holds(line.get(key), comparison, than) for key, comparison, than in group) for group in wanted)
+
+
+def holds(value: Any, comparison: str, than: str | int) -> bool:
+    if isinstance(than, int):
+        return isinstance(value, int) and bool(NUMBERS[comparison](value, than))
+    return isinstance(value, str) and fnmatchcase(value, than) == (comparison == "=")

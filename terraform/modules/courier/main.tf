@@ -84,14 +84,17 @@ resource "aws_lambda_function" "this" {
   timeout = 60
 
   environment {
-    variables = {
-      FUNCTION           = "courier"
-      CONFIGPATH         = var.config_path
-      REPORTSTOPICARN    = var.reports_topic_arn
-      QUEUEURL           = aws_sqs_queue.deliveries.url
-      DEADLETTERQUEUEURL = aws_sqs_queue.dead.url
-      CONSOLEURL         = local.console_url
-    }
+    variables = merge(
+      {
+        FUNCTION           = "courier"
+        CONFIGPATH         = var.config_path
+        REPORTSTOPICARN    = var.reports_topic_arn
+        QUEUEURL           = aws_sqs_queue.deliveries.url
+        DEADLETTERQUEUEURL = aws_sqs_queue.dead.url
+        CONSOLEURL         = local.console_url
+      },
+      { for arn in var.event_bus_arn[*] : "EVENTBUSARN" => arn },
+    )
   }
 
   dynamic "vpc_config" {

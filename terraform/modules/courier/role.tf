@@ -81,6 +81,14 @@ locals {
       Resource = "${aws_cloudwatch_log_group.this.arn}:*" # the streams of this group
     },
     ], [
+    for bus in var.event_bus_arn[*] : {
+      Sid       = "PutEvents"
+      Effect    = "Allow"
+      Action    = "events:PutEvents"
+      Resource  = bus
+      Condition = { StringEquals = { "events:source" = "iwomp" } }
+    }
+    ], [
     for vpc in var.vpc[*] : {
       # Lambda makes the function's network interfaces with its role. None of these can be bound to one function.
       Sid    = "BeInTheNetwork"

@@ -52,6 +52,12 @@ variable "permissions_boundary" {
   default     = null
 }
 
+variable "event_bus_arn" {
+  description = "ARN of the event bus for targets that want events, or null."
+  type        = string
+  default     = null
+}
+
 variable "vpc" {
   description = "Subnets and security groups in which the function runs, or null."
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })

@@ -36,13 +36,13 @@ resource "aws_lambda_permission" "events" {
   source_arn = "${local.arn_prefix}:events:${local.arn_suffix}:rule/${var.names.prefix}${each.key}"
 }
 
-# Of a trigger that ends without a build nobody learns but from the launcher's log.
-resource "aws_cloudwatch_log_subscription_filter" "ended_without_build" {
-  name            = "${var.names.prefix}ended-without-build"
+# Of a trigger that waits, or ends without a build, nobody learns but from the launcher's log.
+resource "aws_cloudwatch_log_subscription_filter" "launcher" {
+  name            = "${var.names.prefix}launcher-log"
   log_group_name  = var.launcher_log_group
   destination_arn = aws_lambda_function.this.arn
-  # Not what comes back, and not what a build answers. The notifier looks closely.
-  filter_pattern = "{ ($.fate = \"*\") && ($.fate != \"waits\") && ($.outcome != \"started\") && ($.outcome != \"covered\") }"
+  # Who has waited for a minute, and not who does so for long, and what a build does not answer. The notifier looks closely.
+  filter_pattern = "{ ($.fate = \"waits\" && $.WaitSeconds >= 60 && $.WaitSeconds < 360) || ($.fate = \"*\" && $.fate != \"waits\" && $.outcome != \"started\") }"
 
   depends_on = [aws_lambda_permission.logs]
 }
@@ -58,13 +58,13 @@ resource "aws_lambda_permission" "logs" {
 
 locals {
   rules = {
-    build-ended = {
-      description = "A build of ${var.config_path} ended, however it ended"
+    build-changed = {
+      description = "A build of ${var.config_path} began, or ended, however it ended"
       pattern = {
         source      = ["aws.codebuild"]
         detail-type = ["CodeBuild Build State Change"]
         detail = {
-          build-status = ["FAILED", "FAULT", "STOPPED", "SUCCEEDED", "TIMED_OUT"]
+          build-status = ["IN_PROGRESS", "FAILED", "FAULT", "STOPPED", "SUCCEEDED", "TIMED_OUT"]
           project-name = [{ prefix = var.names.prefix }]
         }
       }

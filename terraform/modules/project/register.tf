@@ -32,7 +32,7 @@ locals {
       for key, targets in { notify = var.notify } : key => [
         # Terraform takes "true" for true and 5 for "5"; the contract does not.
         for target in targets : merge(
-          { for field, value in target : field => tostring(value) if value != null && contains(["to", "name"], field) },
+          { for field, value in target : field => tostring(value) if value != null && contains(["to", "name", "environment"], field) },
           { for field, value in target : field => value if value != null && field == "on" },
           { for field, value in target : field => tobool(value) if value != null && field == "private" },
         )

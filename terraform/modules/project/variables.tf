@@ -394,22 +394,22 @@ variable "external_register" {
 # --- who is told ---
 
 variable "notify" {
-  description = "Who is told how a trigger or its build ended: objects of `to` (github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord or webhook) and, where wanted, `name` (the kind, if there is one of it), `on` (of succeeded, failed, refused, expired, stopped, timedOut, superseded, held; else all but the last two) and `private` (true: its host may have a private address). Where the target is and its token are a secret of their own, which `iwomp secret set --target` stores. Null: nobody."
+  description = "Who is told how a trigger or its build stands: objects of `to` (github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord, webhook or eventbridge) and, where wanted, `name` (the kind, if there is one of it), `on` (of waiting, running, succeeded, failed, refused, expired, stopped, timedOut, superseded, unchanged, held; else what ended with something to do), `environment` (of github: tell its deployments as well) and `private` (true: its host may have a private address). Where the target is and its token are a secret of their own, which `iwomp secret set --target` stores. Null: nobody."
   # Not a list of objects: Terraform would drop a misspelt field without a word.
   type    = any
   default = null
 
   validation {
-    condition     = var.notify == null ? true : alltrue([for target in var.notify : length(setsubtract(keys(target), ["to", "name", "on", "private"])) == 0])
-    error_message = "Project ${var.name}: each object of notify can have to, name, on and private, and nothing else."
+    condition     = var.notify == null ? true : alltrue([for target in var.notify : length(setsubtract(keys(target), ["to", "name", "on", "environment", "private"])) == 0])
+    error_message = "Project ${var.name}: each object of notify can have to, name, on, environment and private, and nothing else."
   }
 
   validation {
     condition = var.notify == null ? true : alltrue([
       for target in var.notify :
-      contains(["github", "gitlab", "gitea", "bitbucket", "bitbucketServer", "azureDevops", "slack", "teams", "discord", "webhook"], lookup(target, "to", ""))
+      contains(["github", "gitlab", "gitea", "bitbucket", "bitbucketServer", "azureDevops", "slack", "teams", "discord", "webhook", "eventbridge"], lookup(target, "to", ""))
     ])
-    error_message = "Project ${var.name}: each object of notify must have as to one of github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord and webhook."
+    error_message = "Project ${var.name}: each object of notify must have as to one of github, gitlab, gitea, bitbucket, bitbucketServer, azureDevops, slack, teams, discord, webhook and eventbridge."
   }
 
   validation {
@@ -428,11 +428,16 @@ variable "notify" {
   validation {
     condition = var.notify == null ? true : alltrue([
       for target in var.notify : lookup(target, "on", null) == null ? true : try(
-        length(target.on) > 0 && length(setsubtract(target.on, ["succeeded", "failed", "refused", "expired", "stopped", "timedOut", "superseded", "held"])) == 0,
+        length(target.on) > 0 && length(setsubtract(target.on, ["waiting", "running", "succeeded", "failed", "refused", "expired", "stopped", "timedOut", "superseded", "unchanged", "held"])) == 0,
         false,
       )
     ])
-    error_message = "Project ${var.name}: on in notify must be a list of succeeded, failed, refused, expired, stopped, timedOut, superseded and held."
+    error_message = "Project ${var.name}: on in notify must be a list of waiting, running, succeeded, failed, refused, expired, stopped, timedOut, superseded, unchanged and held."
+  }
+
+  validation {
+    condition     = var.notify == null ? true : alltrue([for target in var.notify : lookup(target, "environment", null) == null ? true : lookup(target, "to", "") == "github" && can(regex("^[A-Za-z0-9._/-]([A-Za-z0-9 ._/-]{0,98}[A-Za-z0-9._/-])?$", target.environment))])
+    error_message = "Project ${var.name}: environment in notify is for github only, and must be at most 100 of A-Z a-z 0-9 space . _ - /, no space at an end."
   }
 
   validation {

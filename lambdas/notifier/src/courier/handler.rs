@@ -4,17 +4,18 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use contract::register::{Document, Project, Storage, Target, TargetKind};
 use contract::{Event, ProjectName, TargetSecret, parameter, printable};
 use iwomp_aws::aws_error;
 use iwomp_aws::metric::{self, Metric};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Courier;
 use super::host::{self, Verdict};
-use super::message::message;
+use super::message::{deployment, event, message};
 use super::parcel::Parcel;
 use crate::notifier::MAX_REASON_CHARS;
 use crate::report;
@@ -26,6 +27,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(3600);
 /// As Terraform has it: then SQS lays the message aside.
 const MAX_TRIES: u32 = 10;
+
+/// Of an event, by which rules of the bus find it.
+const EVENT_SOURCE: &str = "iwomp";
+const DETAIL_TYPE: &str = "iwomp Deployment State Change";
 
 /// What became of a parcel.
 enum Fate {
@@ -95,7 +100,7 @@ impl Courier {
             None => None,
         };
         if let (Some(Entry::Read(entry)), Some(state)) = (&entry, parcel.state()) {
-            for target in entry.notify.iter().filter(|target| target.on.contains(&state)) {
+            for target in entry.notify.iter().filter(|target| parcel.is_for(target, state)) {
                 let parcel = Parcel { target: Some(target.name.clone()), for_topic: false, ..parcel.clone() };
                 parcel.send(&self.sqs, &self.environment.queue_url, id).await?;
             }
@@ -123,6 +128,10 @@ impl Courier {
         let Some(target) = entry.notify.iter().find(|target| target.name == name) else {
             return Ok(Fate::Dropped("the entry has no such target any more"));
         };
+        let link = self.link(&project, parcel.text("build"));
+        if target.kind == TargetKind::EventBridge {
+            return self.put(parcel, event(parcel, state, link)).await;
+        }
         let parameter = parameter::notify(&self.environment.config_path, &project, name);
         let aside = |reason: &str| Ok(Fate::Aside(format!("{parameter}: {reason}")));
         let Some(stored) = self.secret(&parameter).await? else {
@@ -135,25 +144,50 @@ impl Courier {
             Ok(secret) => secret,
             Err(error) => return aside(&format!("what is stored there {error}")),
         };
-        let link = self.link(&project, parcel.text("build"));
-        let message = match message(parcel, state, target, &secret, &entry.git_url, link, SystemTime::now()) {
-            Ok(Some(message)) => message,
-            Ok(None) => return Ok(Fate::Dropped("a Git host is told of builds that ran, at a commit that is known")),
+        let deployment = deployment(parcel, state, target, &secret, &entry.git_url, link.clone());
+        let message = message(parcel, state, target, &secret, &entry.git_url, link, SystemTime::now());
+        let (message, deployment) = match message.and_then(|message| Ok((message, deployment?))) {
+            Ok((Some(message), deployment)) => (message, deployment),
+            Ok((None, _)) => {
+                return Ok(Fate::Dropped("a Git host is told of builds that ran, at a commit that is known"));
+            }
             Err(reason) => return aside(reason),
         };
-        let verdict = match connector(target, &secret, &entry) {
-            Ok(connector) => host::ask(&connector, &message).await,
-            Err(error) => Verdict::Never { reason: format!("{error:#}") },
+        let telling = async {
+            let connector =
+                connector(target, &secret, &entry).map_err(|error| Verdict::Never { reason: format!("{error:#}") })?;
+            host::ask(&connector, &message).await?;
+            match &deployment {
+                Some(deployment) => deployment.tell(&connector).await,
+                None => Ok(()),
+            }
         };
         let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
-        Ok(match verdict {
-            Verdict::Delivered => {
+        Ok(match telling.await {
+            Ok(()) => {
                 self.say(Some(parcel), "delivered", "");
                 Fate::Gone
             }
-            Verdict::Later { reason: why, after } => Fate::Again(reason(&why), after),
-            Verdict::Never { reason: why } => Fate::Aside(reason(&why)),
+            Err(Verdict::Later { reason: why, after }) => Fate::Again(reason(&why), after),
+            Err(Verdict::Never { reason: why }) => Fate::Aside(reason(&why)),
         })
+    }
+
+    /// Puts an event on the platform team's bus.
+    async fn put(&self, parcel: &Parcel, event: Value) -> Result<Fate> {
+        let Some(bus) = &self.environment.event_bus_arn else {
+            return Ok(Fate::Aside("there is no event bus: event_bus_arn in Terraform names one".to_owned()));
+        };
+        let entry = PutEventsRequestEntry::builder().event_bus_name(bus).source(EVENT_SOURCE).detail_type(DETAIL_TYPE);
+        let call = self.events.put_events().entries(entry.detail(event.to_string()).build()).send();
+        let answer = call.await.map_err(aws_error).with_context(|| format!("putting an event on {bus}"))?;
+        match answer.entries().iter().find_map(|entry| entry.error_code()) {
+            Some(code) => Ok(Fate::Again(format!("putting an event on {bus}: {code}"), None)),
+            None => {
+                self.say(Some(parcel), "delivered", "");
+                Ok(Fate::Gone)
+            }
+        }
     }
 
     async fn entry(&self, project: &ProjectName) -> Result<Entry> {
@@ -238,6 +272,8 @@ fn connector(target: &Target, secret: &TargetSecret, entry: &Project) -> Result<
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
+    use aws_sdk_eventbridge::types::PutEventsResultEntry;
     use aws_sdk_sns::operation::publish::PublishOutput;
     use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
     use aws_sdk_sqs::operation::send_message::{SendMessageInput, SendMessageOutput};
@@ -251,11 +287,13 @@ mod tests {
     use crate::fixtures::{COMMIT, config_path};
 
     const QUEUE: &str = "https://sqs.example/deliveries.fifo";
+    const BUS: &str = "arn:aws:events:eu-central-1:123456789012:event-bus/deployments";
     const DEAD: &str = "https://sqs.example/deliveries-dead.fifo";
 
-    /// What was done: messages that were sent, subjects on the topic, and pauses.
+    /// What was done: messages that were sent, subjects on the topic, events on the bus, and pauses.
     #[derive(Default)]
     struct Done {
+        put: Vec<PutEventsRequestEntry>,
         sent: Vec<SendMessageInput>,
         told: Vec<String>,
         pauses: Vec<i32>,
@@ -278,6 +316,11 @@ mod tests {
             pauses.lock().unwrap().pauses.push(input.visibility_timeout().unwrap());
             ChangeMessageVisibilityOutput::builder().build()
         });
+        let put_on = Arc::clone(&done);
+        let put = mock!(aws_sdk_eventbridge::Client::put_events).then_compute_output(move |input| {
+            put_on.lock().unwrap().put.extend(input.entries().to_vec());
+            PutEventsOutput::builder().entries(PutEventsResultEntry::builder().event_id("1").build()).build()
+        });
         let publish = mock!(aws_sdk_sns::Client::publish).then_compute_output(move |input| {
             told.lock().unwrap().told.push(input.subject().unwrap().to_owned());
             PublishOutput::builder().build()
@@ -289,7 +332,9 @@ mod tests {
                 queue_url: QUEUE.to_owned(),
                 dead_letter_queue_url: DEAD.to_owned(),
                 console_url: "https://console.example/projects".to_owned(),
+                event_bus_arn: Some(BUS.to_owned()),
             },
+            events: mock_client!(aws_sdk_eventbridge, RuleMode::MatchAny, [&put]),
             sns: mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]),
             sqs: mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&send, &postpone]),
             ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&read, &no_secret]),
@@ -298,7 +343,7 @@ mod tests {
     }
 
     const ENTRY: &str = r#"{"gitUrl":"https://git.example/a/b","command":"x","notify":[
-        {"to":"github"},{"to":"slack","on":["failed"]},{"to":"webhook","name":"audit"}]}"#;
+        {"to":"github"},{"to":"slack","on":["failed"]},{"to":"webhook","name":"audit"},{"to":"eventbridge","on":["stopped"]}]}"#;
 
     fn message(body: &str) -> SqsEvent {
         let mut record = SqsMessage::default();
@@ -352,6 +397,24 @@ mod tests {
         let queues: Vec<_> = done.sent.iter().map(|input| input.queue_url().unwrap()).collect();
         assert_eq!((queues, done.pauses.len()), (vec![DEAD], 0));
         assert_eq!(done.sent[0].message_group_id(), Some("demo/slack"));
+    }
+
+    #[tokio::test]
+    async fn an_event_is_what_a_webhook_is_sent_and_without_a_bus_it_is_laid_aside() {
+        let (mut courier, done) = courier(Some(ENTRY));
+        let stopped = || news("failed", r#","target":"eventbridge""#);
+        assert!(courier.handle(stopped()).await.batch_item_failures.is_empty());
+        {
+            let done = done.lock().unwrap();
+            let [put] = done.put.as_slice() else { panic!("{:?}", done.put) };
+            assert_eq!((put.event_bus_name(), put.source()), (Some(BUS), Some("iwomp")));
+            let detail: Value = serde_json::from_str(put.detail().unwrap()).unwrap();
+            assert_eq!((&detail["state"], &detail["commit"]), (&json!("failed"), &json!(COMMIT)));
+            assert!(done.sent.is_empty());
+        }
+        courier.environment.event_bus_arn = None;
+        courier.handle(stopped()).await;
+        assert_eq!(done.lock().unwrap().sent[0].queue_url(), Some(DEAD));
     }
 
     #[tokio::test]

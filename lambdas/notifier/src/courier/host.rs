@@ -21,22 +21,16 @@ use super::message::Message;
 /// Together, for request and answer, far less than the function's 60 s: a host that does not answer costs a try and says so.
 const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(10);
-/// Of an answer that is no success, as far as it is looked at.
-const MAX_ANSWER_BYTES: usize = 4096;
+/// Of an answer, as far as it is looked at; a deployment of GitHub's has some 4 KB.
+const MAX_ANSWER_BYTES: usize = 65536;
 
-/// What came of asking.
+/// Why something was not delivered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Delivered,
     /// The host may take it later: after so many seconds, if it says so.
-    Later {
-        reason: String,
-        after: Option<Duration>,
-    },
+    Later { reason: String, after: Option<Duration> },
     /// It will not take it, however often it is asked.
-    Never {
-        reason: String,
-    },
+    Never { reason: String },
 }
 
 /// The way to other hosts. It follows no redirect and knows no proxy.
@@ -53,28 +47,29 @@ pub fn connector(may_be_private: bool, ca_bundle: Option<&str>) -> Result<Shared
     ))
 }
 
-pub async fn ask(connector: &SharedHttpConnector, message: &Message) -> Verdict {
-    let request = match request(message) {
-        Ok(request) => request,
-        Err(error) => return Verdict::Never { reason: format!("preparing the request: {error:#}") },
-    };
+/// The answer of a host that has taken the message. Never shown: it is the host's word.
+pub async fn ask(connector: &SharedHttpConnector, message: &Message) -> Result<String, Verdict> {
+    let request =
+        request(message).map_err(|error| Verdict::Never { reason: format!("preparing the request: {error:#}") })?;
     let asking = async {
         let response = connector.call(request).await?;
         Ok::<_, ConnectorError>(judge(response, &message.body).await)
     };
     match timeout(CONNECT + READ, asking).await {
         Ok(Ok(verdict)) => verdict,
-        Ok(Err(error)) => match format!("{:#}", anyhow::Error::new(error)) {
+        Ok(Err(error)) => Err(match format!("{:#}", anyhow::Error::new(error)) {
             reason if reason.contains(NOT_TO_BE_ASKED) => Verdict::Never { reason },
             reason => Verdict::Later { reason, after: None },
-        },
-        Err(_) => Verdict::Later { reason: format!("no answer within {} s", (CONNECT + READ).as_secs()), after: None },
+        }),
+        Err(_) => {
+            Err(Verdict::Later { reason: format!("no answer within {} s", (CONNECT + READ).as_secs()), after: None })
+        }
     }
 }
 
 fn request(message: &Message) -> Result<HttpRequest> {
     let mut request = HttpRequest::new(SdkBody::from(message.body.clone()));
-    request.set_method("POST")?;
+    request.set_method(message.method)?;
     request.set_uri(message.url.as_str())?;
     let fields = request.headers_mut();
     for (name, value) in &message.headers {
@@ -85,7 +80,7 @@ fn request(message: &Message) -> Result<HttpRequest> {
     Ok(request)
 }
 
-async fn judge(response: HttpResponse, sent: &str) -> Verdict {
+async fn judge(response: HttpResponse, sent: &str) -> Result<String, Verdict> {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name).map(str::to_owned);
     let seconds = |name: &str| header(name).and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
@@ -99,12 +94,12 @@ async fn judge(response: HttpResponse, sent: &str) -> Verdict {
     match status {
         // Azure DevOps shows its sign-in page to a token that it does not take.
         203 => {}
-        200..=299 => return Verdict::Delivered,
+        200..=299 => return Ok(text(response).await),
         // GitHub says 403 where others say 429.
         403 if is_limited => {
-            return Verdict::Later { reason: "the host answered 403: it wants fewer requests".to_owned(), after };
+            return Err(Verdict::Later { reason: "the host answered 403: it wants fewer requests".to_owned(), after });
         }
-        408 | 425 | 429 | 500.. => return Verdict::Later { reason: format!("the host answered {status}"), after },
+        408 | 425 | 429 | 500.. => return Err(Verdict::Later { reason: format!("the host answered {status}"), after }),
         _ => {}
     }
     let advice = match status {
@@ -114,10 +109,10 @@ async fn judge(response: HttpResponse, sent: &str) -> Verdict {
             "it has nothing there, or the secret may not see it: look at the URL, at gitUrl, and at what the secret may see"
         }
         // GitLab's word for a status that is set already.
-        400 if has_it_already(&text(response).await, sent) => return Verdict::Delivered,
+        400 if has_it_already(&text(response).await, sent) => return Ok(String::new()),
         _ => "it does not take the request: see what the host says of its API",
     };
-    Verdict::Never { reason: format!("the host answered {status}: {advice}") }
+    Err(Verdict::Never { reason: format!("the host answered {status}: {advice}") })
 }
 
 /// `Cannot transition status via :succeed from :success`, where that is what was sent.
@@ -127,7 +122,7 @@ fn has_it_already(answer: &str, sent: &str) -> bool {
     answer.contains("Cannot transition status") && answer.split('"').any(|words| words.trim_end().ends_with(&from))
 }
 
-/// The beginning of an answer. Never shown: it is the host's word.
+/// The beginning of an answer.
 async fn text(mut response: HttpResponse) -> String {
     let mut stream = ByteStream::new(response.take_body());
     let mut start = Vec::new();
@@ -161,29 +156,37 @@ mod tests {
         }
     }
 
-    async fn verdict(status: u16, headers: &'static [(&'static str, &'static str)], body: &'static str) -> Verdict {
-        let sent = r#"{"state":"success"}"#.to_owned();
-        let message = Message { url: "https://git.example/x".to_owned(), headers: Vec::new(), body: sent };
+    async fn verdict(
+        status: u16,
+        headers: &'static [(&'static str, &'static str)],
+        body: &'static str,
+    ) -> Result<String, Verdict> {
+        let body_sent = r#"{"state":"success"}"#.to_owned();
+        let message =
+            Message { method: "POST", url: "https://git.example/x".to_owned(), headers: Vec::new(), body: body_sent };
         ask(&SharedHttpConnector::new(Fake(status, headers, body)), &message).await
     }
 
     #[tokio::test]
     async fn what_may_pass_is_tried_again_when_the_host_says_and_what_cannot_is_not() {
         for status in [200, 201, 204] {
-            assert_eq!(verdict(status, &[], "").await, Verdict::Delivered, "{status}");
+            assert_eq!(verdict(status, &[], "answer").await.unwrap(), "answer", "{status}");
         }
         for status in [408, 425, 429, 500, 502, 503, 504] {
-            assert!(matches!(verdict(status, &[], "").await, Verdict::Later { after: None, .. }), "{status}");
+            assert!(matches!(verdict(status, &[], "").await, Err(Verdict::Later { after: None, .. })), "{status}");
         }
         let limited = verdict(429, &[("retry-after", "120")], "").await;
-        assert!(matches!(limited, Verdict::Later { after: Some(after), .. } if after.as_secs() == 120), "{limited:?}");
-        assert!(matches!(verdict(403, &[("x-ratelimit-remaining", "0")], "").await, Verdict::Later { .. }));
+        assert!(
+            matches!(limited, Err(Verdict::Later { after: Some(after), .. }) if after.as_secs() == 120),
+            "{limited:?}"
+        );
+        assert!(matches!(verdict(403, &[("x-ratelimit-remaining", "0")], "").await, Err(Verdict::Later { .. })));
         for status in [203, 301, 302, 307, 400, 401, 403, 404, 409, 410, 422] {
-            assert!(matches!(verdict(status, &[], "canary").await, Verdict::Never { .. }), "{status}");
+            assert!(matches!(verdict(status, &[], "canary").await, Err(Verdict::Never { .. })), "{status}");
         }
         let said = verdict(400, &[], r#"{"message":"Cannot transition status via :succeed from :success"}"#).await;
-        assert_eq!(said, Verdict::Delivered, "GitLab has it already");
+        assert!(said.is_ok(), "GitLab has it already");
         let said = verdict(400, &[], r#"{"message":"Cannot transition status via :succeed from :failed"}"#).await;
-        assert!(matches!(said, Verdict::Never { .. }), "and here it has another");
+        assert!(matches!(said, Err(Verdict::Never { .. })), "and here it has another");
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::deployment::Deployment;
 use super::hex;
 use super::parcel::Parcel;
 
@@ -23,13 +24,14 @@ const CONTEXT: &str = "iwomp";
 /// A request to be made.
 #[derive(Debug)]
 pub struct Message {
+    pub method: &'static str,
     pub url: String,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
 }
 
-/// The request that tells `target` of `parcel`. None: of this it is not told. A Git host is told of builds that ran: whoever may
-/// publish could otherwise put a state on any commit, by a trigger that is refused, or that is answered with nothing.
+/// The request that tells `target` of `parcel`. None: of this it is not told. A Git host is told of builds: whoever may publish
+/// could otherwise put a state on any commit, by a trigger that is refused, or that is answered with nothing.
 ///
 /// # Errors
 /// Says what does not fit, and no secret.
@@ -46,15 +48,25 @@ pub fn message(
     let story = Story { parcel, state, link };
     let kind = target.kind;
     if let TargetKind::Slack | TargetKind::Teams | TargetKind::Discord = kind {
-        return Ok(Some(Message { url: url.to_owned(), headers: Vec::new(), body: story.chat(kind).to_string() }));
+        return Ok(Some(Message {
+            method: "POST",
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: story.chat(kind).to_string(),
+        }));
     }
     if kind == TargetKind::Webhook {
         let body = story.webhook().to_string();
         let key = secret.key.as_ref().ok_or("its secret has no key")?;
-        return Ok(Some(Message { url: url.to_owned(), headers: signed(&body, key, &story.id(), now)?, body }));
+        return Ok(Some(Message {
+            method: "POST",
+            url: url.to_owned(),
+            headers: signed(&body, key, &story.id(), now)?,
+            body,
+        }));
     }
-    let ran = matches!(state, State::Succeeded | State::Failed | State::Stopped | State::TimedOut);
-    let Some(commit) = parcel.commit().filter(|_| ran && !parcel.text("build").is_empty()) else { return Ok(None) };
+    let Some(light) = Light::of(state, target).filter(|_| !parcel.text("build").is_empty()) else { return Ok(None) };
+    let Some(commit) = parcel.commit() else { return Ok(None) };
     let base = url.trim_end_matches('/');
     let token = secret.token.as_ref().ok_or("its secret has no token")?.expose_secret();
     let path = Path::of(git_url);
@@ -92,16 +104,101 @@ pub fn message(
                 ("authorization", basic(token)),
             )
         }
-        TargetKind::Slack | TargetKind::Teams | TargetKind::Discord | TargetKind::Webhook => return Ok(None),
+        TargetKind::Slack | TargetKind::Teams | TargetKind::Discord | TargetKind::Webhook | TargetKind::EventBridge => {
+            return Ok(None);
+        }
     };
-    let mut headers = vec![authorization];
-    if kind == TargetKind::GitHub {
-        headers.extend([
-            ("accept", "application/vnd.github+json".to_owned()),
-            ("x-github-api-version", "2022-11-28".to_owned()),
-        ]);
+    let headers = if kind == TargetKind::GitHub { of_github(token) } else { vec![authorization] };
+    Ok(Some(Message { method: "POST", url, headers, body: story.status(kind, light).to_string() }))
+}
+
+/// The deployment that tells the same, where the entry names an environment.
+///
+/// # Errors
+/// Says what does not fit, and no secret.
+pub fn deployment(
+    parcel: &Parcel,
+    state: State,
+    target: &Target,
+    secret: &TargetSecret,
+    git_url: &GitUrl,
+    link: Option<String>,
+) -> Result<Option<Deployment>, &'static str> {
+    let (Some(environment), Some(light), Some(commit)) =
+        (&target.environment, Light::of(state, target), parcel.commit())
+    else {
+        return Ok(None);
+    };
+    let token = secret.token.as_ref().ok_or("its secret has no token")?.expose_secret();
+    let base = secret.url.expose_secret().trim_end_matches('/');
+    Ok(Some(Deployment {
+        url: format!("{base}/repos/{}/deployments", Path::of(git_url).two()?),
+        headers: of_github(token),
+        commit: commit.to_string(),
+        environment: environment.clone(),
+        task: format!("deploy:{CONTEXT}/{}", parcel.text("project")),
+        light,
+        description: Story { parcel, state, link: None }.description(),
+        link,
+    }))
+}
+
+fn of_github(token: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("authorization", format!("Bearer {token}")),
+        ("accept", "application/vnd.github+json".to_owned()),
+        ("x-github-api-version", "2022-11-28".to_owned()),
+    ]
+}
+
+/// What a webhook is sent, for whom it is no secret where: JSON.
+pub fn event(parcel: &Parcel, state: State, link: Option<String>) -> Value {
+    Story { parcel, state, link }.webhook()
+}
+
+/// What a Git host shows of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Light {
+    Running,
+    Green,
+    Red,
+    /// What was said to run has come to nothing.
+    Neither,
+}
+
+impl Light {
+    /// None: a build that has not run the command, of which nobody was told that it runs.
+    fn of(state: State, target: &Target) -> Option<Self> {
+        match state {
+            State::Running => Some(Self::Running),
+            // What is live stands in the record.
+            State::Succeeded | State::Unchanged => Some(Self::Green),
+            State::Failed | State::Stopped | State::TimedOut => Some(Self::Red),
+            State::Refused | State::Superseded | State::Held | State::Expired => {
+                target.on.contains(&State::Running).then_some(Self::Neither)
+            }
+            State::Waiting => None,
+        }
     }
-    Ok(Some(Message { url, headers, body: story.status(kind).to_string() }))
+
+    /// Each host's own word, in the order of the lights.
+    fn word(self, kind: TargetKind) -> &'static str {
+        let [running, green, red, neither] = match kind {
+            TargetKind::GitLab => ["running", "success", "failed", "canceled"],
+            TargetKind::Bitbucket => ["INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"],
+            TargetKind::BitbucketServer => ["INPROGRESS", "SUCCESSFUL", "FAILED", "CANCELLED"],
+            TargetKind::AzureDevOps => ["pending", "succeeded", "failed", "notApplicable"],
+            TargetKind::Gitea => ["pending", "success", "failure", "warning"],
+            // GitHub has none that is neither: so it goes on to wait, with the reason beside it.
+            _ => ["pending", "success", "failure", "pending"],
+        };
+        match self {
+            Self::Running => running,
+            Self::Green => green,
+            Self::Red => red,
+            Self::Neither => neither,
+        }
+    }
 }
 
 const NO_SUCH_PATH: &str = "the path of gitUrl is none of this kind of host: look at the target's \"to\"";
@@ -183,7 +280,9 @@ impl Story<'_> {
     /// The same of everything that is the same news.
     fn id(&self) -> String {
         let of = [self.parcel.text("build"), self.parcel.text("trigger")].into_iter().find(|id| !id.is_empty());
-        format!("{}/{}", of.unwrap_or("none"), self.state)
+        // Who has seen the end already is to take it once more, after what came too late.
+        let again = if self.parcel.corrects { "/again" } else { "" };
+        format!("{}/{}{again}", of.unwrap_or("none"), self.state)
     }
 
     /// `demo main failed`
@@ -195,6 +294,8 @@ impl Story<'_> {
 
     fn word(&self) -> &'static str {
         match self.state {
+            State::Waiting => "waits",
+            State::Running => "is being deployed",
             State::Succeeded => "deployed",
             State::TimedOut => "timed out",
             other => other.as_str(),
@@ -212,14 +313,8 @@ impl Story<'_> {
         }
     }
 
-    fn status(&self, kind: TargetKind) -> Value {
-        let (succeeded, failed) = match kind {
-            TargetKind::GitLab => ("success", "failed"),
-            TargetKind::Bitbucket | TargetKind::BitbucketServer => ("SUCCESSFUL", "FAILED"),
-            TargetKind::AzureDevOps => ("succeeded", "failed"),
-            _ => ("success", "failure"),
-        };
-        let state = if self.state == State::Succeeded { succeeded } else { failed };
+    fn status(&self, kind: TargetKind, light: Light) -> Value {
+        let state = light.word(kind);
         let context = format!("{CONTEXT}/{}", self.parcel.text("project"));
         let description = self.description();
         let mut status = match kind {
@@ -344,7 +439,7 @@ mod tests {
             "outcome": outcome, "project": "demo", "branch": "main", "commit": COMMIT, "reason": reason,
             "build": "iwomp-in-aws--demo:1", "trigger": "0e6d1a8b-8f8d-5f0c-9c1e-4d6a6f1f2a3b", "log_group": "x",
         });
-        Parcel { report, for_topic: false, target: None }
+        Parcel::new(report)
     }
 
     fn told(
@@ -355,7 +450,8 @@ mod tests {
         reason: &str,
     ) -> Result<Message, &'static str> {
         let parcel = parcel(outcome, reason);
-        let target = Target { kind, name: "x".to_owned(), on: State::ALL.to_vec(), may_be_private: false };
+        let target =
+            Target { kind, name: "x".to_owned(), on: State::ALL.to_vec(), environment: None, may_be_private: false };
         let secret = TargetSecret::parse(secret, kind).unwrap();
         let (git_url, link) = (GitUrl::parse(git_url).unwrap(), Some(LINK.to_owned()));
         let now = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
@@ -439,18 +535,67 @@ mod tests {
     #[test]
     fn no_trigger_puts_a_state_on_a_commit_that_no_build_ran_for() {
         let secret = TargetSecret::parse(r#"{"token":"t"}"#, TargetKind::GitHub).unwrap();
-        let target =
-            Target { kind: TargetKind::GitHub, name: "x".to_owned(), on: State::ALL.to_vec(), may_be_private: false };
+        let mut target = Target {
+            kind: TargetKind::GitHub,
+            name: "x".to_owned(),
+            on: State::ALL.to_vec(),
+            environment: None,
+            may_be_private: false,
+        };
         let git_url = GitUrl::parse("https://github.com/acme/shop.git").unwrap();
-        for outcome in ["refused", "expired", "superseded", "held", "failed"] {
+        let is_told = |parcel: &Parcel, target: &Target| {
+            message(parcel, parcel.state().unwrap(), target, &secret, &git_url, None, UNIX_EPOCH).unwrap().is_some()
+        };
+        for outcome in ["refused", "expired", "superseded", "held", "failed", "busy", "covered"] {
             let mut parcel = parcel(outcome, "");
-            if outcome == "failed" {
-                parcel.report.as_object_mut().unwrap().remove("build"); // the launcher's word, not a build's end
-            }
-            let state = parcel.state().unwrap();
-            let told = message(&parcel, state, &target, &secret, &git_url, None, UNIX_EPOCH).unwrap();
-            assert!(told.is_none(), "{outcome}");
+            parcel.report.as_object_mut().unwrap().remove("build"); // the launcher's word, not a build's end
+            assert!(!is_told(&parcel, &target), "{outcome}");
         }
+        target.on = vec![State::Refused, State::Superseded];
+        for outcome in ["refused", "superseded", "held"] {
+            assert!(!is_told(&parcel(outcome, ""), &target), "{outcome}: nobody said that it runs");
+        }
+    }
+
+    #[test]
+    fn what_was_said_to_run_is_neither_green_nor_red_if_it_came_to_nothing() {
+        let words = |kind: TargetKind, secret: &str, git_url: &str| {
+            ["started", "deployed", "unchanged", "failed", "refused", "superseded", "held"].map(|outcome| {
+                let told = told(kind, secret, git_url, outcome, "").unwrap();
+                body(&told)["state"].as_str().unwrap().to_owned()
+            })
+        };
+        let token = r#"{"token":"t"}"#;
+        let [run, live, still, red, end @ ..] = words(TargetKind::GitHub, token, "https://github.com/acme/shop.git");
+        assert_eq!([run, live, still, red], ["pending", "success", "success", "failure"]);
+        assert!(end.iter().all(|word| word == "pending"), "{end:?}");
+        let [run, live, still, red, end @ ..] = words(TargetKind::GitLab, token, "https://gitlab.com/acme/shop.git");
+        assert_eq!([run, live, still, red], ["running", "success", "success", "failed"]);
+        assert!(end.iter().all(|word| word == "canceled"), "{end:?}");
+    }
+
+    #[test]
+    fn who_shows_that_a_build_runs_is_told_of_its_end_and_nobody_else_of_a_correction() {
+        let target = |kind, on: &[State]| Target {
+            kind,
+            name: "x".to_owned(),
+            on: on.to_vec(),
+            environment: None,
+            may_be_private: false,
+        };
+        let host = target(TargetKind::GitHub, &[State::Running]);
+        let chat = target(TargetKind::Slack, &[State::Running]);
+        let usual = target(TargetKind::GitLab, &[State::Failed]);
+        let hears = |outcome: &str, corrects, target: &Target| {
+            let parcel = Parcel { corrects, ..parcel(outcome, "") };
+            parcel.is_for(target, parcel.state().unwrap())
+        };
+        assert!(hears("refused", false, &host) && !hears("refused", false, &chat) && !hears("refused", false, &usual));
+        assert!(hears("failed", false, &usual) && !hears("failed", true, &usual) && hears("failed", true, &host));
+        assert!(hears("started", false, &chat) && !hears("busy", false, &host));
+        let again =
+            Story { parcel: &Parcel { corrects: true, ..parcel("failed", "") }, state: State::Failed, link: None };
+        assert_eq!(again.id(), "iwomp-in-aws--demo:1/failed/again");
     }
 
     #[test]

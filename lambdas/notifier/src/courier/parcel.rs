@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::Client;
-use contract::register::State;
+use contract::register::{State, Target};
 use contract::{Class, CommitId, Outcome, ProjectName};
 use iwomp_aws::aws_error;
 use serde_json::{Value, json};
@@ -17,11 +17,18 @@ pub struct Parcel {
     pub report: Value,
     /// Whether the topic is still to be told: of builds, it was.
     pub for_topic: bool,
+    /// Whether it is told again because an earlier state may have come after it: only who is told of those needs it.
+    pub corrects: bool,
     /// None: for all.
     pub target: Option<String>,
 }
 
 impl Parcel {
+    /// For all targets, and not for the topic.
+    pub fn new(report: Value) -> Self {
+        Self { report, for_topic: false, corrects: false, target: None }
+    }
+
     /// Reads a message of the queue. None: it is none of ours.
     pub fn parse(body: &str) -> Option<Self> {
         let mut json: Value = serde_json::from_str(body).ok()?;
@@ -31,11 +38,12 @@ impl Parcel {
             None => None,
             Some(target) => Some(target.as_str()?.to_owned()),
         };
-        Some(Self { report, for_topic: json.get("for_topic") == Some(&json!(true)), target })
+        let is = |key| json.get(key) == Some(&json!(true));
+        Some(Self { report, for_topic: is("for_topic"), corrects: is("corrects"), target })
     }
 
     fn body(&self) -> String {
-        let mut json = json!({"report": self.report, "for_topic": self.for_topic});
+        let mut json = json!({"report": self.report, "for_topic": self.for_topic, "corrects": self.corrects});
         if let Some(target) = &self.target {
             json["target"] = json!(target);
         }
@@ -54,21 +62,30 @@ impl Parcel {
         CommitId::parse(self.text("commit")).ok()
     }
 
-    /// How it ended. None: it has not, or nobody is to be told.
+    /// How it stands. None: nobody is to be told.
     pub fn state(&self) -> Option<State> {
         let outcome = Outcome::ALL.iter().find(|outcome| outcome.as_str() == self.text("outcome"))?;
         let class = self.text("class");
-        match outcome {
-            Outcome::Deployed => Some(State::Succeeded),
-            Outcome::Superseded => Some(State::Superseded),
-            Outcome::Held => Some(State::Held),
-            Outcome::Refused => Some(State::Refused),
-            Outcome::Expired => Some(State::Expired),
-            Outcome::Failed if class == Class::Stopped.as_str() => Some(State::Stopped),
-            Outcome::Failed if class == Class::TimedOut.as_str() => Some(State::TimedOut),
-            Outcome::Failed => Some(State::Failed),
-            Outcome::Unchanged | Outcome::Started | Outcome::Busy | Outcome::Covered => None,
-        }
+        Some(match outcome {
+            Outcome::Deployed => State::Succeeded,
+            Outcome::Superseded | Outcome::Covered => State::Superseded,
+            Outcome::Unchanged => State::Unchanged,
+            Outcome::Started => State::Running,
+            Outcome::Busy => State::Waiting,
+            Outcome::Held => State::Held,
+            Outcome::Refused => State::Refused,
+            Outcome::Expired => State::Expired,
+            Outcome::Failed if class == Class::Stopped.as_str() => State::Stopped,
+            Outcome::Failed if class == Class::TimedOut.as_str() => State::TimedOut,
+            Outcome::Failed => State::Failed,
+        })
+    }
+
+    /// Whether a target is told of it. Who shows that a build of a commit runs is told of its end, too, whatever that is.
+    pub fn is_for(&self, target: &Target, state: State) -> bool {
+        let hears_of_runs = target.on.contains(&State::Running);
+        let closes = hears_of_runs && target.kind.is_git_host() && !state.goes_on();
+        (closes || target.on.contains(&state)) && (hears_of_runs || !self.corrects)
     }
 
     /// Lays it into the queue. What has the same `id` and comes within five minutes is one, as SQS has it.
