@@ -112,6 +112,8 @@ pub struct Aws {
     pub lines: Vec<(i64, Value)>,
     /// What the notifier has said, likewise.
     pub reports: Vec<(i64, Value)>,
+    /// What the courier has said, likewise.
+    pub deliveries: Vec<(i64, Value)>,
     /// Whether the launcher has said more than anybody reads.
     pub is_endless: bool,
     /// The error that CloudWatch gives instead of the launcher's lines.
@@ -143,6 +145,7 @@ impl Default for Aws {
             live: Vec::new(),
             lines: Vec::new(),
             reports: Vec::new(),
+            deliveries: Vec::new(),
             is_endless: false,
             lines_fault: None,
             history_faults: 0,
@@ -411,6 +414,7 @@ impl Aws {
         };
         let events: Vec<_> = self.lines.iter().map(event).collect();
         let reports: Vec<_> = self.reports.iter().map(event).collect();
+        let deliveries: Vec<_> = self.deliveries.iter().map(event).collect();
         let fault = self.lines_fault;
         let faulty = mock!(Client::filter_log_events).match_requests(move |_| fault.is_some()).then_error(move || {
             let code = fault.unwrap_or_default();
@@ -420,8 +424,11 @@ impl Aws {
         let asked = Arc::clone(done);
         let filter = mock!(Client::filter_log_events).then_compute_output(move |input| {
             asked.lock().unwrap().patterns.push(input.filter_pattern().unwrap_or_default().to_owned());
-            let is_launchers = input.log_group_name().unwrap().ends_with("--launcher");
-            let events = if is_launchers { &events } else { &reports };
+            let events = match input.log_group_name().unwrap().rsplit('-').next() {
+                Some("launcher") => &events,
+                Some("courier") => &deliveries,
+                _ => &reports,
+            };
             let is_of_then = |event: &&FilteredLogEvent| {
                 let is_over = input.end_time().is_some_and(|end| event.timestamp() > Some(end));
                 event.timestamp() >= input.start_time() && !is_over

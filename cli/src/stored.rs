@@ -1,4 +1,4 @@
-//! What SSM tells of stored Git credentials without showing them: that they are there, since when, how, and under which key.
+//! What SSM tells of stored Git credentials, and of the secrets of targets, without showing them: that they are there, since when, how, and under which key.
 
 use anyhow::{Context, Result};
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterType};
@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::pipeline::Pipeline;
 
-/// The credentials of some projects.
+/// Of some projects.
 pub struct Stored(Vec<ParameterMetadata>);
 
-/// How a credentials parameter is kept.
+/// How such a parameter is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Keeping {
@@ -27,7 +27,7 @@ pub enum Keeping {
 }
 
 impl Stored {
-    /// Of all projects, in a call for each 50.
+    /// The credentials of all projects, in a call for each 50.
     ///
     /// # Errors
     /// If SSM fails.
@@ -36,7 +36,16 @@ impl Stored {
         Self::read(pipeline, "Path", "OneLevel", tree).await
     }
 
-    /// Of one.
+    /// The secrets of the targets of one project or of all, likewise.
+    ///
+    /// # Errors
+    /// If SSM fails.
+    pub async fn of_targets(pipeline: &Pipeline, only: Option<&ProjectName>) -> Result<Self> {
+        let of = only.map(|project| format!("/{project}")).unwrap_or_default();
+        Self::read(pipeline, "Path", "Recursive", format!("/{}-notify{of}", pipeline.config_path)).await
+    }
+
+    /// The credentials of one.
     ///
     /// # Errors
     /// If SSM fails.
@@ -55,9 +64,8 @@ impl Stored {
     }
 
     #[must_use]
-    pub fn find(&self, pipeline: &Pipeline, project: &ProjectName) -> Option<&ParameterMetadata> {
-        let name = parameter::credentials(&pipeline.config_path, project);
-        self.0.iter().find(|metadata| metadata.name() == Some(&name))
+    pub fn find(&self, name: &str) -> Option<&ParameterMetadata> {
+        self.0.iter().find(|metadata| metadata.name() == Some(name))
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Description {
     pub dead_letter_queue_url: String,
     pub launcher: Function,
     pub notifier: Function,
+    pub courier: Function,
     /// Encrypts the Git credentials.
     pub kms_key_arn: String,
     pub repository_url: String,

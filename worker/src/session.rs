@@ -44,7 +44,7 @@ pub async fn take(
     client
         .assume_role()
         .role_arn(role.as_str())
-        .role_session_name(name(variables.project.as_str(), commit))
+        .role_session_name(name(variables, commit))
         .set_tags(Some(tags))
         .send()
         .await
@@ -86,10 +86,13 @@ impl Session {
     }
 }
 
-/// All characters of a project and a commit may stand in it. A long project is cut, the commit never.
-fn name(project: &str, commit: &CommitId) -> String {
+/// What CloudTrail shows beside each call of the command: the trigger, by which everything else is found, and the commit. A
+/// rollback has no trigger but a build.
+fn name(variables: &Variables, commit: &CommitId) -> String {
+    let build = variables.build.as_deref().and_then(|build| build.rsplit(':').next());
+    let mut name = format!("iwomp-{}", variables.trigger.as_deref().or(build).unwrap_or(variables.project.as_str()));
+    name.retain(|c| c.is_ascii_alphanumeric() || "_=,.@+-".contains(c));
     let commit = commit.short();
-    let mut name = format!("iwomp-{project}");
     name.truncate(MAX_NAME_CHARS - 1 - commit.len());
     format!("{name}-{commit}")
 }
@@ -117,11 +120,23 @@ fn tag_value(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn variables(branch: &str, more: &[(&str, &str)]) -> Variables {
+        let required =
+            [("CONFIGPATH", "x"), ("PROJECTNAME", "demo"), ("GITBRANCH", branch), ("TIMELIMITSECONDS", "60")];
+        let pairs = required.iter().chain(more).map(|(name, value)| (name.into(), value.into()));
+        Variables::read(pairs).map_err(|problems| problems.join("; ")).unwrap()
+    }
+
     #[test]
-    fn the_name_is_cut_to_what_aws_takes_and_keeps_the_commit() {
+    fn the_name_tells_the_trigger_and_the_commit_in_what_aws_takes() {
         let commit = CommitId::parse(&"a1".repeat(20)).unwrap();
-        assert_eq!(name("demo", &commit), "iwomp-demo-a1a1a1a1a1a1");
-        let long = name(&"x".repeat(63), &commit);
+        let name = |more: &[(&str, &str)]| name(&variables("main", more), &commit);
+        let trigger = ("TRIGGERID", "0e6d1a8b-8f8d-5f0c-9c1e-4d6a6f1f2a3b");
+        let build = ("CODEBUILD_BUILD_ID", "iwomp-in-aws--demo:8745a7a9-c340-456a-9166-edf953571bee");
+        assert_eq!(name(&[trigger, build]), "iwomp-0e6d1a8b-8f8d-5f0c-9c1e-4d6a6f1f2a3b-a1a1a1a1a1a1");
+        assert_eq!(name(&[build]), "iwomp-8745a7a9-c340-456a-9166-edf953571bee-a1a1a1a1a1a1", "a rollback");
+        assert_eq!(name(&[]), "iwomp-demo-a1a1a1a1a1a1");
+        let long = name(&[("TRIGGERID", &"x/".repeat(63))]);
         assert!(long.len() == MAX_NAME_CHARS && long.ends_with("x-a1a1a1a1a1a1"), "{long}");
     }
 
@@ -135,11 +150,8 @@ mod tests {
     #[test]
     fn no_two_branches_have_one_tag() {
         let value = |branch: &str| {
-            let pairs =
-                [("CONFIGPATH", "x"), ("PROJECTNAME", "demo"), ("GITBRANCH", branch), ("TIMELIMITSECONDS", "60")];
-            let variables = Variables::read(pairs.map(|(name, value)| (name.into(), value.into())));
             let commit = CommitId::parse(&"a".repeat(40)).unwrap();
-            let tags = tags(&variables.map_err(|problems| problems.join("; ")).unwrap(), &commit).unwrap();
+            let tags = tags(&variables(branch, &[]), &commit).unwrap();
             tags.iter().find(|tag| tag.key() == "branch").unwrap().value().to_owned()
         };
         assert_eq!((value("release/1"), value("x/(y)")), ("release/1".to_owned(), "x/..28y..29".to_owned()));

@@ -70,8 +70,8 @@ pub async fn run(
     let project = &arguments.project;
     let entry = register::entry(pipeline, project).await?;
     let stored = Stored::of(pipeline, project).await?;
-    let Some(metadata) = stored.find(pipeline, project) else {
-        let name = parameter::credentials(&pipeline.config_path, project);
+    let name = parameter::credentials(&pipeline.config_path, project);
+    let Some(metadata) = stored.find(&name) else {
         return Err(Failure::new(
             Exit::NotThere,
             format!("{project} has no stored Git credentials: no parameter {name}"),

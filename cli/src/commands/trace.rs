@@ -27,7 +27,7 @@ pub struct Trace {
     project: Option<String>,
     build: Option<String>,
     events: Vec<Event>,
-    /// The launcher or the notifier has said more than is read: of what they said last some may be missing.
+    /// A function has said more than is read: of what it said last some may be missing.
     log_is_cut: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct Trace {
 struct Event {
     #[schemars(with = "String")]
     at: Timestamp,
-    /// `queue`, `launcher`, `codebuild`, `notifier`; or `log`, where a build says so itself.
+    /// `queue`, `launcher`, `codebuild`, `notifier`, `courier`; or `log`, where a build says so itself.
     source: &'static str,
     what: String,
     detail: Option<String>,
@@ -50,7 +50,7 @@ impl Shape for Trace {
 
 pub async fn run(pipeline: &Pipeline, arguments: &TraceArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let TraceArguments { trigger, output } = arguments;
-    let spinner = terminal.spinner("reading the logs of launcher, build and notifier");
+    let spinner = terminal.spinner("reading the logs of launcher, build, notifier and courier");
     let Some(trace) = spinner.during(trace(pipeline, trigger)).await.transpose()? else { return Ok(Exit::Interrupted) };
     show(&trace, output, terminal, view)?;
     Ok(Exit::Done)
@@ -80,6 +80,9 @@ async fn trace(pipeline: &Pipeline, trigger: &str) -> Result<Trace, Failure> {
         events.extend(reports);
         log_is_cut |= is_cut;
     }
+    let (carried, is_cut) = carried(pipeline, trigger, first.waits_since()).await?;
+    events.extend(carried);
+    log_is_cut |= is_cut;
     events.sort_by_key(|event| event.at);
     let project = project.map(|project| project.to_string());
     Ok(Trace { trigger: trigger.to_owned(), project, build, events, log_is_cut })
@@ -132,6 +135,19 @@ async fn reported(pipeline: &Pipeline, build: &Build) -> Result<(Vec<Event>, boo
     Ok((told.collect(), read.is_cut))
 }
 
+/// To whom the courier has brought which news of the trigger.
+async fn carried(pipeline: &Pipeline, trigger: &str, since: Timestamp) -> Result<(Vec<Event>, bool), Failure> {
+    let pattern = format!("{{ $.trigger = \"{trigger}\" }}");
+    let read = log_group::lines(pipeline, &pipeline.description.courier.log_group, since, &pattern).await?;
+    let carried = read.lines.into_iter().filter_map(|(at, line)| {
+        let line: Value = serde_json::from_str(&line).ok().filter(|line: &Value| line["trigger"] == trigger)?;
+        let [target, outcome, result] = ["target", "outcome", "result"].map(|key| line[key].as_str());
+        let detail = line["reason"].as_str().filter(|reason| !reason.is_empty()).map(str::to_owned);
+        Some(Event { detail, ..Event::new(at, "courier", format!("{}: {}, {}", target?, outcome?, result?)) })
+    });
+    Ok((carried.collect(), read.is_cut))
+}
+
 fn view(trace: &Trace, terminal: &mut Terminal) {
     let of = trace.project.as_deref().unwrap_or("?");
     terminal.line(["trigger ".into(), Meaning::Subject.of(trace.trigger.as_str()), format!(" of {of}").into()]);
@@ -148,7 +164,7 @@ fn view(trace: &Trace, terminal: &mut Terminal) {
     // In one column, which is the last: an id is broken up where it is narrow.
     terminal.table(["AFTER", "BY", "WHAT"], rows.collect());
     if trace.log_is_cut {
-        let text = "launcher or notifier have said more than is read here: their last words may be missing";
+        let text = "launcher, notifier or courier have said more than is read here: their last words may be missing";
         terminal.line([Meaning::Pending.of(text)]);
     }
 }
@@ -168,7 +184,12 @@ mod tests {
 
     async fn trace(lines: Vec<(i64, Value)>, is_endless: bool) -> (Result<Exit, Failure>, Value) {
         let log = vec!["iwomp: fetched     in 1.2 s", "what a command prints"];
-        let aws = Aws { lines, is_endless, log, builds: vec![build(7, StatusType::Succeeded)], ..Aws::default() };
+        let carried = json!({"event": "notification", "trigger": TRIGGER_ID, "target": "gitlab", "outcome": "deployed",
+            "result": "waits", "reason": "the host answered 503"});
+        let now = Timestamp::now().as_second();
+        let deliveries = vec![(now, carried), (now, json!({"trigger": "another", "target": "x"}))];
+        let builds = vec![build(7, StatusType::Succeeded)];
+        let aws = Aws { lines, is_endless, log, builds, deliveries, ..Aws::default() };
         let (pipeline, _) = aws.pipeline();
         let (mut terminal, out) = terminal();
         let arguments = TraceArguments { trigger: TRIGGER_ID.to_owned(), output: Output { json: true } };
@@ -202,7 +223,8 @@ mod tests {
         let events: Vec<_> =
             trace["events"].as_array().unwrap().iter().map(|event| event["what"].as_str().unwrap()).collect();
         // The log of this build is of another year.
-        assert_eq!(events, ["fetched     in 1.2 s", "received", "busy building, try 1", "started, try 2"]);
+        let [received, busy] = ["received", "busy building, try 1"];
+        assert_eq!(events, ["fetched     in 1.2 s", received, busy, "started, try 2", "gitlab: deployed, waits"]);
         assert_eq!(
             (&trace["events"][0]["source"], &trace["events"][2]["detail"]),
             (&json!("log"), &json!("it builds"))

@@ -31,7 +31,7 @@ fn the_command_gets_a_session_of_the_deploy_role_that_says_what_is_deployed() {
     let [asked] = &scene.ssm.asked()[..] else { panic!("{:?}", scene.ssm.asked()) };
     for part in [
         "RoleArn=arn%3Aaws%3Aiam%3A%3A210987654321%3Arole%2Fdeploy",
-        &format!("RoleSessionName=iwomp-demo-{}", &commit[..12]),
+        &format!("RoleSessionName=iwomp-trigger-1-{}", &commit[..12]),
         "Tags.member.1.Key=project&Tags.member.1.Value=demo",
         "Tags.member.2.Key=branch&Tags.member.2.Value=main",
         &format!("Tags.member.3.Key=commit&Tags.member.3.Value={commit}"),

@@ -1,9 +1,10 @@
-//! The projects' Git credentials as far as SSM tells of them, and the key that opens them.
+//! The projects' Git credentials, and the secrets of who is told, as far as SSM tells of them; and the key that opens them.
 
 use anyhow::{Context, Result};
 use aws_sdk_kms::types::KeyState;
 use aws_sdk_ssm::types::ParameterMetadata;
-use contract::{ProjectName, Scheme, parameter};
+use contract::register::{Target, TargetKind};
+use contract::{Project, ProjectName, Scheme, parameter};
 use iwomp_aws::aws_error;
 
 use super::{About, Finding, Look, Patient, look};
@@ -12,8 +13,12 @@ use crate::register;
 use crate::stored::{Keeping, Stored};
 
 pub fn looks<'a>(patient: &'a Patient<'_>, account: &'a Account) -> Vec<Look<'a>> {
-    let (key, credentials) = (About::the("key"), About::the("credentials"));
-    vec![look(key, of_key(key, patient, account)), look(credentials, of_projects(patient))]
+    let [key, credentials, notify] = ["key", "credentials", "notify"].map(About::the);
+    vec![
+        look(key, of_key(key, patient, account)),
+        look(credentials, of_projects(patient)),
+        look(notify, of_targets(patient)),
+    ]
 }
 
 async fn of_key(about: About<'_>, patient: &Patient<'_>, account: &Account) -> Result<Vec<Finding>> {
@@ -46,46 +51,77 @@ async fn of_projects(patient: &Patient<'_>) -> Result<Vec<Finding>> {
         None => Stored::all(pipeline).await?,
     };
     let of_one = |project| {
-        let metadata = stored.find(pipeline, project);
-        let keeping = metadata.map(|metadata| Keeping::of(pipeline, metadata));
-        judge(About::of(project, "credentials"), project, scheme(patient, project), metadata.zip(keeping))
+        let metadata = stored.find(&parameter::credentials(&pipeline.config_path, project));
+        let about = About::of(project, "credentials");
+        let store = format!("iwomp secret set {project}");
+        let Some(metadata) = metadata else {
+            let url = entry(patient, project).map(|entry| entry.git_url.scheme());
+            return without_credentials(about, url, store);
+        };
+        judge(about, "they are", store, metadata, Keeping::of(pipeline, metadata))
     };
     Ok(patient.projects.iter().map(of_one).collect())
 }
 
-/// None: the entry does not tell.
-fn scheme(patient: &Patient<'_>, project: &ProjectName) -> Option<Scheme> {
-    let (config_path, entries) = (&patient.pipeline.config_path, patient.register.as_ref().ok()?);
-    let entry = entries.find(&parameter::register(config_path, project))?;
-    let read = register::read(entry, entries.find(&parameter::default(config_path)))?;
-    read.ok().map(|project| project.git_url.scheme())
+/// Of those who are told, where there are any.
+async fn of_targets(patient: &Patient<'_>) -> Result<Vec<Finding>> {
+    let pipeline = patient.pipeline;
+    let told: Vec<_> =
+        patient.projects.iter().filter_map(|project| Some((project, entry(patient, project)?))).collect();
+    if told.iter().all(|(_, entry)| entry.notify.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let stored = Stored::of_targets(pipeline, patient.only).await?;
+    let of_one = |project: &'_ ProjectName, target: &Target| {
+        let about = About::of(project, "notify");
+        let store = format!("iwomp secret set {project} --target {}", target.name);
+        match stored.find(&parameter::notify(&pipeline.config_path, project, &target.name)) {
+            None => about.problem(format!("{} has no secret, and is not told", target.name), store),
+            Some(metadata) => {
+                let what = format!("the secret of {} is", target.name);
+                judge(about, &what, store, metadata, Keeping::of(pipeline, metadata))
+            }
+        }
+    };
+    let mut findings = Vec::new();
+    for (project, entry) in &told {
+        let with_secret = entry.notify.iter().filter(|target| target.kind != TargetKind::EventBridge);
+        findings.extend(with_secret.map(|target| of_one(project, target)));
+    }
+    Ok(findings)
 }
 
-fn judge(
-    about: About<'_>,
-    project: &ProjectName,
-    scheme: Option<Scheme>,
-    stored: Option<(&ParameterMetadata, Keeping)>,
-) -> Finding {
-    let store = format!("iwomp secret set {project}");
-    match (stored, scheme) {
-        (None, Some(Scheme::Ssh)) => about.problem("there are none, and its gitUrl is SSH's, which needs a key", store),
-        (None, _) => about.good("none are stored: its repository has to be one that anybody can read"),
-        (Some((_, Keeping::OwnKey)), _) => about.good("they are stored, encrypted with the pipeline's key"),
-        (Some((_, Keeping::SharedKey)), _) => about.warning(
-            "they are encrypted with AWS's key for all of SSM, which many may use",
+/// None: it cannot be read without decryption, or is broken, which is said elsewhere.
+fn entry(patient: &Patient<'_>, project: &ProjectName) -> Option<Project> {
+    let (config_path, entries) = (&patient.pipeline.config_path, patient.register.as_ref().ok()?);
+    let entry = entries.find(&parameter::register(config_path, project))?;
+    register::read(entry, entries.find(&parameter::default(config_path)))?.ok()
+}
+
+fn without_credentials(about: About<'_>, scheme: Option<Scheme>, store: String) -> Finding {
+    match scheme {
+        Some(Scheme::Ssh) => about.problem("there are none, and its gitUrl is SSH's, which needs a key", store),
+        _ => about.good("none are stored: its repository has to be one that anybody can read"),
+    }
+}
+
+fn judge(about: About<'_>, what: &str, store: String, metadata: &ParameterMetadata, keeping: Keeping) -> Finding {
+    match keeping {
+        Keeping::OwnKey => about.good(format!("{what} stored, encrypted with the pipeline's key")),
+        Keeping::SharedKey => about.warning(
+            format!("{what} encrypted with AWS's key for all of SSM, which many may use"),
             format!("{store}, which uses the pipeline's"),
         ),
-        (Some((metadata, Keeping::ForeignKey)), _) => about.problem(
+        Keeping::ForeignKey => about.problem(
             format!(
-                "they are encrypted with {}, which no build may use",
+                "{what} encrypted with {}, which nothing of the pipeline may use",
                 metadata.key_id().unwrap_or("an unknown key")
             ),
             store,
         ),
-        (Some((_, Keeping::Plain)), _) => about.problem(
-            "they are stored in the clear, and the worker refuses them",
-            format!("withdraw them at the Git host; then {store}"),
+        Keeping::Plain => about.problem(
+            format!("{what} stored in the clear, and not taken from there"),
+            format!("withdraw what is there where it was made; then {store}"),
         ),
     }
 }
@@ -97,19 +133,21 @@ mod tests {
     use crate::fixtures::project;
 
     #[test]
-    fn credentials_are_judged_by_what_ssm_tells_of_them() {
+    fn secrets_are_judged_by_what_ssm_tells_of_them() {
         let (demo, metadata) = (project("demo"), ParameterMetadata::builder().key_id("alias/theirs").build());
-        for (scheme, keeping, grade) in [
-            (Some(Scheme::Ssh), None, Grade::Problem),
-            (Some(Scheme::Https), None, Grade::Good),
-            (None, None, Grade::Good),
-            (Some(Scheme::Ssh), Some(Keeping::OwnKey), Grade::Good),
-            (None, Some(Keeping::SharedKey), Grade::Warning),
-            (None, Some(Keeping::ForeignKey), Grade::Problem),
-            (None, Some(Keeping::Plain), Grade::Problem),
+        let about = About::of(&demo, "credentials");
+        for (scheme, grade) in
+            [(Some(Scheme::Ssh), Grade::Problem), (Some(Scheme::Https), Grade::Good), (None, Grade::Good)]
+        {
+            assert_eq!(without_credentials(about, scheme, String::new()).grade, grade, "{scheme:?}");
+        }
+        for (keeping, grade) in [
+            (Keeping::OwnKey, Grade::Good),
+            (Keeping::SharedKey, Grade::Warning),
+            (Keeping::ForeignKey, Grade::Problem),
+            (Keeping::Plain, Grade::Problem),
         ] {
-            let stored = keeping.map(|keeping| (&metadata, keeping));
-            let found = judge(About::of(&demo, "credentials"), &demo, scheme, stored);
+            let found = judge(about, "they are", String::new(), &metadata, keeping);
             assert_eq!(found.grade, grade, "{found:?}");
         }
     }

@@ -16,7 +16,9 @@ const APPLY: &str = "terraform apply";
 pub fn looks<'a>(patient: &'a Patient<'_>, account: &'a Account) -> Vec<Look<'a>> {
     let described = &patient.pipeline.description;
     let mut looks = Vec::new();
-    for (check, function) in [("launcher", &described.launcher), ("notifier", &described.notifier)] {
+    let functions =
+        [("launcher", &described.launcher), ("notifier", &described.notifier), ("courier", &described.courier)];
+    for (check, function) in functions {
         let about = About::the(check);
         looks.push(look(about, state(about, account, function)));
         looks.push(look(about, concurrency(about, account, function)));

@@ -38,13 +38,32 @@ async fn what_nobody_lets_us_see_is_unknown_and_does_not_pass() {
     let of =
         |grade| doctor.findings.iter().filter(move |finding| finding.grade == grade).map(|found| found.check.as_str());
     assert_eq!(of(Grade::Problem).count() + of(Grade::Warning).count(), 0, "{:?}", doctor.findings);
-    for check in
-        ["launcher", "notifier", "mapping", "queue", "topic", "key", "image", "build projects", "alarms", "events"]
-    {
+    for check in [
+        "launcher",
+        "notifier",
+        "courier",
+        "mapping",
+        "queue",
+        "topic",
+        "key",
+        "image",
+        "build projects",
+        "alarms",
+        "events",
+    ] {
         assert!(of(Grade::Unknown).any(|unknown| unknown == check), "{check}: {:?}", doctor.findings);
     }
     assert!(doctor.findings.iter().all(|finding| finding.grade == Grade::Good || finding.to_do.is_some()));
     assert_eq!(doctor.exit(), Exit::Unknown);
+}
+
+#[tokio::test]
+async fn a_target_without_a_secret_is_a_problem() {
+    let pipeline = answering(aws(403, "{}"), Aws::with([entry("demo", r#"{"notify":[{"to":"github"}]}"#)]));
+    let patient = Patient::find(&pipeline, None).await.unwrap();
+    let doctor = examine(&patient, &Account::of(&pipeline)).await;
+    let found = doctor.findings.iter().find(|finding| finding.check == "notify").unwrap();
+    assert_eq!((found.grade, found.to_do.as_deref()), (Grade::Problem, Some("iwomp secret set demo --target github")));
 }
 
 #[tokio::test]
