@@ -37,7 +37,7 @@ PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py .
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test test-rust test-end-to-end check faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test test-rust test-end-to-end check check-code check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -61,8 +61,10 @@ LINT := cargo clippy --workspace --all-targets --locked -- --deny warnings
 BY_CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 test: LINT = $(BY_CLIPPY) cargo test --workspace --locked --no-run
 
-# Side by side, for most of the tests wait for something: of git, of a clock, of the local AWS.
-test: check programs ## All tests: Rust, Terraform, and end to end on the local AWS
+# Side by side: Terraform's tests leave a core idle now and then, and the linking of the programs does, too. Of the others most
+# wait for something: of git, of a clock, of the local AWS.
+test: check-code ## All tests: Rust, Terraform, and end to end on the local AWS
+	+@$(MAKE) --no-print-directory --jobs 2 check-terraform programs
 	+@$(MAKE) --no-print-directory --jobs 2 test-rust test-end-to-end
 
 test-rust:
@@ -74,7 +76,9 @@ test-rust:
 test-end-to-end:
 	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 4 --dist loadscope
 
-check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's own tests; changes nothing
+check: check-code check-terraform ## Formats, lints, licences, Terraform's own tests; changes nothing
+
+check-code: $(TOOLS) $(LINTERS)
 	cargo fmt --all --check
 	$(LINT)
 	cargo deny --locked check bans licenses sources
@@ -83,6 +87,8 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	shellcheck .ci/run contract/fuzz/run worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
 	actionlint
 	zizmor --offline --quiet .github
+
+check-terraform: $(TOOLS) $(CHECKOV)
 	terraform fmt -check -recursive terraform examples
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM_TEST)

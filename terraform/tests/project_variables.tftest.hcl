@@ -1,4 +1,5 @@
-# What a project's fields must refuse, one rule a run, and the forms of a repository's URL that must pass.
+# What a project's fields must refuse, and the forms of a repository's URL that must pass. Where one run has wrong values of
+# several variables, each of these must fail.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -100,272 +101,6 @@ run "a_name_is_at_most_63_long" {
   expect_failures = [var.name]
 }
 
-run "a_url_is_not_plain_http" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "http://git.example/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_is_no_file" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "file:///srv/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_is_no_transport_helper" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "ext::sh -c id"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_holds_no_password" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://me:secret@git.example/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_holds_no_user_over_https" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://token@git.example/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_holds_no_password_over_ssh" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "ssh://git:secret@git.example/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_has_no_query" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example/shop.git?ref=main"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_has_no_fragment" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example/shop.git#main"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_names_no_ip_address" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://169.254.170.2/v2/credentials"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_names_no_short_ip_address" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://127.1/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_names_no_ipv6_address" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "ssh://git@[::1]/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_names_no_address_in_scp_form" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "git@127.0.0.1:shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_has_no_host_that_is_an_option" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "ssh://-oProxyCommand=id/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_has_a_path" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example/"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_does_not_climb" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example/org/../shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_has_no_escape_but_a_space" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example/shop%0a.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_has_no_default_port" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example:443/shop.git"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_is_one_line" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example/shop.git\n"
-  }
-
-  expect_failures = [var.git_url]
-}
-
-run "a_url_is_at_most_1024_long" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url = "https://git.example/${join("", [for n in range(1024) : "a"])}"
-  }
-
-  expect_failures = [var.git_url]
-}
-
 run "a_url_is_required" {
   command = plan
 
@@ -439,20 +174,6 @@ run "an_external_entry_keeps_its_branches_to_itself" {
   expect_failures = [var.external_register]
 }
 
-run "a_command_is_not_empty" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    command = ""
-  }
-
-  expect_failures = [var.command]
-}
-
 run "a_command_vector_is_not_empty" {
   command = plan
 
@@ -483,286 +204,6 @@ run "a_command_vector_starts_with_a_program" {
   expect_failures = [var.command_vector]
 }
 
-run "a_directory_is_relative" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_dir = "/etc"
-  }
-
-  expect_failures = [var.deploy_dir]
-}
-
-run "a_directory_does_not_leave_the_checkout" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_dir = "infra/../.."
-  }
-
-  expect_failures = [var.deploy_dir]
-}
-
-run "a_directory_is_not_empty" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_dir = ""
-  }
-
-  expect_failures = [var.deploy_dir]
-}
-
-run "no_branches_is_not_all_branches" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = []
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_star_is_not_all_branches" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "*"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_prefix_ends_at_a_slash" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "release*"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_star_stands_at_the_end" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "*/main"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_is_no_full_ref" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "refs/heads/main"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_is_not_head" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "HEAD"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_is_no_commit" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "0123456789abcdef0123456789abcdef01234567"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_does_not_start_like_an_option" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "--upload-pack=x"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_has_no_two_dots" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "a..b"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_is_no_lock_file" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "a.lock/b"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_has_no_empty_segment" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "a//b"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_has_at_most_12_segments" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "a/b/c/d/e/f/g/h/i/j/k/l/m"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_is_one_line" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main", "main\n"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_is_at_most_200_long" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = [join("", [for n in range(201) : "a"])]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_is_at_most_200_long_as_names_in_aws_write_it" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = [join("", [for n in range(197) : n == 0 ? "a" : n < 196 ? "b" : "##"])]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_does_not_start_like_a_comment" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["#12"]
-  }
-
-  expect_failures = [var.branches]
-}
-
-run "a_branch_means_nothing_to_a_shell" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    branches = ["main;id"]
-  }
-
-  expect_failures = [var.branches]
-}
-
 run "branches_of_dependabot_renovate_and_jira_are_taken" {
   command = plan
 
@@ -780,174 +221,6 @@ run "branches_of_dependabot_renovate_and_jira_are_taken" {
   }
 }
 
-run "a_signers_key_is_whole" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    allowed_signers = "dev@example.org ssh-ed25519 AAAA"
-  }
-
-  expect_failures = [var.allowed_signers]
-}
-
-run "a_signers_key_is_no_junk" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    allowed_signers = "dev@example.org ssh-ed25519 junk"
-  }
-
-  expect_failures = [var.allowed_signers]
-}
-
-run "a_command_is_no_command_line" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    command = "./deploy.sh prod"
-  }
-
-  expect_failures = [var.command]
-}
-
-run "a_ca_bundle_holds_no_private_key" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    ca_bundle = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
-  }
-
-  expect_failures = [var.ca_bundle]
-}
-
-run "a_ca_bundle_has_real_line_ends" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    ca_bundle = "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"
-  }
-
-  expect_failures = [var.ca_bundle]
-}
-
-run "a_variable_for_the_command_has_a_name_that_a_shell_could_set" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    environment = { "A-B" = "x" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "a_variable_for_the_command_is_nobody_elses" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    environment = { Path = "/tmp" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "a_variable_for_the_command_is_none_of_awss" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    environment = { AWS_PROFILE = "x" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "a_variable_for_the_command_is_no_secret" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    environment = { npm_token = "x" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "a_variable_for_the_command_is_no_secret_in_one_word" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    environment = { DBPASSWORD = "x" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "there_are_at_most_50_variables_for_the_command" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    environment = { for n in range(51) : "V${n}" => "x" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "variables_for_the_command_are_at_most_2048_long" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    environment = { A = join("", [for n in range(1024) : "xx"]) }
-  }
-
-  expect_failures = [var.environment]
-}
-
 run "variables_for_the_command_may_speak_of_much" {
   command = plan
 
@@ -958,34 +231,6 @@ run "variables_for_the_command_may_speak_of_much" {
   variables {
     environment = { STAGE = "prod", TF_VAR_region = "eu-west-1", MONKEY = "x", NODE_OPTIONS = "--max-old-space-size=4096" }
   }
-}
-
-run "a_token_is_sent_in_one_of_two_ways" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    auth_scheme = "digest"
-  }
-
-  expect_failures = [var.auth_scheme]
-}
-
-run "a_ca_bundle_is_pem" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    ca_bundle = "/etc/ssl/ca.pem"
-  }
-
-  expect_failures = [var.ca_bundle]
 }
 
 run "a_version_of_credentials_counts_from_1" {
@@ -1001,314 +246,6 @@ run "a_version_of_credentials_counts_from_1" {
   }
 
   expect_failures = [var.credentials_version]
-}
-
-run "an_image_without_tag_is_whatever_is_latest" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    image = "public.ecr.aws/team/worker"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "a_digest_is_whole" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    image = "public.ecr.aws/team/worker@sha256:abc"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "there_are_two_architectures" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    architecture = "aarch64"
-  }
-
-  expect_failures = [var.architecture]
-}
-
-run "a_machine_is_one_of_codebuilds" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    compute_type = "BUILD_LAMBDA_1GB"
-  }
-
-  expect_failures = [var.compute_type]
-}
-
-run "a_timeout_leaves_time_to_end_in_order" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    timeout_minutes = 4
-  }
-
-  expect_failures = [var.timeout_minutes]
-}
-
-run "a_timeout_is_at_most_8_hours" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    timeout_minutes = 481
-  }
-
-  expect_failures = [var.timeout_minutes]
-}
-
-run "minutes_are_whole" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    timeout_minutes = 7.5
-  }
-
-  expect_failures = [var.timeout_minutes]
-}
-
-run "a_policy_is_named_by_its_arn" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    policy_arns = ["ReadOnlyAccess"]
-  }
-
-  expect_failures = [var.policy_arns]
-}
-
-run "an_inline_policy_is_json" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    policy_json = "s3:*"
-  }
-
-  expect_failures = [var.policy_json]
-}
-
-run "an_inline_policy_has_a_statement" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    policy_json = "{}"
-  }
-
-  expect_failures = [var.policy_json]
-}
-
-run "signers_are_not_nobody" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    allowed_signers = "# nobody yet\n\n"
-  }
-
-  expect_failures = [var.allowed_signers]
-}
-
-run "a_signer_has_a_key" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    allowed_signers = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nops@example.org\n"
-  }
-
-  expect_failures = [var.allowed_signers]
-}
-
-run "a_signer_has_a_principal" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    allowed_signers = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
-  }
-
-  expect_failures = [var.allowed_signers]
-}
-
-run "no_authority_adds_signers" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    allowed_signers = "*@example.org Cert-AUTHORITY ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
-  }
-
-  expect_failures = [var.allowed_signers]
-}
-
-run "a_private_key_is_no_signer" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    allowed_signers = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
-  }
-
-  expect_failures = [var.allowed_signers]
-}
-
-run "a_deploy_role_is_not_every_role" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_role_arn = "arn:aws:iam::123456789012:role/*"
-  }
-
-  expect_failures = [var.deploy_role_arn]
-}
-
-run "a_deploy_role_is_no_user" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_role_arn = "arn:aws:iam::123456789012:user/deploy"
-  }
-
-  expect_failures = [var.deploy_role_arn]
-}
-
-run "a_deploy_role_is_of_one_account" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_role_arn = "arn:aws:iam::*:role/deploy"
-  }
-
-  expect_failures = [var.deploy_role_arn]
-}
-
-run "a_deploy_role_has_a_name" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_role_arn = "arn:aws:iam::123456789012:role/deploy/"
-  }
-
-  expect_failures = [var.deploy_role_arn]
-}
-
-run "a_deploy_role_is_one_line" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    deploy_role_arn = "arn:aws:iam::123456789012:role/deploy\n"
-  }
-
-  expect_failures = [var.deploy_role_arn]
-}
-
-run "a_pinned_commit_is_of_the_branch_or_its_head" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    pinned = "tail"
-  }
-
-  expect_failures = [var.pinned]
-}
-
-run "submodules_are_refused_ignored_or_fetched" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    submodules = "all"
-  }
-
-  expect_failures = [var.submodules]
 }
 
 run "large_files_are_refused_ignored_or_fetched" {
@@ -1452,34 +389,6 @@ run "sparse_takes_a_hidden_directory_with_an_odd_name" {
     condition     = jsondecode(aws_ssm_parameter.register[0].insecure_value).sparse
     error_message = "sparse is not in the register: ${nonsensitive(aws_ssm_parameter.register[0].insecure_value)}"
   }
-}
-
-run "only_harmless_faults_are_accepted" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    accepted_git_faults = ["badTimezone", "hasDotgit"]
-  }
-
-  expect_failures = [var.accepted_git_faults]
-}
-
-run "unchanged_is_run_or_skip" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    unchanged = "ignore"
-  }
-
-  expect_failures = [var.unchanged]
 }
 
 run "an_external_entry_says_itself_what_to_do_with_what_is_live" {
@@ -1676,7 +585,7 @@ run "signers_may_be_a_gpg_key" {
   }
 }
 
-run "a_vpc_is_one_by_its_id" {
+run "no_variable_takes_these_1" {
   command = plan
 
   module {
@@ -1684,55 +593,96 @@ run "a_vpc_is_one_by_its_id" {
   }
 
   variables {
+    # a url is not plain http
+    git_url = "http://git.example/shop.git"
+
+    # a command is not empty
+    command = ""
+
+    # a directory is relative
+    deploy_dir = "/etc"
+
+    # no branches is not all branches
+    branches = []
+
+    # a signers key is whole
+    allowed_signers = "dev@example.org ssh-ed25519 AAAA"
+
+    # a ca bundle holds no private key
+    ca_bundle = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+
+    # a variable for the command has a name that a shell could set
+    environment = { "A-B" = "x" }
+
+    # a token is sent in one of two ways
+    auth_scheme = "digest"
+
+    # an image without tag is whatever is latest
+    image = "public.ecr.aws/team/worker"
+
+    # there are two architectures
+    architecture = "aarch64"
+
+    # a machine is one of codebuilds
+    compute_type = "BUILD_LAMBDA_1GB"
+
+    # a timeout leaves time to end in order
+    timeout_minutes = 4
+
+    # a policy is named by its arn
+    policy_arns = ["ReadOnlyAccess"]
+
+    # an inline policy is json
+    policy_json = "s3:*"
+
+    # a deploy role is not every role
+    deploy_role_arn = "arn:aws:iam::123456789012:role/*"
+
+    # a pinned commit is of the branch or its head
+    pinned = "tail"
+
+    # submodules are refused ignored or fetched
+    submodules = "all"
+
+    # only harmless faults are accepted
+    accepted_git_faults = ["badTimezone", "hasDotgit"]
+
+    # unchanged is run or skip
+    unchanged = "ignore"
+
+    # a vpc is one by its id
     vpc = { vpc_id = "main", subnet_ids = ["subnet-0a"], security_group_ids = ["sg-0a"] }
-  }
 
-  expect_failures = [var.vpc]
-}
-
-run "codebuild_takes_sixteen_subnets" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    vpc = { vpc_id = "vpc-0a", subnet_ids = [for number in range(17) : format("subnet-%x", number)], security_group_ids = ["sg-0a"] }
-  }
-
-  expect_failures = [var.vpc]
-}
-
-run "codebuild_takes_five_security_groups" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    vpc = { vpc_id = "vpc-0a", subnet_ids = ["subnet-0a"], security_group_ids = [for number in range(6) : format("sg-%x", number)] }
-  }
-
-  expect_failures = [var.vpc]
-}
-
-run "a_target_has_four_fields" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
+    # a target has five fields
     notify = [{ to = "slack", url = "https://hooks.slack.com/services/x" }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.command,
+    var.deploy_dir,
+    var.branches,
+    var.allowed_signers,
+    var.ca_bundle,
+    var.environment,
+    var.auth_scheme,
+    var.image,
+    var.architecture,
+    var.compute_type,
+    var.timeout_minutes,
+    var.policy_arns,
+    var.policy_json,
+    var.deploy_role_arn,
+    var.pinned,
+    var.submodules,
+    var.accepted_git_faults,
+    var.unchanged,
+    var.vpc,
+    var.notify,
+  ]
 }
 
-run "a_target_is_of_a_known_kind" {
+run "no_variable_takes_these_2" {
   command = plan
 
   module {
@@ -1740,13 +690,64 @@ run "a_target_is_of_a_known_kind" {
   }
 
   variables {
+    # a url is no file
+    git_url = "file:///srv/shop.git"
+
+    # a directory does not leave the checkout
+    deploy_dir = "infra/../.."
+
+    # a star is not all branches
+    branches = ["main", "*"]
+
+    # a signers key is no junk
+    allowed_signers = "dev@example.org ssh-ed25519 junk"
+
+    # a command is no command line
+    command = "./deploy.sh prod"
+
+    # a ca bundle has real line ends
+    ca_bundle = "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"
+
+    # a variable for the command is nobody elses
+    environment = { Path = "/tmp" }
+
+    # a digest is whole
+    image = "public.ecr.aws/team/worker@sha256:abc"
+
+    # a timeout is at most 8 hours
+    timeout_minutes = 481
+
+    # an inline policy has a statement
+    policy_json = "{}"
+
+    # a deploy role is no user
+    deploy_role_arn = "arn:aws:iam::123456789012:user/deploy"
+
+    # codebuild takes sixteen subnets
+    vpc = { vpc_id = "vpc-0a", subnet_ids = [for number in range(17) : format("subnet-%x", number)], security_group_ids = ["sg-0a"] }
+
+    # a target is of a known kind
     notify = [{ to = "pager" }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.deploy_dir,
+    var.branches,
+    var.allowed_signers,
+    var.command,
+    var.ca_bundle,
+    var.environment,
+    var.image,
+    var.timeout_minutes,
+    var.policy_json,
+    var.deploy_role_arn,
+    var.vpc,
+    var.notify,
+  ]
 }
 
-run "a_target_says_what_it_is" {
+run "no_variable_takes_these_3" {
   command = plan
 
   module {
@@ -1754,13 +755,52 @@ run "a_target_says_what_it_is" {
   }
 
   variables {
+    # a url is no transport helper
+    git_url = "ext::sh -c id"
+
+    # a directory is not empty
+    deploy_dir = ""
+
+    # a prefix ends at a slash
+    branches = ["main", "release*"]
+
+    # a variable for the command is none of awss
+    environment = { AWS_PROFILE = "x" }
+
+    # a ca bundle is pem
+    ca_bundle = "/etc/ssl/ca.pem"
+
+    # minutes are whole
+    timeout_minutes = 7.5
+
+    # signers are not nobody
+    allowed_signers = "# nobody yet\n\n"
+
+    # a deploy role is of one account
+    deploy_role_arn = "arn:aws:iam::*:role/deploy"
+
+    # codebuild takes five security groups
+    vpc = { vpc_id = "vpc-0a", subnet_ids = ["subnet-0a"], security_group_ids = [for number in range(6) : format("sg-%x", number)] }
+
+    # a target says what it is
     notify = [{ name = "x" }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.deploy_dir,
+    var.branches,
+    var.environment,
+    var.ca_bundle,
+    var.timeout_minutes,
+    var.allowed_signers,
+    var.deploy_role_arn,
+    var.vpc,
+    var.notify,
+  ]
 }
 
-run "a_name_of_a_target_is_no_path" {
+run "no_variable_takes_these_4" {
   command = plan
 
   module {
@@ -1768,13 +808,36 @@ run "a_name_of_a_target_is_no_path" {
   }
 
   variables {
+    # a url holds no password
+    git_url = "https://me:secret@git.example/shop.git"
+
+    # a star stands at the end
+    branches = ["main", "*/main"]
+
+    # a variable for the command is no secret
+    environment = { npm_token = "x" }
+
+    # a signer has a key
+    allowed_signers = "dev@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nops@example.org\n"
+
+    # a deploy role has a name
+    deploy_role_arn = "arn:aws:iam::123456789012:role/deploy/"
+
+    # a name of a target is no path
     notify = [{ to = "slack", name = "a/b" }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.branches,
+    var.environment,
+    var.allowed_signers,
+    var.deploy_role_arn,
+    var.notify,
+  ]
 }
 
-run "two_targets_have_two_names" {
+run "no_variable_takes_these_5" {
   command = plan
 
   module {
@@ -1782,13 +845,36 @@ run "two_targets_have_two_names" {
   }
 
   variables {
+    # a url holds no user over https
+    git_url = "https://token@git.example/shop.git"
+
+    # a branch is no full ref
+    branches = ["main", "refs/heads/main"]
+
+    # a variable for the command is no secret in one word
+    environment = { DBPASSWORD = "x" }
+
+    # a signer has a principal
+    allowed_signers = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+
+    # a deploy role is one line
+    deploy_role_arn = "arn:aws:iam::123456789012:role/deploy\n"
+
+    # two targets have two names
     notify = [{ to = "slack" }, { to = "slack" }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.branches,
+    var.environment,
+    var.allowed_signers,
+    var.deploy_role_arn,
+    var.notify,
+  ]
 }
 
-run "a_target_is_told_of_states" {
+run "no_variable_takes_these_6" {
   command = plan
 
   module {
@@ -1796,13 +882,32 @@ run "a_target_is_told_of_states" {
   }
 
   variables {
+    # a url holds no password over ssh
+    git_url = "ssh://git:secret@git.example/shop.git"
+
+    # a branch is not head
+    branches = ["main", "HEAD"]
+
+    # there are at most 50 variables for the command
+    environment = { for n in range(51) : "V${n}" => "x" }
+
+    # no authority adds signers
+    allowed_signers = "*@example.org Cert-AUTHORITY ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+
+    # a target is told of states
     notify = [{ to = "slack", on = ["deployed"] }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.branches,
+    var.environment,
+    var.allowed_signers,
+    var.notify,
+  ]
 }
 
-run "a_target_is_told_of_something" {
+run "no_variable_takes_these_7" {
   command = plan
 
   module {
@@ -1810,13 +915,32 @@ run "a_target_is_told_of_something" {
   }
 
   variables {
+    # a url has no query
+    git_url = "https://git.example/shop.git?ref=main"
+
+    # a branch is no commit
+    branches = ["main", "0123456789abcdef0123456789abcdef01234567"]
+
+    # variables for the command are at most 2048 long
+    environment = { A = join("", [for n in range(1024) : "xx"]) }
+
+    # a private key is no signer
+    allowed_signers = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+
+    # a target is told of something
     notify = [{ to = "slack", on = [] }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.branches,
+    var.environment,
+    var.allowed_signers,
+    var.notify,
+  ]
 }
 
-run "private_is_true_or_false" {
+run "no_variable_takes_these_8" {
   command = plan
 
   module {
@@ -1824,8 +948,246 @@ run "private_is_true_or_false" {
   }
 
   variables {
+    # a url has no fragment
+    git_url = "https://git.example/shop.git#main"
+
+    # a branch does not start like an option
+    branches = ["main", "--upload-pack=x"]
+
+    # private is true or false
     notify = [{ to = "slack", private = "perhaps" }]
   }
 
-  expect_failures = [var.notify]
+  expect_failures = [
+    var.git_url,
+    var.branches,
+    var.notify,
+  ]
+}
+
+run "no_variable_takes_these_9" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url names no ip address
+    git_url = "https://169.254.170.2/v2/credentials"
+
+    # a branch has no two dots
+    branches = ["main", "a..b"]
+
+    # an environment is githubs
+    notify = [{ to = "gitlab", environment = "production" }]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+    var.notify,
+  ]
+}
+
+run "no_variable_takes_these_10" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url names no short ip address
+    git_url = "https://127.1/shop.git"
+
+    # a branch is no lock file
+    branches = ["main", "a.lock/b"]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_11" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url names no ipv6 address
+    git_url = "ssh://git@[::1]/shop.git"
+
+    # a branch has no empty segment
+    branches = ["main", "a//b"]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_12" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url names no address in scp form
+    git_url = "git@127.0.0.1:shop.git"
+
+    # a branch has at most 12 segments
+    branches = ["main", "a/b/c/d/e/f/g/h/i/j/k/l/m"]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_13" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url has no host that is an option
+    git_url = "ssh://-oProxyCommand=id/shop.git"
+
+    # a branch is one line
+    branches = ["main", "main\n"]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_14" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url has a path
+    git_url = "https://git.example/"
+
+    # a branch is at most 200 long
+    branches = [join("", [for n in range(201) : "a"])]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_15" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url does not climb
+    git_url = "https://git.example/org/../shop.git"
+
+    # a branch is at most 200 long as names in aws write it
+    branches = [join("", [for n in range(197) : n == 0 ? "a" : n < 196 ? "b" : "##"])]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_16" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url has no escape but a space
+    git_url = "https://git.example/shop%0a.git"
+
+    # a branch does not start like a comment
+    branches = ["#12"]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_17" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url has no default port
+    git_url = "https://git.example:443/shop.git"
+
+    # a branch means nothing to a shell
+    branches = ["main;id"]
+  }
+
+  expect_failures = [
+    var.git_url,
+    var.branches,
+  ]
+}
+
+run "no_variable_takes_these_18" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url is one line
+    git_url = "https://git.example/shop.git\n"
+  }
+
+  expect_failures = [
+    var.git_url,
+  ]
+}
+
+run "no_variable_takes_these_19" {
+  command = plan
+
+  module {
+    source = "./modules/project"
+  }
+
+  variables {
+    # a url is at most 1024 long
+    git_url = "https://git.example/${join("", [for n in range(1024) : "a"])}"
+  }
+
+  expect_failures = [
+    var.git_url,
+  ]
 }

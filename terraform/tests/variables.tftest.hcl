@@ -1,4 +1,4 @@
-# What the pipeline's variables must refuse, one rule a run.
+# What the pipeline's variables must refuse. Where one run has wrong values of several, each of these must fail.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -9,136 +9,6 @@ variables {
   launcher_zip = "versions.tf" # any file: nothing is uploaded
   notifier_zip = "versions.tf"
   image_tag    = "test"
-}
-
-run "a_config_path_is_one_segment" {
-  command = plan
-
-  variables {
-    config_path = "a/b"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_has_single_separators_only" {
-  command = plan
-
-  variables {
-    config_path = "a--b"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_ends_in_no_separator" {
-  command = plan
-
-  variables {
-    config_path = "a-"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_has_no_capitals_that_iam_would_take_for_small_letters" {
-  command = plan
-
-  variables {
-    config_path = "Team"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_is_at_most_32_long" {
-  command = plan
-
-  variables {
-    config_path = "a23456789012345678901234567890123"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_does_not_look_like_a_tree_of_another" {
-  command = plan
-
-  variables {
-    config_path = "team-credentials"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_does_not_look_like_what_is_live_of_another" {
-  command = plan
-
-  variables {
-    config_path = "team-deployed"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_does_not_look_like_what_is_paused_of_another" {
-  command = plan
-
-  variables {
-    config_path = "team-paused"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_does_not_look_like_what_was_reported_of_another" {
-  command = plan
-
-  variables {
-    config_path = "team-reported"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "a_config_path_does_not_take_ssms_reserved_names" {
-  command = plan
-
-  variables {
-    config_path = "aws-deployments"
-  }
-
-  expect_failures = [var.config_path]
-}
-
-run "there_are_two_architectures" {
-  command = plan
-
-  variables {
-    architecture = "arm"
-  }
-
-  expect_failures = [var.architecture]
-}
-
-run "an_image_tag_is_no_reference" {
-  command = plan
-
-  variables {
-    image_tag = "worker:1"
-  }
-
-  expect_failures = [var.image_tag]
-}
-
-run "a_digest_is_whole" {
-  command = plan
-
-  variables {
-    image_tag = "sha256:abc"
-  }
-
-  expect_failures = [var.image_tag]
 }
 
 run "two_projects_do_not_differ_in_case_only" {
@@ -399,56 +269,6 @@ run "a_keeper_is_a_role_or_a_user" {
   expect_failures = [var.credential_keeper_arns]
 }
 
-run "a_publisher_is_a_role_or_a_user" {
-  command = plan
-
-  variables {
-    publisher_arns = ["*"]
-  }
-
-  expect_failures = [var.publisher_arns]
-}
-
-run "a_publisher_has_no_wildcard" {
-  command = plan
-
-  variables {
-    publisher_arns = ["arn:aws:iam::210987654321:role/ci-*"]
-  }
-
-  expect_failures = [var.publisher_arns]
-}
-
-run "a_retry_waits_for_the_launcher_to_end" {
-  command = plan
-
-  variables {
-    retry_seconds = 19
-  }
-
-  expect_failures = [var.retry_seconds]
-}
-
-run "a_retry_comes_within_the_hour" {
-  command = plan
-
-  variables {
-    retry_seconds = 3601
-  }
-
-  expect_failures = [var.retry_seconds]
-}
-
-run "seconds_are_whole" {
-  command = plan
-
-  variables {
-    retry_seconds = 60.5
-  }
-
-  expect_failures = [var.retry_seconds]
-}
-
 run "seconds_of_waiting_are_whole" {
   command = plan
 
@@ -503,126 +323,6 @@ run "a_thousand_tries_are_allowed" {
     condition     = jsondecode(aws_sqs_queue.triggers.redrive_policy).maxReceiveCount == 1000
     error_message = "SQS takes up to a thousand."
   }
-}
-
-run "a_project_may_build_at_least_once_an_hour" {
-  command = plan
-
-  variables {
-    builds_per_hour = 0
-  }
-
-  expect_failures = [var.builds_per_hour]
-}
-
-run "the_launcher_looks_back_upon_a_hundred_builds" {
-  command = plan
-
-  variables {
-    builds_per_hour = 101
-  }
-
-  expect_failures = [var.builds_per_hour]
-}
-
-run "builds_are_whole" {
-  command = plan
-
-  variables {
-    builds_per_hour = 1.5
-  }
-
-  expect_failures = [var.builds_per_hour]
-}
-
-run "a_keeper_of_the_register_is_a_role_or_a_user" {
-  command = plan
-
-  variables {
-    register_keeper_arns = ["arn:aws:sts::123456789012:assumed-role/terraform/session"]
-  }
-
-  expect_failures = [var.register_keeper_arns]
-}
-
-run "a_keeper_of_the_register_has_no_wildcard" {
-  command = plan
-
-  variables {
-    register_keeper_arns = ["arn:aws:iam::123456789012:role/*"]
-  }
-
-  expect_failures = [var.register_keeper_arns]
-}
-
-run "keepers_of_the_register_fit_into_lambdas_environment" {
-  command = plan
-
-  variables {
-    register_keeper_arns = [for number in range(60) : "arn:aws:iam::123456789012:role/terraform-${number}"]
-  }
-
-  expect_failures = [var.register_keeper_arns]
-}
-
-run "one_launcher_is_fewer_than_aws_allows" {
-  command = plan
-
-  variables {
-    launcher_concurrency = 1
-  }
-
-  expect_failures = [var.launcher_concurrency]
-}
-
-run "a_retention_is_one_of_cloudwatchs" {
-  command = plan
-
-  variables {
-    log_retention_days = 100
-  }
-
-  expect_failures = [var.log_retention_days]
-}
-
-run "a_record_is_kept_for_a_month_at_least" {
-  command = plan
-
-  variables {
-    deployed_records_days = 29
-  }
-
-  expect_failures = [var.deployed_records_days]
-}
-
-run "a_record_is_kept_for_whole_days" {
-  command = plan
-
-  variables {
-    deployed_records_days = 30.5
-  }
-
-  expect_failures = [var.deployed_records_days]
-}
-
-run "a_boundary_is_a_policy" {
-  command = plan
-
-  variables {
-    permissions_boundary = "arn:aws:iam::123456789012:role/boundary"
-  }
-
-  expect_failures = [var.permissions_boundary]
-}
-
-run "an_alarm_notifies_an_arn" {
-  command = plan
-
-  variables {
-    alarm_actions = ["on-call@example.org"]
-  }
-
-  expect_failures = [var.alarm_actions]
 }
 
 run "without_the_shared_topic_every_project_has_its_own" {
@@ -816,4 +516,214 @@ run "nothing_is_counted_from_build_logs" {
     }
     error_message = "A command prints into these logs what it likes."
   }
+}
+
+run "no_variable_takes_these_1" {
+  command = plan
+
+  variables {
+    # a config path is one segment
+    config_path = "a/b"
+
+    # there are two architectures
+    architecture = "arm"
+
+    # an image tag is no reference
+    image_tag = "worker:1"
+
+    # a publisher is a role or a user
+    publisher_arns = ["*"]
+
+    # a retry waits for the launcher to end
+    retry_seconds = 19
+
+    # a project may build at least once an hour
+    builds_per_hour = 0
+
+    # a keeper of the register is a role or a user
+    register_keeper_arns = ["arn:aws:sts::123456789012:assumed-role/terraform/session"]
+
+    # one launcher is fewer than aws allows
+    launcher_concurrency = 1
+
+    # a retention is one of cloudwatchs
+    log_retention_days = 100
+
+    # a record is kept for a month at least
+    deployed_records_days = 29
+
+    # a boundary is a policy
+    permissions_boundary = "arn:aws:iam::123456789012:role/boundary"
+
+    # an alarm notifies an arn
+    alarm_actions = ["on-call@example.org"]
+  }
+
+  expect_failures = [
+    var.config_path,
+    var.architecture,
+    var.image_tag,
+    var.publisher_arns,
+    var.retry_seconds,
+    var.builds_per_hour,
+    var.register_keeper_arns,
+    var.launcher_concurrency,
+    var.log_retention_days,
+    var.deployed_records_days,
+    var.permissions_boundary,
+    var.alarm_actions,
+  ]
+}
+
+run "no_variable_takes_these_2" {
+  command = plan
+
+  variables {
+    # a config path has single separators only
+    config_path = "a--b"
+
+    # a digest is whole
+    image_tag = "sha256:abc"
+
+    # a publisher has no wildcard
+    publisher_arns = ["arn:aws:iam::210987654321:role/ci-*"]
+
+    # a retry comes within the hour
+    retry_seconds = 3601
+
+    # the launcher looks back upon a hundred builds
+    builds_per_hour = 101
+
+    # a keeper of the register has no wildcard
+    register_keeper_arns = ["arn:aws:iam::123456789012:role/*"]
+
+    # a record is kept for whole days
+    deployed_records_days = 30.5
+  }
+
+  expect_failures = [
+    var.config_path,
+    var.image_tag,
+    var.publisher_arns,
+    var.retry_seconds,
+    var.builds_per_hour,
+    var.register_keeper_arns,
+    var.deployed_records_days,
+  ]
+}
+
+run "no_variable_takes_these_3" {
+  command = plan
+
+  variables {
+    # a config path ends in no separator
+    config_path = "a-"
+
+    # seconds are whole
+    retry_seconds = 60.5
+
+    # builds are whole
+    builds_per_hour = 1.5
+
+    # keepers of the register fit into lambdas environment
+    register_keeper_arns = [for number in range(60) : "arn:aws:iam::123456789012:role/terraform-${number}"]
+  }
+
+  expect_failures = [
+    var.config_path,
+    var.retry_seconds,
+    var.builds_per_hour,
+    var.register_keeper_arns,
+  ]
+}
+
+run "no_variable_takes_these_4" {
+  command = plan
+
+  variables {
+    # a config path has no capitals that iam would take for small letters
+    config_path = "Team"
+  }
+
+  expect_failures = [
+    var.config_path,
+  ]
+}
+
+run "no_variable_takes_these_5" {
+  command = plan
+
+  variables {
+    # a config path is at most 32 long
+    config_path = "a23456789012345678901234567890123"
+  }
+
+  expect_failures = [
+    var.config_path,
+  ]
+}
+
+run "no_variable_takes_these_6" {
+  command = plan
+
+  variables {
+    # a config path does not look like a tree of another
+    config_path = "team-credentials"
+  }
+
+  expect_failures = [
+    var.config_path,
+  ]
+}
+
+run "no_variable_takes_these_7" {
+  command = plan
+
+  variables {
+    # a config path does not look like what is live of another
+    config_path = "team-deployed"
+  }
+
+  expect_failures = [
+    var.config_path,
+  ]
+}
+
+run "no_variable_takes_these_8" {
+  command = plan
+
+  variables {
+    # a config path does not look like what is paused of another
+    config_path = "team-paused"
+  }
+
+  expect_failures = [
+    var.config_path,
+  ]
+}
+
+run "no_variable_takes_these_9" {
+  command = plan
+
+  variables {
+    # a config path does not look like what was reported of another
+    config_path = "team-reported"
+  }
+
+  expect_failures = [
+    var.config_path,
+  ]
+}
+
+run "no_variable_takes_these_10" {
+  command = plan
+
+  variables {
+    # a config path does not take ssms reserved names
+    config_path = "aws-deployments"
+  }
+
+  expect_failures = [
+    var.config_path,
+  ]
 }

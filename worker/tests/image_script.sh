@@ -68,8 +68,9 @@ main() {
   [[ $failed == 0 ]]
 }
 
-# Without compiling the AWS SDK again: what `make check` and `make test` have left of it is good here, too. It is what makes
-# the image's own compilation, which `make test` leaves out, a matter of time and not of luck.
+# Without compiling the AWS SDK again: what `make test` has built of it for the tests is good here, too, if the tests are built;
+# for `cargo check` it is not. It is what makes the image's own compilation, which `make test` leaves out, a matter of time and
+# not of luck.
 #
 # For cargo a member is its path in the workspace: it would take those of the context for the real ones, whose place in the
 # target folder they would then have. With debug information, which nothing else here has, they get a place of their own.
@@ -78,7 +79,7 @@ the_context_compiles() {
   rm -rf "$context"
   "$repository/worker/build_context.py" "$context"
   check "what goes into the image compiles" env CARGO_TARGET_DIR="$repository/target" \
-    cargo check --quiet --locked --workspace --all-targets --manifest-path "$context/Cargo.toml" \
+    cargo build --quiet --locked --workspace --all-targets --manifest-path "$context/Cargo.toml" \
     --config profile.dev.debug=1 --config 'profile.dev.package."*".debug=false'
   check "and is locked as it is here" cmp "$repository/Cargo.lock" "$context/Cargo.lock"
 }
