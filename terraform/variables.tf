@@ -484,7 +484,7 @@ variable "alarm_actions" {
 }
 
 variable "courier_vpc" {
-  description = "Subnets and security groups for the courier, which tells Git hosts and chats how deployments went: for hosts in a network of one's own, whose targets say private = true. From there it must reach SSM, KMS, SQS and SNS, by endpoints or a NAT gateway, and for public hosts the internet. Null: it runs outside of any network of yours, and reaches public hosts."
+  description = "Subnets and security groups for the courier, which tells Git hosts and chats how deployments went: for hosts in a network of one's own, whose targets say private = true. From there it must reach SSM, KMS, SQS and SNS, and EventBridge with event_bus_arn, by endpoints or a NAT gateway, and for public hosts the internet. Null: it runs outside of any network of yours, and reaches public hosts."
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
   default     = null
 }

@@ -41,7 +41,9 @@ impl<'a> Ending<'a> {
             return Ok(None);
         }
         let record = match (branch(build), build.id()) {
-            (Some(branch), Some(id)) if succeeded(build) => deployed_by(ssm, config_path, project, &branch, id).await?,
+            (Some(branch), Some(id)) if succeeded(build) => {
+                deployed_by(ssm, config_path, project, &branch, id, build.end_time()).await?
+            }
             _ => Recorded::default(),
         };
         Ok(Some(Self::read(build, project, record)))
@@ -106,10 +108,13 @@ impl<'a> Ending<'a> {
     }
 }
 
-/// What is known of a build when it begins: what it was asked for.
+/// What is known of a build when it begins: what it was asked for. Of several commits that wait, the worker takes the newest that is
+/// on the branch: which one that is nobody but the worker knows.
 #[must_use]
 pub fn begun(build: &Build, project: &ProjectName) -> Report {
-    let asked = variable_of(build, variable::COMMIT).or_else(|| variable_of(build, variable::ROLLBACK));
+    let is_one_of_several = variable_of(build, variable::WAITING).is_some_and(|waiting| !waiting.is_empty());
+    let asked = variable_of(build, variable::COMMIT).filter(|_| !is_one_of_several);
+    let asked = asked.or_else(|| variable_of(build, variable::ROLLBACK));
     let trigger = variable_of(build, variable::TRIGGER).filter(|text| is_trigger_id(text));
     Report {
         project: Some(project.clone()),
@@ -125,10 +130,10 @@ fn classify(build: &Build, recorded: &Recorded, asked: Option<&CommitId>) -> (Ou
     match build.build_status() {
         Some(StatusType::Succeeded) if is_question(build) => (Outcome::Unchanged, None),
         Some(StatusType::Succeeded) if recorded.by_build.is_some() => (Outcome::Deployed, None),
+        Some(StatusType::Succeeded) if recorded.holds => (Outcome::Held, Some(Class::NothingRun)),
         Some(StatusType::Succeeded) if asked.is_some() && asked == recorded.live.as_ref() => {
             (Outcome::Unchanged, Some(Class::NothingRun))
         }
-        Some(StatusType::Succeeded) if recorded.holds => (Outcome::Held, Some(Class::NothingRun)),
         Some(StatusType::Succeeded) => (Outcome::Superseded, Some(Class::NothingRun)),
         Some(StatusType::Failed) if is_refusal(build) => (Outcome::Refused, None),
         Some(StatusType::Stopped) => (Outcome::Failed, Some(Class::Stopped)),
@@ -242,8 +247,19 @@ mod tests {
         let report = Ending::read(&build, &project, live(COMMIT)).report;
         assert_eq!((report.outcome, report.class), (Outcome::Unchanged, Some(Class::NothingRun)));
         assert_eq!(Ending::read(&build, &project, live(&other)).report.outcome, Outcome::Superseded);
+        let held = Recorded { holds: true, ..live(COMMIT) };
+        assert_eq!(Ending::read(&build, &project, held).report.outcome, Outcome::Held);
         let head = with_variables(&[("GITBRANCH", "main")]);
         assert_ne!(Ending::read(&head, &project, live(COMMIT)).report.outcome, Outcome::Unchanged);
+    }
+
+    #[test]
+    fn of_several_commits_that_waited_only_the_record_tells_which_was_taken() {
+        let asked = [("GITBRANCH", "main"), ("GITCOMMIT", COMMIT), ("WAITINGCOMMITS", "b")];
+        let (several, one) = (with_variables(&asked), with_variables(&asked[..2]));
+        let commit = |build: &Build, record| ending(build, record).report.commit.map(|commit| commit.to_string());
+        assert_eq!((commit(&several, None), commit(&one, None)), (None, Some(COMMIT.to_owned())));
+        assert_eq!(commit(&several, Some(record(BUILD))), Some(COMMIT.to_owned()));
     }
 
     #[test]

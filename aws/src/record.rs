@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_ssm::Client;
+use aws_sdk_ssm::primitives::DateTime;
 use aws_sdk_ssm::types::Parameter;
 use contract::{Branch, CommitId, ConfigPath, Deployed, DocumentError, ProjectName, parameter};
 
@@ -68,9 +69,9 @@ pub async fn deployed(
 pub struct Recorded {
     /// What it wrote itself, if it has deployed anything.
     pub by_build: Option<Deployed>,
-    /// What is live now.
+    /// What was live when it ended.
     pub live: Option<CommitId>,
-    /// Whether a commit is held, since a rollback.
+    /// Whether a commit was held then, since a rollback.
     pub holds: bool,
 }
 
@@ -80,8 +81,8 @@ impl From<Option<Deployed>> for Recorded {
     }
 }
 
-/// What the build wrote, after its command had succeeded, into the record of what is live. SSM keeps the versions; later
-/// builds may have written newer ones.
+/// What the build wrote, after its command had succeeded, into the record of what is live, and what else stood there when it had
+/// `ended`. SSM keeps the versions; later builds may have written newer ones.
 ///
 /// # Errors
 /// If SSM fails, with the [`crate::error::AwsError`] that says whether another try may help.
@@ -91,6 +92,7 @@ pub async fn deployed_by(
     project: &ProjectName,
     branch: &Branch,
     build: &str,
+    ended: Option<&DateTime>,
 ) -> Result<Recorded> {
     let name = parameter::deployed(config_path, project, branch);
     let mut token = None;
@@ -104,10 +106,14 @@ pub async fn deployed_by(
             page => page.map_err(|error| explain(&format!("reading the history of {name}"), Effect::None, error))?,
         };
         // A version that is no record was not written by a worker.
-        for record in page.parameters().iter().filter_map(|version| Deployed::parse(version.value()?).ok()) {
+        for version in page.parameters() {
+            let Ok(record) = Deployed::parse(version.value().unwrap_or_default()) else { continue };
+            let is_later = version.last_modified_date().zip(ended).is_some_and(|(written, ended)| written > ended);
             // The oldest version comes first, so that the last word is the newest's.
-            recorded.holds = record.held.is_some();
-            recorded.live = Some(record.commit.clone());
+            if !is_later {
+                recorded.holds = record.held.is_some();
+                recorded.live = Some(record.commit.clone());
+            }
             if record.build.as_deref() == Some(build) {
                 recorded.by_build = Some(record);
             }
@@ -132,7 +138,7 @@ mod tests {
     async fn by_build(versions: Vec<String>, branch: &str) -> Option<Deployed> {
         let branch = Branch::parse(branch).unwrap();
         let ssm = ssm(Vec::new(), versions);
-        deployed_by(&ssm, &config_path(), &project("demo"), &branch, BUILD).await.unwrap().by_build
+        deployed_by(&ssm, &config_path(), &project("demo"), &branch, BUILD, None).await.unwrap().by_build
     }
 
     #[tokio::test]
@@ -156,7 +162,7 @@ mod tests {
             (vec![], false),
         ] {
             let ssm = ssm(Vec::new(), versions.clone());
-            let recorded = deployed_by(&ssm, &config_path(), &project("demo"), &main(), "other").await.unwrap();
+            let recorded = deployed_by(&ssm, &config_path(), &project("demo"), &main(), "other", None).await.unwrap();
             assert_eq!((recorded.by_build, recorded.holds), (None, holds), "{versions:?}");
         }
     }

@@ -61,6 +61,7 @@ class Snapshot:
     notifier_function: str
     courier: str  # its role
     courier_function: str
+    event_buses: tuple[str, ...]  # where the courier puts events: the platform team's, if there is one
     deliveries: tuple[str, str]  # what the courier is to deliver, and what it gave up
     reports: str  # the topic of what the notifier says
     scheduler: str  # the role of the schedules
@@ -141,6 +142,7 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
         notifier_function=notifier["FunctionArn"],
         courier=courier["Role"],
         courier_function=courier["FunctionArn"],
+        event_buses=tuple(arn for name, arn in courier["Environment"]["Variables"].items() if name == "EVENTBUSARN"),
         deliveries=(queues[2], queues[3]),
         reports=reports,
         scheduler=scheduler,

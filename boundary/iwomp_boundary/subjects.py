@@ -71,6 +71,7 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "groups": (arn("scheduler", "schedule-group"),),
         "schedules": (arn("scheduler", "schedule"),),
         "rules": (arn("events", "rule"),),
+        "event_buses": snapshot.event_buses,
         "alarms": (arn("cloudwatch", "alarm"),),
         "pipeline_roles": tuple(role for role in snapshot.identities if role.startswith(f"{snapshot.roles}/")),
         "ssm": (f"ssm.{snapshot.region}.amazonaws.com{'.cn' if snapshot.partition == 'aws-cn' else ''}",),

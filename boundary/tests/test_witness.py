@@ -42,6 +42,7 @@ def snapshot(policy: dict[str, Any]) -> Snapshot:
         notifier_function=function,
         courier=ROLE,
         courier_function=function,
+        event_buses=(),
         deliveries=QUEUES,
         reports=f"arn:aws:sns:{REGION}:{ACCOUNT}:p--reports",
         scheduler=ROLE,

@@ -54,7 +54,7 @@ STACK = {
     "test_pipeline.py": "stack",
     "test_secret_matrix.py": "stack",
     "test_thief.py": "stack",
-    "test_two_pipelines.py": "deliveries",
+    "test_two_pipelines.py": "stack",
 }
 
 

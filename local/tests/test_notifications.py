@@ -152,6 +152,10 @@ def test_what_has_not_ended_is_told_to_who_asks_for_it(pipeline: PipelineUnderTe
         event = {"timestamp": int(time.time() * 1000), "message": message}
         logs.put_log_events(logGroupName=group, logStreamName=TRIGGER_ID, logEvents=[event])
     assert news_of(host, TRIGGER_ID, "/early")["state"] == "waiting"
+    _, after = deploy(pipeline, "true")  # whose news go behind them
+    assert states(host, after, "success")[-1] == "success"
+    assert [news["state"] for news in host.by("/early") if news["trigger"] == TRIGGER_ID] == ["waiting"]
+    assert states(host, commit, "success") == ["running", "success"], "and nothing came late"
 
 
 def test_who_is_refused_learns_it_and_a_flood_of_refusals_costs_a_few_messages(
@@ -198,7 +202,8 @@ def test_what_no_try_can_bring_is_laid_aside_with_its_reason(pipeline: PipelineU
     assert host.by("/discord") == []
 
     news_of(host, trigger)
-    host.answers.append((302, {"Location": "http://169.254.169.254/latest/meta-data/"}))
+    # Twice, for that it runs is told first, and the Git host's refusal of that is let go.
+    host.answers.extend([(302, {"Location": "http://169.254.169.254/latest/meta-data/"})] * 2)
     store(pipeline, "discord", {"url": "https://localhost:1/nobody"})
     redirected, _ = deploy(pipeline, "true")
 

@@ -22,7 +22,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 use crate::environment::CourierEnvironment;
 
-/// A delivery has 60 s in all, of which the other host gets 15.
+/// A delivery has 60 s in all, of which the other host gets 40.
 const BOUNDS: Bounds = Bounds {
     connect: Duration::from_secs(2),
     attempt: Duration::from_secs(4),

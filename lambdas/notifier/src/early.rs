@@ -1,12 +1,10 @@
-//! What has not ended: a build that began, a trigger that waits. While such news are on their way the end may be told, and
-//! would then come first. So whoever has sent them looks once more, and what has changed since is told again, to come last.
-
-use std::collections::HashSet;
+//! A build that began. While that is on its way the end may be told, and would then come first. So whoever has sent it looks once
+//! more, and the end is told again, to come last.
 
 use anyhow::Result;
 use aws_sdk_codebuild::types::Build;
-use contract::{ProjectName, variable};
-use iwomp_aws::builds::{has_ended, is_question, newest, variable_of};
+use contract::ProjectName;
+use iwomp_aws::builds::{has_ended, is_question, newest};
 use iwomp_aws::ending::{Ending, begun};
 use serde_json::json;
 
@@ -17,31 +15,28 @@ use crate::notifier::Notifier;
 const NEWEST: usize = 5;
 
 impl Notifier {
-    /// Tells of what runs in a project.
-    pub async fn build_began(&self, project: &ProjectName) -> Result<()> {
-        let mut running = self.newest(project).await?;
-        running.retain(|build| !has_ended(build));
-        for build in &running {
+    /// Tells of what runs in a project. `began` is the build that an event has named.
+    pub async fn build_began(&self, project: &ProjectName, began: &str) -> Result<()> {
+        let builds = self.newest(project).await?;
+        for build in builds.iter().filter(|build| !has_ended(build)) {
             let parcel = Parcel::new(json!(begun(build, project)));
             self.hand_over(&parcel, &format!("{}/running", id(build))).await?;
         }
-        let has_ended_since = |build: &Build| has_ended(build) && running.iter().any(|it| it.id() == build.id());
-        if running.is_empty() { Ok(()) } else { self.tell_again(project, has_ended_since).await }
-    }
-
-    /// After it was told that these triggers wait.
-    pub async fn triggers_waited(&self, project: &ProjectName, triggers: &HashSet<String>) -> Result<()> {
-        let has_begun_since =
-            |build: &Build| variable_of(build, variable::TRIGGER).is_some_and(|trigger| triggers.contains(trigger));
-        self.tell_again(project, has_begun_since).await
-    }
-
-    async fn tell_again(&self, project: &ProjectName, which: impl Fn(&Build) -> bool) -> Result<()> {
-        for build in self.newest(project).await?.iter().filter(|build| which(build)) {
-            let ending = Ending::of(build, project, &self.ssm, &self.environment.config_path).await?;
-            let report = ending.map_or_else(|| json!(begun(build, project)), |ending| ending.json());
-            let parcel = Parcel { corrects: true, ..Parcel::new(report) };
-            self.hand_over(&parcel, &format!("{}/again", id(build))).await?;
+        // Of the one that began it may have been told by a try before this, which then failed.
+        let may_be_told = |build: &&Build| !has_ended(build) || id(build) == began;
+        let told: Vec<_> = builds.iter().filter(may_be_told).map(id).collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        let now = self.newest(project).await?;
+        let is_to_come_last = |build: &Build| has_ended(build) && told.contains(&id(build));
+        // And what came after it, which may be of the same commit.
+        for build in now.iter().skip_while(|build| !is_to_come_last(build)) {
+            let Some(ending) = Ending::of(build, project, &self.ssm, &self.environment.config_path).await? else {
+                continue;
+            };
+            let parcel = Parcel { corrects: true, ..Parcel::new(ending.json()) };
+            self.hand_over(&parcel, &format!("{}/again after {began}", id(build))).await?;
         }
         Ok(())
     }
@@ -93,23 +88,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_end_that_was_told_meanwhile_comes_last() {
-        let builds = vec![build(7, StatusType::InProgress), build(8, StatusType::InProgress)];
+    async fn an_end_that_was_told_meanwhile_comes_last_and_what_came_after_it() {
+        let builds = vec![build(7, StatusType::InProgress), build(8, StatusType::Failed)];
         let live = vec![record("iwomp-in-aws--demo:7").to_json()];
         let aws = Aws { builds, live, ended_since: Some(7), ..Aws::default() };
         let (notifier, done) = aws.notifier();
-        notifier.build_began(&project("demo")).await.unwrap();
-        assert_eq!(told(&done.lock().unwrap()), ["started 7", "started 8", "deployed 7 again"]);
+        notifier.build_began(&project("demo"), "iwomp-in-aws--demo:7").await.unwrap();
+        assert_eq!(told(&done.lock().unwrap()), ["started 7", "deployed 7 again", "failed 8 again"]);
     }
 
     #[tokio::test]
-    async fn what_began_while_it_was_told_to_wait_is_told_again() {
-        let builds = vec![build(6, StatusType::Failed), build(7, StatusType::InProgress)];
-        let trigger = variable_of(&builds[1], variable::TRIGGER).unwrap().to_owned();
+    async fn a_second_try_finds_that_it_has_ended_and_tells_the_end_again() {
+        let builds = vec![build(6, StatusType::Failed), build(7, StatusType::Failed)];
         let (notifier, done) = Aws { builds, ..Aws::default() }.notifier();
-        notifier.triggers_waited(&project("demo"), &HashSet::from(["another".to_owned()])).await.unwrap();
-        assert!(done.lock().unwrap().handed_over.is_empty());
-        notifier.triggers_waited(&project("demo"), &HashSet::from([trigger])).await.unwrap();
-        assert!(told(&done.lock().unwrap()).contains(&"started 7 again".to_owned()));
+        notifier.build_began(&project("demo"), "iwomp-in-aws--demo:7").await.unwrap();
+        assert_eq!(told(&done.lock().unwrap()), ["failed 7 again"]);
     }
 }

@@ -5,21 +5,21 @@ use aws_sdk_codebuild::types::StatusType;
 use contract::{ConfigPath, ProjectName, parameter};
 use serde_json::Value;
 
-use crate::launcher_log;
+use crate::launcher_log::{self, Line};
 use crate::register::Change;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
     /// Look at everything.
     Sweep,
-    /// A build of this project has begun, it says.
-    BuildBegan(ProjectName),
+    /// A build of this project has begun, it says, and which.
+    BuildBegan(ProjectName, String),
     /// A build of this project has ended, it says.
     BuildEnded(ProjectName),
     /// A parameter of the register was written or deleted.
     RegisterChanged(Change),
     /// The launcher wrote these lines.
-    LauncherLog(Vec<String>),
+    LauncherLog(Vec<Line>),
     /// A call to SSM that changed nothing of the register.
     Harmless,
     /// Nothing that Terraform sends here.
@@ -37,9 +37,15 @@ impl Event {
         let text = |pointer| input.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         match (text("/source"), text("/detail-type")) {
             ("aws.codebuild", "CodeBuild Build State Change") => {
-                let has_begun = text("/detail/build-status") == StatusType::InProgress.as_str();
-                let event = if has_begun { Self::BuildBegan } else { Self::BuildEnded };
-                parameter::project_of_build(config_path, text("/detail/project-name")).map_or(Self::Foreign, event)
+                let project = parameter::project_of_build(config_path, text("/detail/project-name"));
+                let build = text("/detail/build-id").rsplit('/').next().unwrap_or_default();
+                match project {
+                    None => Self::Foreign,
+                    Some(project) if text("/detail/build-status") == StatusType::InProgress.as_str() => {
+                        Self::BuildBegan(project, build.to_owned())
+                    }
+                    Some(project) => Self::BuildEnded(project),
+                }
             }
             ("aws.ssm", "AWS API Call via CloudTrail") => {
                 Change::read(&input["detail"], config_path).map_or(Self::Harmless, Self::RegisterChanged)
@@ -65,7 +71,8 @@ mod tests {
         let mut event = build_ended("iwomp-in-aws--demo");
         assert_eq!(read(&event), Event::BuildEnded(demo.clone()));
         event["detail"]["build-status"] = json!("IN_PROGRESS");
-        assert_eq!(read(&event), Event::BuildBegan(demo));
+        let build = "iwomp-in-aws--demo:8745a7a9-c340-456a-9166-edf953571bEX".to_owned();
+        assert_eq!(read(&event), Event::BuildBegan(demo, build));
     }
 
     #[test]

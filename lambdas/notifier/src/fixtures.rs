@@ -271,12 +271,13 @@ impl Aws {
                 ListBuildsForProjectError::generic(metadata.build())
             });
         let (done, ended) = (Arc::clone(done), self.ended_since.map(|number| build(number, StatusType::Succeeded)));
-        let has_ended = ended.is_some();
+        let mut since = self.builds.clone();
+        since.retain(|build| ended.as_ref().is_some_and(|ended| ended.id() != build.id()));
+        since.extend(ended);
+        let has_ended = self.ended_since.is_some();
         let ended = mock!(Client::batch_get_builds)
             .match_requests(move |_| has_ended && !done.lock().unwrap().handed_over.is_empty())
-            .then_compute_output(move |_| {
-                BatchGetBuildsOutput::builder().set_builds(ended.clone().map(|it| vec![it])).build()
-            });
+            .then_compute_output(move |_| BatchGetBuildsOutput::builder().set_builds(Some(since.clone())).build());
         let rules = build_rules(self.builds.clone(), if self.page == 0 { 100 } else { self.page });
         mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, [&not_found, &denied, &ended].into_iter().chain(&rules))
     }

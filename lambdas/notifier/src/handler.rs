@@ -1,17 +1,16 @@
 //! From an event to where it makes the notifier look.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use contract::register::State;
 use contract::{ProjectName, printable};
 use iwomp_aws::metric::{self, Metric};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::event::Event;
-use crate::launcher_log::{self, News};
+use crate::launcher_log::{self, Line, News};
 use crate::notifier::{MAX_REASON_CHARS, Notifier};
 use crate::register::Change;
 use crate::report;
@@ -27,7 +26,7 @@ impl Notifier {
         let deadline = Instant::now() + WORK_TIME;
         let result = match Event::read(input, &self.environment.config_path) {
             Event::Sweep => self.sweep(deadline).await,
-            Event::BuildBegan(project) => self.build_began(&project).await,
+            Event::BuildBegan(project, build) => self.build_began(&project, &build).await,
             Event::BuildEnded(project) => self.build_ended(&project, deadline).await,
             Event::RegisterChanged(change) => self.register_changed(&change).await,
             Event::LauncherLog(lines) => self.launcher_said(&lines).await,
@@ -49,20 +48,13 @@ impl Notifier {
     }
 
     /// The lines may come twice; what has one id is one.
-    async fn launcher_said(&self, lines: &[String]) -> Result<()> {
-        let news = lines.iter().filter_map(|line| launcher_log::news(line, SystemTime::now()));
-        let (mut sent, mut waiting, mut result) = (HashSet::new(), HashMap::<_, HashSet<_>>::new(), Ok(()));
-        for News { parcel, id } in news {
-            if !sent.insert((parcel.project(), id.clone())) {
-                continue;
+    async fn launcher_said(&self, lines: &[Line]) -> Result<()> {
+        let (mut sent, mut result) = (HashSet::new(), Ok(()));
+        for News { parcel, id } in lines.iter().filter_map(launcher_log::news) {
+            if sent.insert((parcel.project(), id.clone())) {
+                let sending = parcel.send(&self.sqs, &self.environment.deliveries_queue_url, &id).await;
+                result = result.and(sending);
             }
-            result = result.and(parcel.send(&self.sqs, &self.environment.deliveries_queue_url, &id).await);
-            if let (Some(State::Waiting), Some(project)) = (parcel.state(), parcel.project()) {
-                waiting.entry(project).or_default().insert(parcel.text("trigger").to_owned());
-            }
-        }
-        for (project, triggers) in waiting {
-            result = result.and(self.triggers_waited(&project, &triggers).await);
         }
         result
     }

@@ -3,7 +3,6 @@
 
 use std::io::Read;
 use std::ops::Range;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use aws_smithy_types::base64;
@@ -21,6 +20,14 @@ const WINDOW_SECONDS: u64 = 300;
 /// Who waits is told once, after a minute. In seconds; as long as that window, so that of its looks in here the first counts.
 const WAITS_SECONDS: Range<u64> = 60..60 + WINDOW_SECONDS;
 
+/// What the launcher wrote, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// In seconds since 1970.
+    pub time: u64,
+    pub text: String,
+}
+
 /// News of a trigger, and what makes them one with others.
 #[derive(Debug, PartialEq)]
 pub struct News {
@@ -29,24 +36,28 @@ pub struct News {
 }
 
 /// The lines of the launcher that an event of CloudWatch Logs brings. None: it is no such event.
-pub fn lines(input: &Value) -> Option<Vec<String>> {
+pub fn lines(input: &Value) -> Option<Vec<Line>> {
     let data = input.pointer("/awslogs/data")?.as_str()?;
     let lines = unpack(data).inspect_err(|error| tracing::warn!("reading the launcher's lines: {error:#}"));
     Some(lines.unwrap_or_default())
 }
 
-fn unpack(data: &str) -> Result<Vec<String>> {
+fn unpack(data: &str) -> Result<Vec<Line>> {
     let packed = base64::decode(data).context("base64")?;
     let mut text = String::new();
     GzDecoder::new(packed.as_slice()).take(MAX_BYTES).read_to_string(&mut text)?;
     let json: Value = serde_json::from_str(&text)?;
     let events = json["logEvents"].as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok(events.iter().filter_map(|event| event["message"].as_str()).map(str::to_owned).collect())
+    let line = |event: &Value| {
+        let (time, text) = (event["timestamp"].as_u64()? / 1000, event["message"].as_str()?.to_owned());
+        Some(Line { time, text })
+    };
+    Ok(events.iter().filter_map(line).collect())
 }
 
 /// What a line tells, if it is of a trigger that waits or ended without a build, and that somebody may wait for.
-pub fn news(line: &str, now: SystemTime) -> Option<News> {
-    let line: Value = serde_json::from_str(line).ok()?;
+pub fn news(Line { time, text }: &Line) -> Option<News> {
+    let line: Value = serde_json::from_str(text).ok()?;
     let text = |key| line.get(key).and_then(Value::as_str).unwrap_or_default();
     let outcome = Outcome::ALL.iter().find(|outcome| outcome.as_str() == text("outcome"))?;
     let fate = Fate::ALL.iter().find(|fate| fate.as_str() == text("fate"))?;
@@ -77,8 +88,8 @@ pub fn news(line: &str, now: SystemTime) -> Option<News> {
     if is_trigger_id(text("trigger")) {
         report["trigger"] = json!(text("trigger"));
     }
-    // Of who waits, it is the time at which it was published: of all its looks one is told.
-    let time = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    // By when it was said, however often and late it is heard. Of who waits, by when it was published: of all its looks one is
+    // told.
     let window = time.saturating_sub(if *outcome == Outcome::Busy { waited } else { 0 }) / WINDOW_SECONDS;
     // Refusals come in floods. What else ends without a build has waited in the queue, and one push is not another's news.
     let commit = text("commit").chars().next().filter(|_| *outcome != Outcome::Refused);
@@ -90,9 +101,8 @@ pub fn news(line: &str, now: SystemTime) -> Option<News> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{COMMIT, awslogs};
+    use crate::fixtures::{COMMIT, EPOCH_SECONDS, awslogs};
     use std::collections::HashSet;
-    use std::time::Duration;
 
     const TRIGGER: &str = "0e6d1a8b-8f8d-5f0c-9c1e-4d6a6f1f2a3b";
 
@@ -104,13 +114,14 @@ mod tests {
         .to_string()
     }
 
-    fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(seconds)
+    fn news(text: &str, time: u64) -> Option<News> {
+        super::news(&Line { time, text: text.to_owned() })
     }
 
     #[test]
     fn lines_are_unpacked_and_noise_is_none() {
-        assert_eq!(lines(&awslogs(&["a", "b"])), Some(vec!["a".to_owned(), "b".to_owned()]));
+        let line = |text: &str| Line { time: EPOCH_SECONDS.try_into().unwrap(), text: text.to_owned() };
+        assert_eq!(lines(&awslogs(&["a", "b"])), Some(vec![line("a"), line("b")]));
         assert_eq!(lines(&json!({"sweep": true})), None);
         for noise in ["", "!", "YQ=="] {
             assert_eq!(lines(&json!({"awslogs": {"data": noise}})), Some(Vec::new()), "{noise}");
@@ -119,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_words_that_passed_a_grammar() {
-        let news = news(&refused(Class::BranchNotAllowed, "demo"), at(600)).unwrap();
+        let news = news(&refused(Class::BranchNotAllowed, "demo"), 600).unwrap();
         assert_eq!(
             news.parcel.report,
             json!({
@@ -133,7 +144,7 @@ mod tests {
 
     #[test]
     fn of_one_kind_there_is_one_message_in_five_minutes() {
-        let id = |class, seconds| news(&refused(class, "demo"), at(seconds)).unwrap().id;
+        let id = |class, seconds| news(&refused(class, "demo"), seconds).unwrap().id;
         assert_eq!(id(Class::BranchNotAllowed, 600), id(Class::BranchNotAllowed, 899));
         assert_ne!(id(Class::BranchNotAllowed, 600), id(Class::BranchNotAllowed, 900));
         assert_ne!(id(Class::BranchNotAllowed, 600), id(Class::CommitRequired, 600));
@@ -141,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_project_that_nobody_registered_is_told_to_nobody_but_the_platform_team() {
-        let of = |project| news(&refused(Class::UnknownProject, project), at(0)).unwrap();
+        let of = |project| news(&refused(Class::UnknownProject, project), 0).unwrap();
         assert_eq!(of("one").parcel.project(), None);
         assert_eq!(of("one").id, of("two").id);
     }
@@ -157,9 +168,9 @@ mod tests {
         };
         let published = 700;
         let told: HashSet<_> =
-            (0..5000).filter_map(|waited| Some(news(&line(waited), at(published + waited))?.id)).collect();
+            (0..5000).filter_map(|waited| Some(news(&line(waited), published + waited)?.id)).collect();
         assert_eq!(told.len(), 1, "{told:?}");
-        let [before, first] = [59, 60].map(|waited| news(&line(waited), at(published + waited)));
+        let [before, first] = [59, 60].map(|waited| news(&line(waited), published + waited));
         assert!(before.is_none() && first.is_some_and(|news| !news.parcel.for_topic));
     }
 
@@ -175,7 +186,7 @@ mod tests {
             ("refused", "x"),
             ("x", "answered"),
         ] {
-            assert_eq!(news(&line(outcome, fate), at(0)), None, "{outcome} {fate}");
+            assert_eq!(news(&line(outcome, fate), 0), None, "{outcome} {fate}");
         }
         for (outcome, fate, for_topic) in [
             ("refused", "answered", true),
@@ -184,8 +195,8 @@ mod tests {
             ("superseded", "answered", true),
             ("covered", "answered", false),
         ] {
-            assert_eq!(news(&line(outcome, fate), at(0)).unwrap().parcel.for_topic, for_topic, "{outcome} {fate}");
+            assert_eq!(news(&line(outcome, fate), 0).unwrap().parcel.for_topic, for_topic, "{outcome} {fate}");
         }
-        assert_eq!(news("START RequestId: 1", at(0)), None);
+        assert_eq!(news("START RequestId: 1", 0), None);
     }
 }

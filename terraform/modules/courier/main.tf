@@ -80,7 +80,7 @@ resource "aws_lambda_function" "this" {
   filename         = var.zip
   source_code_hash = filebase64sha256(var.zip)
 
-  # One request to another host, 15 s at most, and some to AWS.
+  # Some requests to another host, 40 s at most, and some to AWS.
   timeout = 60
 
   environment {

@@ -7,11 +7,12 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use contract::register::{Document, Project, Storage, Target, TargetKind};
+use contract::register::{Document, Project, State, Storage, Target, TargetKind};
 use contract::{Event, ProjectName, TargetSecret, parameter, printable};
 use iwomp_aws::aws_error;
 use iwomp_aws::metric::{self, Metric};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::Courier;
 use super::host::{self, Verdict};
@@ -25,6 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 /// What a host may ask for: GitHub's limit is one of an hour.
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(3600);
+/// For all requests of one delivery: the function has 60 s, also for what it asks of AWS.
+const TELLING: Duration = Duration::from_secs(40);
 /// As Terraform has it: then SQS lays the message aside.
 const MAX_TRIES: u32 = 10;
 
@@ -153,6 +156,7 @@ impl Courier {
             }
             Err(reason) => return aside(reason),
         };
+        let is_git_host = target.kind.is_git_host();
         let telling = async {
             let connector =
                 connector(target, &secret, &entry).map_err(|error| Verdict::Never { reason: format!("{error:#}") })?;
@@ -163,12 +167,17 @@ impl Courier {
             }
         };
         let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
-        Ok(match telling.await {
+        let slow = |_| Err(Verdict::Later { reason: "the host is slow".to_owned(), after: None });
+        Ok(match timeout(TELLING, telling).await.unwrap_or_else(slow) {
             Ok(()) => {
                 self.say(Some(parcel), "delivered", "");
                 Fate::Gone
             }
             Err(Verdict::Later { reason: why, after }) => Fate::Again(reason(&why), after),
+            // A trigger may pin what the host has never seen. Whoever publishes such is to ring no alarm.
+            Err(Verdict::Never { .. }) if is_git_host && !is_decided(state) => {
+                Fate::Dropped("the host does not take it, and it tells of no success and no failure")
+            }
             Err(Verdict::Never { reason: why }) => Fate::Aside(reason(&why)),
         })
     }
@@ -257,6 +266,11 @@ enum Entry {
 
 fn tries(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+/// Whether the command of a build ran, or its commit is live.
+fn is_decided(state: State) -> bool {
+    matches!(state, State::Succeeded | State::Unchanged | State::Failed | State::Stopped | State::TimedOut)
 }
 
 /// With the entry's own certificates for its own Git host, and the usual ones for all others.

@@ -94,7 +94,9 @@ async fn judge(response: HttpResponse, sent: &str) -> Result<String, Verdict> {
     match status {
         // Azure DevOps shows its sign-in page to a token that it does not take.
         203 => {}
-        200..=299 => return Ok(text(response).await),
+        200..=299 => {
+            return text(response).await.map_err(|error| Verdict::Later { reason: format!("{error:#}"), after: None });
+        }
         // GitHub says 403 where others say 429.
         403 if is_limited => {
             return Err(Verdict::Later { reason: "the host answered 403: it wants fewer requests".to_owned(), after });
@@ -109,7 +111,7 @@ async fn judge(response: HttpResponse, sent: &str) -> Result<String, Verdict> {
             "it has nothing there, or the secret may not see it: look at the URL, at gitUrl, and at what the secret may see"
         }
         // GitLab's word for a status that is set already.
-        400 if has_it_already(&text(response).await, sent) => return Ok(String::new()),
+        400 if text(response).await.is_ok_and(|text| has_it_already(&text, sent)) => return Ok(String::new()),
         _ => "it does not take the request: see what the host says of its API",
     };
     Err(Verdict::Never { reason: format!("the host answered {status}: {advice}") })
@@ -123,16 +125,16 @@ fn has_it_already(answer: &str, sent: &str) -> bool {
 }
 
 /// The beginning of an answer.
-async fn text(mut response: HttpResponse) -> String {
+async fn text(mut response: HttpResponse) -> Result<String> {
     let mut stream = ByteStream::new(response.take_body());
     let mut start = Vec::new();
-    while let Ok(Some(piece)) = stream.try_next().await {
+    while let Some(piece) = stream.try_next().await.context("reading the host's answer")? {
         start.extend_from_slice(&piece);
         if start.len() > MAX_ANSWER_BYTES {
             break;
         }
     }
-    String::from_utf8_lossy(&start).into_owned()
+    Ok(String::from_utf8_lossy(&start).into_owned())
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ pub fn message(
     Ok(Some(Message { method: "POST", url, headers, body: story.status(kind, light).to_string() }))
 }
 
-/// The deployment that tells the same, where the entry names an environment.
+/// The deployment that tells that a commit is live, where the entry names an environment.
 ///
 /// # Errors
 /// Says what does not fit, and no secret.
@@ -124,7 +124,7 @@ pub fn deployment(
     git_url: &GitUrl,
     link: Option<String>,
 ) -> Result<Option<Deployment>, &'static str> {
-    let (Some(environment), Some(light), Some(commit)) =
+    let (Some(environment), Some(Light::Green), Some(commit)) =
         (&target.environment, Light::of(state, target), parcel.commit())
     else {
         return Ok(None);
@@ -137,7 +137,6 @@ pub fn deployment(
         commit: commit.to_string(),
         environment: environment.clone(),
         task: format!("deploy:{CONTEXT}/{}", parcel.text("project")),
-        light,
         description: Story { parcel, state, link: None }.description(),
         link,
     }))
@@ -158,7 +157,7 @@ pub fn event(parcel: &Parcel, state: State, link: Option<String>) -> Value {
 
 /// What a Git host shows of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Light {
+enum Light {
     Running,
     Green,
     Red,
