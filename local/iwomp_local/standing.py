@@ -88,13 +88,15 @@ def projects_of(stack: Stack) -> dict[str, object]:
 
 
 def tell(stack: Stack, directory: Path, name: str, story: Story) -> None:
-    repository = (directory / "git" / f"{name}.git").relative_to(places.REPOSITORY)
+    repository, iwomp = (
+        path.relative_to(places.REPOSITORY) for path in (directory / "git" / f"{name}.git", places.iwomp())
+    )
     keys = stack.operator
     story.line(f"""
 Up: {stack.emulator.url} is a local AWS with the pipeline and the project “{name}” in it. From this folder:
 
-  target/release/iwomp trigger {name} {BRANCH} --wait
-  target/release/iwomp status       what is live, what ran, what waits; and docs/commands.md
+  {iwomp} trigger {name} {BRANCH} --wait
+  {iwomp} status         what is live, what ran, what waits; and docs/commands.md
   git clone {repository}      change deploy.sh, push, trigger again
   make up PROJECT=shop              another project beside it
   make down                         ends it all
