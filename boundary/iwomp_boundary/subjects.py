@@ -72,6 +72,7 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "schedules": (arn("scheduler", "schedule"),),
         "rules": (arn("events", "rule"),),
         "alarms": (arn("cloudwatch", "alarm"),),
+        "dashboards": (snapshot.dashboard.partition("/")[0],),
         "pipeline_roles": tuple(role for role in snapshot.identities if role.startswith(f"{snapshot.roles}/")),
         "ssm": (f"ssm.{snapshot.region}.amazonaws.com{'.cn' if snapshot.partition == 'aws-cn' else ''}",),
         "topics": snapshot.topics,

@@ -267,6 +267,7 @@ def configure(made: PipelineUnderTest) -> None:
         retry_seconds=RETRY_SECONDS,
         max_wait_seconds=MAX_WAIT_SECONDS,
         builds_per_hour=100,
+        dashboard=True,
     )
 
 

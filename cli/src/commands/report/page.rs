@@ -1,0 +1,415 @@
+//! How the report looks: the facts in words, for `templates/report.html`. Foreign text comes into the page as [`Said`] only, which
+//! is harmless; the template escapes all that it is given.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use askama::Template;
+use aws_smithy_types::base64;
+use contract::{Branch, CommitId, Outcome};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::four::{Four, Spread};
+use super::{Day, Ended, OfProject, Report};
+use crate::commands::status::{Live, ProjectStatus, Running, Status, Waiting, view};
+use crate::terminal::{Meaning, Piece, harmless};
+use crate::when::lasted_finely;
+
+/// Of what is told one by one: more is nobody's reading, and a page is to be small enough for a mail.
+const SHOWN: usize = 100;
+/// Of a project, those that were deployed last.
+const BRANCHES_SHOWN: usize = 10;
+const STYLE: &str = include_str!("../../../templates/report.css");
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    policy: String,
+    style: &'static str,
+    name: Said,
+    account: Said,
+    region: Said,
+    version: Said,
+    at: When,
+    since: When,
+    days: u16,
+    is_cut: bool,
+    counts: Vec<Count>,
+    concerns: Vec<Vec<Told>>,
+    more_concerns: usize,
+    jobs: Vec<Job>,
+    more_jobs: usize,
+    measures: [Measure; 4],
+    chart: Chart,
+    projects: Vec<Row>,
+    failures: Vec<Build>,
+    more_failures: usize,
+    deployments: Vec<Build>,
+    more_deployments: usize,
+}
+
+/// Anybody's text, as it may be shown.
+struct Said(String);
+
+/// A text with a meaning, which is a class of the style sheet.
+struct Told {
+    class: &'static str,
+    text: Said,
+}
+
+/// A time, for people and for programs.
+struct When {
+    exact: String,
+    text: String,
+}
+
+struct Count {
+    number: usize,
+    what: &'static str,
+    class: &'static str,
+}
+
+/// A build that runs, or a trigger that waits.
+struct Job {
+    project: Said,
+    branch: Said,
+    commit: Said,
+    state: String,
+    since: Option<When>,
+    why: Said,
+}
+
+struct Measure {
+    name: &'static str,
+    value: String,
+    more: String,
+    meaning: &'static str,
+}
+
+struct Chart {
+    bars: Vec<Bar>,
+    /// 1 at least, so that there is something to draw on.
+    most_deployed: usize,
+    most_failed: usize,
+    height: usize,
+    first: String,
+    last: String,
+}
+
+struct Bar {
+    day: Day,
+    left: String,
+    top: usize,
+}
+
+/// A branch, and in the first row of a project what is of all of it.
+struct Row {
+    project: Said,
+    branch: Said,
+    live: Told,
+    since: Option<When>,
+    of_project: Option<RowOfProject>,
+}
+
+struct RowOfProject {
+    last: Told,
+    now: Told,
+    deployed: usize,
+    failed: String,
+    lead: String,
+}
+
+struct Build {
+    project: Said,
+    branch: Said,
+    commit: Said,
+    ended: When,
+    outcome: &'static str,
+    lead: String,
+    more: Said,
+    build: Said,
+}
+
+/// The page, whole.
+///
+/// # Errors
+/// If the template cannot be filled, which no fact should make happen.
+pub fn html(report: &Report) -> Result<String> {
+    let now = &report.now;
+    let is_failure = |build: &&Ended| matches!(build.outcome, Outcome::Failed | Outcome::Refused);
+    let (failures, more_failures) = shown(report.builds.iter().filter(is_failure), Build::failed);
+    let is_deployment = |build: &&Ended| build.outcome == Outcome::Deployed;
+    let (deployments, more_deployments) = shown(report.builds.iter().filter(is_deployment), Build::deployed);
+    let (concerns, more_concerns) = shown(concerns(now), |pieces| pieces.into_iter().map(Told::of).collect());
+    let (jobs, more_jobs) = shown(jobs(now), |job| job);
+    let page = Page {
+        policy: format!(
+            "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+            base64::encode(Sha256::digest(STYLE))
+        ),
+        style: STYLE,
+        name: Said::of(&now.pipeline.config_path),
+        account: Said::of(&now.pipeline.account),
+        region: Said::of(&now.pipeline.region),
+        version: Said::of(&now.pipeline.iwomp),
+        at: When::of(now.at),
+        since: When::of(report.since),
+        days: report.days,
+        is_cut: report.log_is_cut || now.log_is_cut,
+        counts: counts(report),
+        concerns,
+        more_concerns,
+        jobs,
+        more_jobs,
+        measures: measures(&report.four),
+        chart: Chart::of(&report.by_day),
+        projects: now.projects.iter().zip(&report.projects).flat_map(|(now, of)| rows(now, of, report)).collect(),
+        failures,
+        more_failures,
+        deployments,
+        more_deployments,
+    };
+    page.render().context("filling the page")
+}
+
+/// The first of them, as they are shown, and how many are left out.
+fn shown<T, S>(facts: impl Iterator<Item = T>, show: impl Fn(T) -> S) -> (Vec<S>, usize) {
+    let mut facts = facts;
+    let first = facts.by_ref().take(SHOWN).map(show).collect();
+    (first, facts.count())
+}
+
+impl Said {
+    fn of(text: &str) -> Self {
+        Self(harmless(text))
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Told {
+    fn of(piece: Piece) -> Self {
+        let class = match piece.meaning {
+            Meaning::Plain => "plain",
+            Meaning::Good => "good",
+            Meaning::Bad => "bad",
+            Meaning::Pending => "pending",
+            Meaning::Quiet => "quiet",
+            Meaning::Subject => "subject",
+        };
+        Self { class, text: Said::of(&piece.text) }
+    }
+}
+
+impl When {
+    fn of(at: Timestamp) -> Self {
+        Self { exact: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), text: at.strftime("%Y-%m-%d %H:%M").to_string() }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn counts(report: &Report) -> Vec<Count> {
+    let now = &report.now;
+    let of = |count: fn(&ProjectStatus) -> usize| now.projects.iter().map(count).sum::<usize>();
+    let some = |number, what, class| Count { number, what, class: if number > 0 { class } else { "" } };
+    let all = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    vec![
+        some(now.projects.len(), "projects", ""),
+        some(of(|project| project.running.len()), "running", ""),
+        some(all(now.queue.waiting), "waiting", "pending"),
+        some(of(|project| usize::from(project.paused.is_some())), "paused", "pending"),
+        some(of(|project| project.live.iter().filter(|live| live.held.is_some()).count()), "held", "pending"),
+        some(report.four.not_recovered, "failing", "bad"),
+        some(all(now.queue.given_up), "given up", "bad"),
+    ]
+}
+
+/// What lasts comes first: refusals are yesterday's affair tomorrow.
+fn concerns(now: &Status) -> impl Iterator<Item = Vec<Piece>> {
+    let projects = || now.projects.iter();
+    let standing = projects().flat_map(|project| view::standing(project, now.at));
+    standing
+        .chain(projects().flat_map(|project| view::given_up_or_refused(project, now.at)))
+        .chain(view::elsewhere(now))
+}
+
+fn jobs(now: &Status) -> impl Iterator<Item = Job> {
+    let running =
+        |project: &'_ ProjectStatus| project.running.iter().map(|it| Job::runs(project, it)).collect::<Vec<_>>();
+    let waiting =
+        |project: &'_ ProjectStatus| project.waiting.iter().map(|it| Job::waits(project, it)).collect::<Vec<_>>();
+    now.projects.iter().flat_map(running).chain(now.projects.iter().flat_map(waiting))
+}
+
+impl Job {
+    fn runs(project: &ProjectStatus, running: &Running) -> Self {
+        let what = running.question.as_ref().map(|question| format!("asks the {question}, ")).unwrap_or_default();
+        Self {
+            project: Said::of(project.project.as_str()),
+            branch: Said::of(running.branch.as_ref().map_or("", Branch::as_str)),
+            commit: commit(running.commit.as_ref()),
+            state: "runs".to_owned(),
+            since: running.started.map(When::of),
+            why: Said::of(&format!("{what}{} {}", running.phase.as_deref().unwrap_or("QUEUED"), running.build)),
+        }
+    }
+
+    fn waits(project: &ProjectStatus, waiting: &Waiting) -> Self {
+        let why = [waiting.class.as_deref(), waiting.reason.as_deref()];
+        Self {
+            project: Said::of(project.project.as_str()),
+            branch: Said::of(waiting.branch.as_ref().map_or("", Branch::as_str)),
+            commit: commit(waiting.commit.as_ref()),
+            state: format!("waits, place {}", waiting.place),
+            since: Some(When::of(waiting.since)),
+            why: Said::of(&why.into_iter().flatten().collect::<Vec<_>>().join(": ")),
+        }
+    }
+}
+
+/// Without one, it is the branch's newest when it is its turn.
+fn commit(commit: Option<&CommitId>) -> Said {
+    Said::of(commit.map_or("head", CommitId::short))
+}
+
+fn measures(four: &Four) -> [Measure; 4] {
+    let frequency = match four.deployments_a_day {
+        0.0 => "none".to_owned(),
+        often if often >= 1.0 => format!("{often:.1} a day"),
+        seldom => format!("{:.1} a week", 7.0 * seldom),
+    };
+    let median = |spread: Option<Spread>| spread.map_or_else(|| "none".to_owned(), |it| lasted_finely(it.median));
+    let more = |spread: Option<Spread>| {
+        spread.map(|it| format!("median of {}; nine of ten within {}", it.count, lasted_finely(it.ninth_decile)))
+    };
+    let rate = four.change_failure_rate.map_or_else(|| "none".to_owned(), |rate| format!("{:.0} %", 100.0 * rate));
+    let failing = format!("{} still failing", four.not_recovered);
+    [
+        Measure {
+            name: "Deployment frequency",
+            value: frequency,
+            more: format!("{} deployments", four.deployments),
+            meaning: "Builds that deployed, rollbacks among them.",
+        },
+        Measure {
+            name: "Lead time",
+            value: median(four.lead_seconds),
+            more: more(four.lead_seconds).unwrap_or_default(),
+            meaning: "From the time at which SNS took the trigger to the end of the build that it started and that deployed. \
+                      When the commit was made is not known here.",
+        },
+        Measure {
+            name: "Change failure rate",
+            value: rate,
+            more: format!("{} of {} changes", four.failed_changes, four.changes),
+            meaning: "Of the builds that deployed or failed, those that failed or were rolled back from.",
+        },
+        Measure {
+            name: "Time to recover",
+            value: median(four.recovery_seconds),
+            more: more(four.recovery_seconds).into_iter().chain([failing]).collect::<Vec<_>>().join("; "),
+            meaning: "From a failed build, or from when a change was live that was rolled back from, to the next deployment \
+                      of the branch.",
+        },
+    ]
+}
+
+impl Chart {
+    fn of(days: &[Day]) -> Self {
+        let most = |of: fn(&Day) -> usize| days.iter().map(of).max().unwrap_or_default();
+        let (deployed, failed) = (most(|day| day.deployed), most(|day| day.failed));
+        let top = deployed.max(1);
+        let bar =
+            |(place, day): (usize, &Day)| Bar { left: format!("{place}.1"), top: top - day.deployed, day: day.clone() };
+        let end = |day: Option<&Day>| day.map(|day| day.day.clone()).unwrap_or_default();
+        Self {
+            bars: days.iter().enumerate().map(bar).collect(),
+            most_deployed: top,
+            most_failed: failed,
+            height: top + failed,
+            first: end(days.first()),
+            last: end(days.last()),
+        }
+    }
+}
+
+fn rows(now: &ProjectStatus, of: &OfProject, report: &Report) -> Vec<Row> {
+    let mut live: Vec<_> = now.live.iter().collect();
+    live.sort_by_key(|live| (live.since.is_some(), std::cmp::Reverse(live.since)));
+    let left_out = live.len().saturating_sub(BRANCHES_SHOWN);
+    let bare = |branch: &str, live| Row {
+        project: Said::of(now.project.as_str()),
+        branch: Said::of(branch),
+        live: Told::of(live),
+        since: None,
+        of_project: None,
+    };
+    let row = |live: &Live| Row { since: live.since.map(When::of), ..bare(&live.branch, view::commit(live)) };
+    let mut rows: Vec<_> = live.into_iter().take(BRANCHES_SHOWN).map(row).collect();
+    if rows.is_empty() {
+        rows.push(bare("", Meaning::Quiet.of("nothing yet")));
+    }
+    if left_out > 0 {
+        rows.push(bare(&format!("and {left_out} more"), Meaning::Quiet.of("iwomp status")));
+    }
+    rows[0].of_project = Some(RowOfProject::of(now, &of.four, report.now.at));
+    rows
+}
+
+impl RowOfProject {
+    fn of(now: &ProjectStatus, four: &Four, at: Timestamp) -> Self {
+        let last = now.last.as_ref().map_or_else(
+            || Meaning::Quiet.of("none"),
+            |last| {
+                let when = last.ended.map(|ended| format!(" {}", When::of(ended))).unwrap_or_default();
+                view::meaning(last.outcome).of(format!("{}{when}", last.outcome))
+            },
+        );
+        Self {
+            last: Told::of(last),
+            now: Told::of(view::now(now, at)),
+            deployed: four.deployments,
+            failed: match four.change_failure_rate {
+                Some(rate) if four.failed_changes > 0 => format!("{} ({:.0} %)", four.failed_changes, 100.0 * rate),
+                _ => four.failed_changes.to_string(),
+            },
+            lead: four.lead_seconds.map(|it| lasted_finely(it.median)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Build {
+    fn failed(build: &Ended) -> Self {
+        Self::of(build, build.reason.as_deref().unwrap_or("the notifier gave no reason"))
+    }
+
+    fn deployed(build: &Ended) -> Self {
+        let by = build.rolled_back_by.as_ref().map(|by| format!("rolled back by {by}")).unwrap_or_default();
+        Self::of(build, &by)
+    }
+
+    fn of(build: &Ended, more: &str) -> Self {
+        let lead = build.published.map(|published| build.ended.as_second() - published.as_second());
+        Self {
+            project: Said::of(build.project.as_str()),
+            branch: Said::of(build.branch.as_ref().map_or("", Branch::as_str)),
+            commit: commit(build.commit.as_ref()),
+            ended: When::of(build.ended),
+            outcome: build.outcome.as_str(),
+            lead: lead.map(lasted_finely).unwrap_or_default(),
+            more: Said::of(more),
+            // Whose it is, is known; `iwomp logs PROJECT --build` takes it.
+            build: Said::of(build.build.split_once(':').map_or(build.build.as_str(), |(_, own)| own)),
+        }
+    }
+}
