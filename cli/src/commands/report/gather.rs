@@ -27,7 +27,8 @@ const LONGEST_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
 pub async fn report(pipeline: &Pipeline, days: u16, at: Timestamp) -> Result<Report> {
     let dates = dates(at, days)?;
     let since = dates[0].to_datetime(Time::midnight()).to_zoned(TimeZone::UTC).context("a day of UTC")?.timestamp();
-    let now = status::gather::status(pipeline, None, at).await?;
+    // On the heap, for it is large, and this one is moved about.
+    let now = Box::pin(status::gather::status(pipeline, None, at)).await?;
     let launcher = &pipeline.description.launcher.log_group;
     let started = since.checked_sub(LONGEST_BUILD).unwrap_or(Timestamp::UNIX_EPOCH);
     let (starts, starts_are_cut) = lines(pipeline, launcher, started, at, STARTS).await?;

@@ -89,9 +89,10 @@ struct Measure {
 
 struct Chart {
     bars: Vec<Bar>,
-    /// 1 at least, so that there is something to draw on.
     most_deployed: usize,
     most_failed: usize,
+    /// Where the bars begin, counted from above; 1 at least, so that there is something to draw on.
+    ground: usize,
     height: usize,
     first: String,
     last: String,
@@ -328,15 +329,19 @@ impl Chart {
     fn of(days: &[Day]) -> Self {
         let most = |of: fn(&Day) -> usize| days.iter().map(of).max().unwrap_or_default();
         let (deployed, failed) = (most(|day| day.deployed), most(|day| day.failed));
-        let top = deployed.max(1);
-        let bar =
-            |(place, day): (usize, &Day)| Bar { left: format!("{place}.1"), top: top - day.deployed, day: day.clone() };
+        let ground = deployed.max(1);
+        let bar = |(place, day): (usize, &Day)| Bar {
+            left: format!("{place}.1"),
+            top: ground - day.deployed,
+            day: day.clone(),
+        };
         let end = |day: Option<&Day>| day.map(|day| day.day.clone()).unwrap_or_default();
         Self {
             bars: days.iter().enumerate().map(bar).collect(),
-            most_deployed: top,
+            most_deployed: deployed,
             most_failed: failed,
-            height: top + failed,
+            ground,
+            height: ground + failed,
             first: end(days.first()),
             last: end(days.last()),
         }
