@@ -845,7 +845,7 @@ run "the_longest_names_leave_room_for_a_policy_of_the_projects_own" {
 
   # IAM counts all inline policies of a role together.
   assert {
-    condition     = length(aws_iam_role_policy.worker.policy) + length(aws_iam_role_policy.fence.policy) <= 10240 - 2750
+    condition     = length(aws_iam_role_policy.worker.policy) + length(aws_iam_role_policy.fence.policy) <= 10240 - 2650
     error_message = "Of IAM's 10240 characters too few are left: ${length(aws_iam_role_policy.worker.policy)} + ${length(aws_iam_role_policy.fence.policy)}"
   }
 

@@ -1,25 +1,26 @@
 //! How the report looks: the facts in words, for `templates/report.html`. Foreign text comes into the page as [`Said`] only, which
 //! is harmless; the template escapes all that it is given.
 
+mod rows;
+
 use std::fmt;
 
 use anyhow::{Context, Result};
 use askama::Template;
 use aws_smithy_types::base64;
-use contract::{Branch, CommitId, Outcome};
+use contract::Outcome;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use self::rows::{Build, Job, Row};
 use super::four::{Four, Spread};
-use super::{Day, Ended, OfProject, Report};
-use crate::commands::status::{Live, ProjectStatus, Running, Status, Waiting, view};
+use super::{Day, Ended, Report};
+use crate::commands::status::{ProjectStatus, Status, view};
 use crate::terminal::{Meaning, Piece, harmless};
 use crate::when::lasted_finely;
 
 /// Of what is told one by one: more is nobody's reading, and a page is to be small enough for a mail.
 const SHOWN: usize = 100;
-/// Of a project, those that were deployed last.
-const BRANCHES_SHOWN: usize = 10;
 const STYLE: &str = include_str!("../../../templates/report.css");
 
 #[derive(Template)]
@@ -70,16 +71,6 @@ struct Count {
     class: &'static str,
 }
 
-/// A build that runs, or a trigger that waits.
-struct Job {
-    project: Said,
-    branch: Said,
-    commit: Said,
-    state: String,
-    since: Option<When>,
-    why: Said,
-}
-
 struct Measure {
     name: &'static str,
     value: String,
@@ -102,34 +93,6 @@ struct Bar {
     day: Day,
     left: String,
     top: usize,
-}
-
-/// A branch, and in the first row of a project what is of all of it.
-struct Row {
-    project: Said,
-    branch: Said,
-    live: Told,
-    since: Option<When>,
-    of_project: Option<RowOfProject>,
-}
-
-struct RowOfProject {
-    last: Told,
-    now: Told,
-    deployed: usize,
-    failed: String,
-    lead: String,
-}
-
-struct Build {
-    project: Said,
-    branch: Said,
-    commit: Said,
-    ended: When,
-    outcome: &'static str,
-    lead: String,
-    more: Said,
-    build: Said,
 }
 
 /// The page, whole.
@@ -165,7 +128,7 @@ pub fn html(report: &Report) -> Result<String> {
         more_jobs,
         measures: measures(&report.four),
         chart: Chart::of(&report.by_day),
-        projects: now.projects.iter().zip(&report.projects).flat_map(|(now, of)| rows(now, of, report)).collect(),
+        projects: now.projects.iter().zip(&report.projects).flat_map(|(now, of)| rows::of(now, of, report)).collect(),
         failures,
         more_failures,
         deployments,
@@ -252,37 +215,6 @@ fn jobs(now: &Status) -> impl Iterator<Item = Job> {
     now.projects.iter().flat_map(running).chain(now.projects.iter().flat_map(waiting))
 }
 
-impl Job {
-    fn runs(project: &ProjectStatus, running: &Running) -> Self {
-        let what = running.question.as_ref().map(|question| format!("asks the {question}, ")).unwrap_or_default();
-        Self {
-            project: Said::of(project.project.as_str()),
-            branch: Said::of(running.branch.as_ref().map_or("", Branch::as_str)),
-            commit: commit(running.commit.as_ref()),
-            state: "runs".to_owned(),
-            since: running.started.map(When::of),
-            why: Said::of(&format!("{what}{} {}", running.phase.as_deref().unwrap_or("QUEUED"), running.build)),
-        }
-    }
-
-    fn waits(project: &ProjectStatus, waiting: &Waiting) -> Self {
-        let why = [waiting.class.as_deref(), waiting.reason.as_deref()];
-        Self {
-            project: Said::of(project.project.as_str()),
-            branch: Said::of(waiting.branch.as_ref().map_or("", Branch::as_str)),
-            commit: commit(waiting.commit.as_ref()),
-            state: format!("waits, place {}", waiting.place),
-            since: Some(When::of(waiting.since)),
-            why: Said::of(&why.into_iter().flatten().collect::<Vec<_>>().join(": ")),
-        }
-    }
-}
-
-/// Without one, it is the branch's newest when it is its turn.
-fn commit(commit: Option<&CommitId>) -> Said {
-    Said::of(commit.map_or("head", CommitId::short))
-}
-
 fn measures(four: &Four) -> [Measure; 4] {
     let frequency = match four.deployments_a_day {
         0.0 => "none".to_owned(),
@@ -344,77 +276,6 @@ impl Chart {
             height: ground + failed,
             first: end(days.first()),
             last: end(days.last()),
-        }
-    }
-}
-
-fn rows(now: &ProjectStatus, of: &OfProject, report: &Report) -> Vec<Row> {
-    let mut live: Vec<_> = now.live.iter().collect();
-    live.sort_by_key(|live| (live.since.is_some(), std::cmp::Reverse(live.since)));
-    let left_out = live.len().saturating_sub(BRANCHES_SHOWN);
-    let bare = |branch: &str, live| Row {
-        project: Said::of(now.project.as_str()),
-        branch: Said::of(branch),
-        live: Told::of(live),
-        since: None,
-        of_project: None,
-    };
-    let row = |live: &Live| Row { since: live.since.map(When::of), ..bare(&live.branch, view::commit(live)) };
-    let mut rows: Vec<_> = live.into_iter().take(BRANCHES_SHOWN).map(row).collect();
-    if rows.is_empty() {
-        rows.push(bare("", Meaning::Quiet.of("nothing yet")));
-    }
-    if left_out > 0 {
-        rows.push(bare(&format!("and {left_out} more"), Meaning::Quiet.of("iwomp status")));
-    }
-    rows[0].of_project = Some(RowOfProject::of(now, &of.four, report.now.at));
-    rows
-}
-
-impl RowOfProject {
-    fn of(now: &ProjectStatus, four: &Four, at: Timestamp) -> Self {
-        let last = now.last.as_ref().map_or_else(
-            || Meaning::Quiet.of("none"),
-            |last| {
-                let when = last.ended.map(|ended| format!(" {}", When::of(ended))).unwrap_or_default();
-                view::meaning(last.outcome).of(format!("{}{when}", last.outcome))
-            },
-        );
-        Self {
-            last: Told::of(last),
-            now: Told::of(view::now(now, at)),
-            deployed: four.deployments,
-            failed: match four.change_failure_rate {
-                Some(rate) if four.failed_changes > 0 => format!("{} ({:.0} %)", four.failed_changes, 100.0 * rate),
-                _ => four.failed_changes.to_string(),
-            },
-            lead: four.lead_seconds.map(|it| lasted_finely(it.median)).unwrap_or_default(),
-        }
-    }
-}
-
-impl Build {
-    fn failed(build: &Ended) -> Self {
-        Self::of(build, build.reason.as_deref().unwrap_or("the notifier gave no reason"))
-    }
-
-    fn deployed(build: &Ended) -> Self {
-        let by = build.rolled_back_by.as_ref().map(|by| format!("rolled back by {by}")).unwrap_or_default();
-        Self::of(build, &by)
-    }
-
-    fn of(build: &Ended, more: &str) -> Self {
-        let lead = build.published.map(|published| build.ended.as_second() - published.as_second());
-        Self {
-            project: Said::of(build.project.as_str()),
-            branch: Said::of(build.branch.as_ref().map_or("", Branch::as_str)),
-            commit: commit(build.commit.as_ref()),
-            ended: When::of(build.ended),
-            outcome: build.outcome.as_str(),
-            lead: lead.map(lasted_finely).unwrap_or_default(),
-            more: Said::of(more),
-            // Whose it is, is known; `iwomp logs PROJECT --build` takes it.
-            build: Said::of(build.build.split_once(':').map_or(build.build.as_str(), |(_, own)| own)),
         }
     }
 }
