@@ -35,12 +35,11 @@ def said(pipeline: PipelineUnderTest) -> dict[str, list[dict[str, Any]]]:
     refused = pipeline.stack.publish(json.dumps({"project": "public", "branch": "not/allowed"}))
     assert pipeline.stack.launcher_verdict(refused)["outcome"] == "refused"
     pipeline.deploy("public")
-    sqs = pipeline.stack.emulator.client("sqs")
-    deliveries = sqs.get_queue_url(QueueName=f"{pipeline.config_path}--deliveries.fifo")["QueueUrl"]
-    sqs.send_message(QueueUrl=deliveries, MessageBody="?", MessageGroupId="?", MessageDeduplicationId="dashboard")
-    pipeline.stack.emulator.client("lambda").invoke(
-        FunctionName=f"{pipeline.config_path}--notifier", Payload=json.dumps({"sweep": True})
-    )
+    # Nobody but the notifier may send to its queue.
+    news = {"messageId": "x", "body": "?", "attributes": {}, "messageAttributes": {}, "eventSource": "aws:sqs"}
+    functions = pipeline.stack.emulator.client("lambda")
+    for name, event in (("courier", {"Records": [news]}), ("notifier", {"sweep": True})):
+        functions.invoke(FunctionName=f"{pipeline.config_path}--{name}", Payload=json.dumps(event))
 
     def lines() -> dict[str, list[dict[str, Any]]] | None:
         found = {f"/aws/lambda/{pipeline.config_path}--{name}": lines_of(pipeline, name) for name in NAMES}
