@@ -464,6 +464,13 @@ variable "permissions_boundary" {
   }
 }
 
+variable "dashboard" {
+  description = "Make a CloudWatch dashboard, <config_path>--pipeline: results, durations, waits, refusals, the newest deployments and the alarms. AWS bills 3 USD a month for one, beyond the first three of an account."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "alarm_actions" {
   description = "ARNs of what an alarm notifies, such as an SNS topic of the people on call. Neither a topic of triggers nor that of the reports, where only the notifier may publish."
   type        = list(string)

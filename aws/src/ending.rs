@@ -104,6 +104,9 @@ impl<'a> Ending<'a> {
         if let Some(number) = self.build.build_number() {
             json["build_number"] = json!(number);
         }
+        if let Some((start, end)) = self.build.start_time().zip(self.build.end_time()) {
+            json["took_seconds"] = json!(end.secs().saturating_sub(start.secs()).max(0));
+        }
         json
     }
 }
@@ -205,6 +208,7 @@ mod tests {
     use crate::fixtures::{
         BUILD, COMMIT, TRIGGER_ID, build, config_path, failed_with, is_harmless, record, ssm, with_variables,
     };
+    use aws_sdk_codebuild::primitives::DateTime;
 
     fn ending(build: &Build, record: Option<Deployed>) -> Ending<'_> {
         Ending::read(build, &ProjectName::parse("demo").unwrap(), record)
@@ -272,6 +276,14 @@ mod tests {
         let deployed =
             Ending::read(&build, &project, Recorded { by_build: Some(record(BUILD)), holds: true, live: None });
         assert_eq!(deployed.report.outcome, Outcome::Deployed, "the rollback itself");
+    }
+
+    #[test]
+    fn how_long_it_took_is_told_where_codebuild_knows_when_it_began() {
+        let mut build = build(7, StatusType::Succeeded);
+        assert!(ending(&build, None).json().get("took_seconds").is_none());
+        build.start_time = build.end_time().map(|end| DateTime::from_secs(end.secs() - 90));
+        assert_eq!(ending(&build, None).json()["took_seconds"], 90);
     }
 
     #[test]

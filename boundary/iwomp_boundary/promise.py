@@ -117,6 +117,7 @@ def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
     yield from (snapshot.function, snapshot.notifier_function, f"{snapshot.function}:x")
     yield from (arn("scheduler", f"schedule-group/{cp}"), arn("scheduler", f"schedule/{cp}/sweep"))
     yield from (arn("events", f"rule/{cp}--build-changed"), arn("cloudwatch", f"alarm:{cp}--dead-letters"))
+    yield snapshot.dashboard
     yield arn("cloudformation", f"stack/{cp}--x/x")
     yield from (arn("ssm", f"parameter/{rest}") for rest in ("", cp, *(f"{cp}/{name}" for name in ("", *EVERYBODYS))))
     yield from (

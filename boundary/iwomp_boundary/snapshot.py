@@ -72,6 +72,11 @@ class Snapshot:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
 
     @property
+    def dashboard(self) -> str:
+        """Of all regions, as AWS has it."""
+        return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{self.config_path}--pipeline"
+
+    @property
     def roles(self) -> str:
         return f"arn:{self.partition}:iam::{self.account}:role"
 

@@ -73,6 +73,7 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "rules": (arn("events", "rule"),),
         "event_buses": snapshot.event_buses,
         "alarms": (arn("cloudwatch", "alarm"),),
+        "dashboards": (snapshot.dashboard.partition("/")[0],),
         "pipeline_roles": tuple(role for role in snapshot.identities if role.startswith(f"{snapshot.roles}/")),
         "ssm": (f"ssm.{snapshot.region}.amazonaws.com{'.cn' if snapshot.partition == 'aws-cn' else ''}",),
         "topics": snapshot.topics,

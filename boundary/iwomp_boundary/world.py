@@ -72,7 +72,7 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
         for stream in STREAMS
     ]
     found += [arn("scheduler", f"schedule-group/{cp}"), *snapshot.schedules]
-    found += [arn("cloudwatch", f"alarm:{cp}--dead-letters")]
+    found += [arn("cloudwatch", f"alarm:{cp}--dead-letters"), snapshot.dashboard]
     found += [arn("events", f"rule/{cp}--{name}") for name in ("build-changed", "register-changed")]
     for name in snapshot.projects:
         found += [arn("ssm", f"parameter{path}") for path in snapshot.parameters_of(name, "main", "release/1")]

@@ -22,8 +22,8 @@ pub use changing::{
     TriggerArguments,
 };
 pub use reading::{
-    DoctorArguments, HistoryArguments, LogsArguments, Output, ProjectsArguments, RegisterCommand, SecretCheckArguments,
-    ShowArguments, StatusArguments, TraceArguments, VerifyBoundaryArguments, WaitArguments,
+    DoctorArguments, HistoryArguments, LogsArguments, Output, ProjectsArguments, RegisterCommand, ReportArguments,
+    SecretCheckArguments, ShowArguments, StatusArguments, TraceArguments, VerifyBoundaryArguments, WaitArguments,
 };
 
 /// Looks at a deployment pipeline and works with it, from wherever AWS can be reached.
@@ -86,6 +86,9 @@ pub enum OfPipeline {
     /// What was live when, by which build, and who went back
     #[command(after_help = example!("iwomp history demo main"))]
     History(HistoryArguments),
+    /// One page of all projects, for a browser: what is live, what failed, and how well it goes
+    #[command(after_help = example!("iwomp report --out report.html --days 90"))]
+    Report(ReportArguments),
     /// The registered projects
     #[command(after_help = example!("iwomp projects --json | jq '.projects[].git_url'"))]
     Projects(ProjectsArguments),
@@ -230,7 +233,7 @@ mod tests {
     #[test]
     fn every_command_has_an_example_that_is_one_of_it() {
         let commands = commands(&Arguments::command(), "iwomp");
-        assert_eq!(commands.len(), 21, "{commands:?}");
+        assert_eq!(commands.len(), 22, "{commands:?}");
         for (words, help) in commands {
             let example = help.strip_prefix("Example:\n  ").unwrap_or_else(|| panic!("{words} has no example"));
             assert!(example.starts_with(&words) && !example.contains('\n'), "{example}");

@@ -7,6 +7,7 @@ pub mod pause;
 pub mod redrive;
 pub mod register;
 pub mod release;
+pub mod report;
 pub mod rollback;
 pub mod secret;
 pub mod secret_check;

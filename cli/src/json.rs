@@ -65,6 +65,7 @@ mod tests {
         holds::<crate::commands::register::Lint>();
         holds::<crate::commands::register::Projects>();
         holds::<crate::commands::secret_check::Check>();
+        holds::<crate::commands::report::Report>();
         holds::<crate::commands::status::Status>();
         holds::<crate::commands::trace::Trace>();
         holds::<crate::commands::verify_boundary::Boundary>();

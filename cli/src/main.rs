@@ -60,6 +60,7 @@ async fn run(command: &OfPipeline, place: &Place, terminal: &mut Terminal) -> Re
     match command {
         OfPipeline::Status(arguments) => commands::status::run(pipeline, arguments, terminal).await,
         OfPipeline::History(arguments) => commands::history::run(pipeline, arguments, terminal).await,
+        OfPipeline::Report(arguments) => commands::report::run(pipeline, arguments, terminal).await,
         OfPipeline::Projects(arguments) => commands::register::projects(pipeline, arguments, terminal).await,
         OfPipeline::Register(RegisterCommand::Show(arguments)) => {
             commands::register::show_entry(pipeline, arguments, terminal).await

@@ -162,6 +162,11 @@ impl Terminal {
         self.out.write(&escaped(&document.to_string()));
     }
 
+    /// A document of ours, in which all foreign text is [`harmless`] already.
+    pub fn document(&mut self, document: &str) {
+        self.out.write(document);
+    }
+
     /// Aligned columns under their headings. On a terminal the last column gives way, since what is longest stands there.
     pub fn table<const COLUMNS: usize>(&mut self, headings: [&str; COLUMNS], rows: Vec<[Piece; COLUMNS]>) {
         let mut table = Table::new();
@@ -280,7 +285,7 @@ fn escaped(json: &str) -> String {
 
 /// Foreign text, fit for a line: whole escape sequences are left out, as a log's colours are; what else a terminal would obey
 /// is shown for what it is.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let plain = anstream::adapter::strip_str(text).to_string();
     printable(plain.trim_end_matches(['\r', '\n']).replace('\t', "    ").as_str(), MAX_LINE_CHARS)
 }

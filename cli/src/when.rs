@@ -26,6 +26,18 @@ pub fn lasted(seconds: i64) -> String {
     format!("{seconds} s")
 }
 
+/// The same with the next smaller unit, for lengths that are compared: `1 h 40 min`.
+#[must_use]
+pub fn lasted_finely(seconds: i64) -> String {
+    let rest = match seconds {
+        86_400.. => seconds % 86_400 / 3600 * 3600,
+        3600.. => seconds % 3600 / 60 * 60,
+        60.. => seconds % 60,
+        _ => 0,
+    };
+    if rest == 0 { lasted(seconds) } else { format!("{} {}", lasted(seconds), lasted(rest)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +46,11 @@ mod tests {
     fn a_time_is_told_in_its_largest_unit() {
         let words = [-5, 0, 59, 60, 7199, 86_399, 86_400, 864_000].map(lasted);
         assert_eq!(words, ["0 s", "0 s", "59 s", "1 min", "1 h", "23 h", "1 d", "10 d"]);
+    }
+
+    #[test]
+    fn a_length_that_is_compared_has_two_units_at_most() {
+        let words = [-1, 59, 60, 61, 3600, 6000, 86_400, 100_000, 86_460].map(lasted_finely);
+        assert_eq!(words, ["0 s", "59 s", "1 min", "1 min 1 s", "1 h", "1 h 40 min", "1 d", "1 d 3 h", "1 d"]);
     }
 }

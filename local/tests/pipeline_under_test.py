@@ -271,6 +271,7 @@ def configure(made: PipelineUnderTest) -> None:
         max_wait_seconds=MAX_WAIT_SECONDS,
         builds_per_hour=100,
         event_bus_arn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{EVENT_BUS}",
+        dashboard=True,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from pipeline_under_test import BEARER, CANARY, RETRY_SECONDS, Iwomp, PipelineUnderTest
 
 from iwomp_local import standing
+from iwomp_local.places import REPOSITORY
 from iwomp_local.stack import CliResult
 from iwomp_local.waiting import wait_for
 
@@ -134,6 +137,76 @@ def test_a_trigger_is_followed_to_its_end_and_told_in_one_timeline(pipeline: Pip
     assert trace["project"] == "public"
     (newest, *_) = iwomp("history", "public", "main", "--json").json["records"]
     assert (newest["trigger"], newest["commit"]) == (trigger, pipeline.repository("public").head())
+
+
+class Page(HTMLParser):
+    """What a page consists of: its tags with their attributes, and the words of each row of its tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag == "tr":
+            self.rows.append([])
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and data.strip():
+            self.rows[-1].append(data.strip())
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_the_report_is_one_page_that_anybody_can_read(
+    pipeline: PipelineUnderTest, iwomp: Iwomp, tmp_path: Path
+) -> None:
+    trigger = iwomp("trigger", "public", "main", "--yes").out.split()[-1]
+    build = pipeline.result("public", trigger).build["id"]
+
+    def told() -> dict[str, Any] | None:
+        document = iwomp("report", "--json", "--days", "2").json
+        assert (document["shape"], document["log_is_cut"]) == ("report", False)
+        return next((told for told in document["builds"] if told["build"] == build), None)
+
+    ended = wait_for("the notifier's report", told, SECONDS)
+    assert ended["outcome"] == "deployed"
+    assert (ended["trigger"], ended["project"]) == (trigger, "public")
+    assert ended["published"] <= ended["ended"]
+    file = tmp_path / "report.html"
+    said = iwomp("report", "--out", str(file))
+    assert (said.status, said.out, said.err) == (0, "", "")
+    page = Page(file.read_text())
+    commit = (pipeline.repository("public").head() or "")[:12]
+    assert any(row[:3] == ["public", "main", commit] for row in page.rows)
+    assert not page.of("script")
+    assert len(page.of("caption")) == len(page.of("table")) > 2
+    assert all(heading.get("scope") for heading in page.of("th"))
+    assert len(page.of("h1")) == len(page.of("main")) == 1
+    ids = {attributes.get("id") for _, attributes in page.tags}
+    assert {link["href"] for link in page.of("a")} <= {f"#{name}" for name in ids}
+
+
+def test_the_report_needs_the_rights_that_its_page_names_and_no_others(
+    pipeline: PipelineUnderTest, iwomp: Iwomp
+) -> None:
+    (policy,) = re.findall(r"```json\n(.+?)```", (REPOSITORY / "docs" / "report.md").read_text(), re.DOTALL)
+    iam = pipeline.stack.emulator.client("iam")
+    iam.create_user(UserName="reporter")
+    iam.put_user_policy(UserName="reporter", PolicyName="report", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="reporter")["AccessKey"]
+    credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    said = iwomp("report", "--json", **credentials)
+    assert said.status == 0, said.err
+    for statement in json.loads(policy)["Statement"][:-1]:
+        rest = [other for other in json.loads(policy)["Statement"] if other != statement]
+        less = json.dumps({"Version": "2012-10-17", "Statement": rest})
+        iam.put_user_policy(UserName="reporter", PolicyName="report", PolicyDocument=less)
+        assert iwomp("report", "--json", **credentials).status == 6, statement
 
 
 def test_a_refused_trigger_ends_as_such(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:

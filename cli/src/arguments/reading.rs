@@ -1,5 +1,7 @@
 //! The arguments of commands that read and follow.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use contract::{Branch, CommitId, ProjectName};
 
@@ -33,6 +35,18 @@ pub struct HistoryArguments {
     /// Of this branch only
     #[arg(value_parser = branch)]
     pub branch: Option<Branch>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Where to write the page; unless given, to standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub out: Option<PathBuf>,
+    /// How many days of UTC to look at, today among them
+    #[arg(long, value_name = "DAYS", default_value = "30", value_parser = clap::value_parser!(u16).range(1..=365))]
+    pub days: u16,
     #[command(flatten)]
     pub output: Output,
 }

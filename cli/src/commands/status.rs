@@ -1,8 +1,8 @@
 //! `iwomp status`: what is live, what runs, what waits, how it ended, and what was refused or given up. From CodeBuild, the
 //! records, the queues and the launcher's log: nothing that a build has printed counts.
 
-mod gather;
-mod view;
+pub mod gather;
+pub mod view;
 
 use contract::{Branch, Class, CommitId, Outcome, ProjectName};
 use jiff::Timestamp;
@@ -19,138 +19,138 @@ use crate::terminal::Terminal;
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
-    pipeline: Where,
+    pub pipeline: Where,
     /// When it was looked at.
     #[schemars(with = "String")]
-    at: Timestamp,
-    projects: Vec<ProjectStatus>,
+    pub at: Timestamp,
+    pub projects: Vec<ProjectStatus>,
     /// What the launcher refused or gave up, of no registered project.
-    elsewhere: Vec<Word>,
-    queue: Queue,
+    pub elsewhere: Vec<Word>,
+    pub queue: Queue,
     /// The launcher has said more than is read: of what it said last some may be missing.
-    log_is_cut: bool,
+    pub log_is_cut: bool,
 }
 
 /// Which pipeline it is.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Where {
-    config_path: String,
-    account: String,
-    region: String,
+pub struct Where {
+    pub config_path: String,
+    pub account: String,
+    pub region: String,
     /// The version of iwomp that was applied.
-    iwomp: String,
+    pub iwomp: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct ProjectStatus {
+pub struct ProjectStatus {
     #[schemars(with = "String")]
-    project: ProjectName,
+    pub project: ProjectName,
     /// What is wrong with its register entry, so that every trigger is refused.
-    fault: Option<String>,
+    pub fault: Option<String>,
     /// Whether CodeBuild has a project for it.
-    applied: bool,
-    paused: Option<Pause>,
-    live: Vec<Live>,
-    running: Vec<Running>,
-    last: Option<Ended>,
+    pub applied: bool,
+    pub paused: Option<Pause>,
+    pub live: Vec<Live>,
+    pub running: Vec<Running>,
+    pub last: Option<Ended>,
     /// Those that the launcher has looked at, the next one first.
-    waiting: Vec<Waiting>,
+    pub waiting: Vec<Waiting>,
     /// Of the last day.
-    refused: Vec<Word>,
+    pub refused: Vec<Word>,
     /// What may lie in the dead-letter queue.
-    given_up: Vec<Word>,
+    pub given_up: Vec<Word>,
 }
 
 /// What is live of a branch, by its record.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Live {
+pub struct Live {
     /// As it stands in the parameter's name, where that is no branch.
-    branch: String,
+    pub branch: String,
     #[schemars(with = "Option<String>")]
-    commit: Option<CommitId>,
+    pub commit: Option<CommitId>,
     #[schemars(with = "Option<String>")]
-    since: Option<Timestamp>,
-    build: Option<String>,
-    trigger: Option<String>,
+    pub since: Option<Timestamp>,
+    pub build: Option<String>,
+    pub trigger: Option<String>,
     /// The head that an operator rolled back from.
     #[schemars(with = "Option<String>")]
-    held: Option<CommitId>,
+    pub held: Option<CommitId>,
     /// Why the record cannot be read; the worker deploys nothing as long as it cannot.
-    fault: Option<String>,
+    pub fault: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Running {
-    build: String,
+pub struct Running {
+    pub build: String,
     #[schemars(with = "Option<String>")]
-    branch: Option<Branch>,
+    pub branch: Option<Branch>,
     #[schemars(with = "Option<String>")]
-    commit: Option<CommitId>,
-    trigger: Option<String>,
+    pub commit: Option<CommitId>,
+    pub trigger: Option<String>,
     #[schemars(with = "Option<String>")]
-    started: Option<Timestamp>,
+    pub started: Option<Timestamp>,
     /// CodeBuild's word for where it is.
-    phase: Option<String>,
+    pub phase: Option<String>,
     /// An operator's, where it deploys nothing.
-    question: Option<String>,
+    pub question: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Ended {
-    build: String,
+pub struct Ended {
+    pub build: String,
     #[schemars(with = "String")]
-    outcome: Outcome,
+    pub outcome: Outcome,
     #[schemars(with = "Option<String>")]
-    class: Option<Class>,
-    reason: Option<String>,
+    pub class: Option<Class>,
+    pub reason: Option<String>,
     #[schemars(with = "Option<String>")]
-    branch: Option<Branch>,
+    pub branch: Option<Branch>,
     #[schemars(with = "Option<String>")]
-    commit: Option<CommitId>,
-    trigger: Option<String>,
+    pub commit: Option<CommitId>,
+    pub trigger: Option<String>,
     #[schemars(with = "Option<String>")]
-    ended: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
 }
 
 /// A trigger in the queue.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-struct Waiting {
-    trigger: String,
+pub struct Waiting {
+    pub trigger: String,
     #[schemars(with = "Option<String>")]
-    branch: Option<Branch>,
+    pub branch: Option<Branch>,
     #[schemars(with = "Option<String>")]
-    commit: Option<CommitId>,
+    pub commit: Option<CommitId>,
     /// Since when it is in the queue.
     #[schemars(with = "String")]
-    since: Timestamp,
+    pub since: Timestamp,
     /// Why it waits.
-    class: Option<String>,
-    reason: Option<String>,
-    tries: u32,
+    pub class: Option<String>,
+    pub reason: Option<String>,
+    pub tries: u32,
     /// In the line of its project, from 1: those without a commit go first, then the older ones.
-    place: usize,
+    pub place: usize,
 }
 
 /// The launcher's last word on a trigger.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-struct Word {
-    trigger: Option<String>,
+pub struct Word {
+    pub trigger: Option<String>,
     /// Known by its topic, or as the message named it.
-    project: Option<String>,
+    pub project: Option<String>,
     #[schemars(with = "Option<String>")]
-    branch: Option<Branch>,
+    pub branch: Option<Branch>,
     #[schemars(with = "String")]
-    at: Timestamp,
-    outcome: String,
-    class: Option<String>,
-    reason: Option<String>,
+    pub at: Timestamp,
+    pub outcome: String,
+    pub class: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// How many messages SQS counts, of all projects together.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Queue {
-    waiting: u64,
-    given_up: u64,
+pub struct Queue {
+    pub waiting: u64,
+    pub given_up: u64,
 }
 
 impl Shape for Status {

@@ -25,6 +25,7 @@ locals {
   pipeline_functions = "${local.arn_prefix}:lambda:*:*:function:${var.names.prefix}*"
   pipeline_watch = [
     "${local.arn_prefix}:cloudwatch:*:*:alarm:${var.names.prefix}*",
+    "${local.arn_prefix}:cloudwatch:*:*:dashboard/${var.names.prefix}*",
     "${local.arn_prefix}:logs:*:*:log-group:/aws/lambda/${var.names.prefix}*",
   ]
   pipeline_builds     = "${local.arn_prefix}:codebuild:*:*:*/${var.names.prefix}*"

@@ -19,8 +19,7 @@ pub fn all(status: &Status, terminal: &mut Terminal) {
         terminal.table(["PROJECT", "BRANCH", "LIVE", "FOR", "LAST BUILD", "NOW"], rows);
     }
     let concerns: Vec<_> = status.projects.iter().flat_map(|project| concerns(project, status.at)).collect();
-    let elsewhere = shown(&status.elsewhere).map(|word| said(word.project.as_deref().unwrap_or("?"), word, status.at));
-    let concerns: Vec<_> = concerns.into_iter().chain(elsewhere).collect();
+    let concerns: Vec<_> = concerns.into_iter().chain(elsewhere(status)).collect();
     if !concerns.is_empty() {
         terminal.line([]);
         concerns.into_iter().for_each(|line| terminal.line(line));
@@ -113,7 +112,7 @@ fn branch_of(running: &Running) -> &str {
     running.branch.as_ref().map_or("?", |branch| branch.as_str())
 }
 
-fn now(project: &ProjectStatus, at: Timestamp) -> Piece {
+pub fn now(project: &ProjectStatus, at: Timestamp) -> Piece {
     let mut words = Vec::new();
     for running in &project.running {
         let since = running.started.map(|started| lasted(at.as_second() - started.as_second())).unwrap_or_default();
@@ -139,10 +138,22 @@ fn now(project: &ProjectStatus, at: Timestamp) -> Piece {
 
 /// What somebody should know or do about a project, a line each.
 fn concerns(project: &ProjectStatus, at: Timestamp) -> Vec<Vec<Piece>> {
+    let mut lines = standing(project, at);
+    if let Some((ended, reason)) = project.last.as_ref().and_then(|ended| Some((ended, ended.reason.as_ref()?))) {
+        lines.push(about(project, meaning(ended.outcome), ended.outcome.as_str(), reason));
+    }
+    lines.extend(given_up_or_refused(project, at));
+    lines
+}
+
+fn about(project: &ProjectStatus, meaning: Meaning, word: &str, text: &str) -> Vec<Piece> {
+    vec![Meaning::Subject.of(project.project.as_str()), " ".into(), meaning.of(word), format!(": {text}").into()]
+}
+
+/// What of it lasts until somebody does something.
+pub fn standing(project: &ProjectStatus, at: Timestamp) -> Vec<Vec<Piece>> {
     let name = project.project.as_str();
-    let about = |meaning: Meaning, word: &str, text: String| {
-        vec![Meaning::Subject.of(name), " ".into(), meaning.of(word), format!(": {text}").into()]
-    };
+    let about = |meaning, word, text: String| about(project, meaning, word, &text);
     let mut lines = Vec::new();
     if let Some(fault) = &project.fault {
         lines.push(about(Meaning::Bad, "register", format!("its entry {fault}; every trigger is refused")));
@@ -169,11 +180,17 @@ fn concerns(project: &ProjectStatus, at: Timestamp) -> Vec<Vec<Piece>> {
             lines.push(about(Meaning::Pending, "held", text));
         }
     }
-    if let Some((ended, reason)) = project.last.as_ref().and_then(|ended| Some((ended, ended.reason.as_ref()?))) {
-        lines.push(about(meaning(ended.outcome), ended.outcome.as_str(), reason.clone()));
-    }
-    lines.extend(shown(&project.given_up).chain(shown(&project.refused)).map(|word| said(name, word, at)));
     lines
+}
+
+pub fn given_up_or_refused(project: &ProjectStatus, at: Timestamp) -> impl Iterator<Item = Vec<Piece>> {
+    let words = shown(&project.given_up).chain(shown(&project.refused));
+    words.map(move |word| said(project.project.as_str(), word, at))
+}
+
+/// The same, of no registered project.
+pub fn elsewhere(status: &Status) -> impl Iterator<Item = Vec<Piece>> {
+    shown(&status.elsewhere).map(|word| said(word.project.as_deref().unwrap_or("?"), word, status.at))
 }
 
 fn said(project: &str, word: &Word, at: Timestamp) -> Vec<Piece> {
@@ -194,14 +211,14 @@ fn shown(words: &[Word]) -> impl Iterator<Item = &Word> {
     words.iter().skip(words.len().saturating_sub(WORDS_SHOWN))
 }
 
-fn queue(status: &Status) -> Piece {
+pub fn queue(status: &Status) -> Piece {
     let (waiting, given_up) = (status.queue.waiting, status.queue.given_up);
     let advice = if given_up > 0 { ": mend what they died of, then iwomp redrive" } else { "" };
     let text = format!("{waiting} waiting, {given_up} given up, of all projects together{advice}");
     if given_up > 0 { Meaning::Bad.of(text) } else { Meaning::Quiet.of(text) }
 }
 
-fn commit(live: &Live) -> Piece {
+pub fn commit(live: &Live) -> Piece {
     match (&live.commit, &live.held) {
         (None, _) => Meaning::Bad.of("unreadable"),
         (Some(commit), Some(_)) => Meaning::Pending.of(format!("{} held", commit.short())),
@@ -226,7 +243,7 @@ fn short(commit: Option<&CommitId>) -> &str {
     commit.map_or("head", CommitId::short)
 }
 
-fn meaning(outcome: Outcome) -> Meaning {
+pub fn meaning(outcome: Outcome) -> Meaning {
     match outcome {
         Outcome::Deployed | Outcome::Unchanged => Meaning::Good,
         Outcome::Failed | Outcome::Refused | Outcome::Expired => Meaning::Bad,
