@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from iwomp_bench import deployments, launches
+from iwomp_bench import deployments, launches, plans
 from iwomp_bench.shapes import SHAPES
 from iwomp_bench.table import Table
 
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="measured runs of each; one more is thrown away")
     parser.add_argument("--shapes", default=",".join(SHAPES), help="of the repositories: %(default)s")
-    parser.add_argument("--only", choices=("worker", "launcher"), help="one half of it")
+    parser.add_argument("--only", choices=("worker", "launcher", "plan"), help="one part of it")
     parser.add_argument("--out", type=Path, default=OURS / "bench.json", help="%(default)s")
     asked = parser.parse_args()
     names = asked.shapes.split(",")
@@ -33,10 +33,12 @@ def main() -> None:
     cache = OURS / "bench"
     cache.mkdir(parents=True, exist_ok=True)
     table, said, load = Table(), [], os.getloadavg()[0]
-    if asked.only != "launcher":
+    if asked.only in (None, "worker"):
         deployments.measure(table, worker().resolve(), (cache / "repositories").resolve(), names, asked.rounds)
-    if asked.only != "worker":
-        said.append(launches.measure(table, OURS / LAUNCHER, NODE, cache.resolve(), asked.rounds))
+    if asked.only in (None, "launcher"):
+        said += launches.measure(table, OURS / LAUNCHER, NODE, cache.resolve(), asked.rounds)
+    if asked.only in (None, "plan"):
+        plans.measure(table, 1 if asked.only is None else asked.rounds)
     git = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout.strip()
     said.append(
         f"{os.cpu_count()} processors, {platform.machine()}, {git}; load {load:.1f} at the start and "

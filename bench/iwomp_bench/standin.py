@@ -10,13 +10,17 @@ import json
 import multiprocessing
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
 Answer = tuple[dict[str, str], str]
+IDENTITY = (
+    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:root</Arn>"
+    "<Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,18 @@ class Call:
 
 @dataclass
 class Aws:
-    """SSM with these parameters, and a CodeBuild where nothing runs and every build may start."""
+    """SSM with these parameters, a CodeBuild where nothing runs and every build may start, and who is asking."""
 
     parameters: dict[str, str]
+    latency_seconds: float = 0
     started: int = 0
 
-    def answer(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> Answer:
+        if self.latency_seconds:
+            await asyncio.sleep(self.latency_seconds)
         operation = call.headers.get("x-amz-target", "").rpartition(".")[2]
+        if not operation:
+            return {"Content-Type": "text/xml"}, IDENTITY
         asked = json.loads(call.body or b"{}")
         return {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(getattr(self, operation)(asked))
 
@@ -70,16 +79,24 @@ class Aws:
 
 @dataclass
 class RuntimeApi:
-    """Hands the same event out again and again, and writes down when it was asked and answered."""
+    """Hands the same event out as often as it is let, and writes down when it was asked, did so, and was answered."""
 
     event: str
-    asked: list[float]
-    answered: list[float]
+    limit: int = 1
+    asked: list[float] = field(default_factory=list)
+    handed: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
 
-    def answer(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> Answer:
         if call.path.endswith("/next"):
-            self.asked.append(time.monotonic())
-            number = len(self.asked) % 10_000
+            asked = self.asked
+            asked.append(time.monotonic())
+            number = len(asked)
+            while number > self.limit:
+                await asyncio.sleep(0.002)
+                if asked is not self.asked:
+                    raise ConnectionError("whoever asked is gone")
+            self.handed.append(time.monotonic())
             headers = {
                 "Content-Type": "application/json",
                 "Lambda-Runtime-Aws-Request-Id": f"00000000-0000-4000-8000-{number:012}",
@@ -92,7 +109,9 @@ class RuntimeApi:
         return {}, '{"status":"OK"}'
 
 
-async def serve(answer: Callable[[Call], Answer], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve(
+    answer: Callable[[Call], Awaitable[Answer]], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     try:
         while line := await reader.readline():
             method, path, _ = line.decode().split(" ")
@@ -103,7 +122,7 @@ async def serve(answer: Callable[[Call], Answer], reader: asyncio.StreamReader, 
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             if headers.get("transfer-encoding") == "chunked":
                 body = b"".join([piece async for piece in chunks(reader)])
-            more, text = answer(Call(method, path, headers, body))
+            more, text = await answer(Call(method, path, headers, body))
             head = "".join(f"{name}: {value}\r\n" for name, value in more.items())
             writer.write(f"HTTP/1.1 200 OK\r\n{head}Content-Length: {len(text.encode())}\r\n\r\n{text}".encode())
             await writer.drain()
@@ -137,11 +156,12 @@ def run(aws: Aws, runtime: RuntimeApi, certificate: str | None, pipe: Connection
         while (wish := await loop.run_in_executor(None, receive, pipe)) is not None:
             if isinstance(wish, dict):
                 aws.parameters.update(wish)
-            pipe.send(Seen(runtime.asked[:], runtime.answered[:], aws.started))
+            if isinstance(wish, int):
+                runtime.limit = wish
             if wish == "anew":
-                runtime.asked.clear()
-                runtime.answered.clear()
+                runtime.limit, runtime.asked, runtime.handed, runtime.answered = 1, [], [], []
                 aws.started = 0
+            pipe.send(Seen(runtime.asked[:], runtime.handed[:], runtime.answered[:], aws.started))
 
     asyncio.run(main())
 
@@ -155,9 +175,10 @@ def receive(pipe: Connection) -> Any:
 
 @dataclass(frozen=True)
 class Seen:
-    """When the Runtime API was asked for an event and when it was answered, and how many builds were started."""
+    """When the Runtime API was asked for an event, gave it and was answered, and how many builds were started."""
 
     asked: list[float]
+    handed: list[float]
     answered: list[float]
     started: int
 
@@ -172,17 +193,22 @@ class StandIn:
         self.pipe.send(parameters)
         self.pipe.recv()
 
-    def seen(self, wish: str = "look") -> Seen:
+    def seen(self, wish: str | int = "look") -> Seen:
+        """The wish may be to begin `anew`, with one event, or how many events there are to be since then."""
         self.pipe.send(wish)
         seen: Seen = self.pipe.recv()
         return seen
 
 
 @contextmanager
-def stand_in(parameters: dict[str, str], event: str = "{}", certificate: str | None = None) -> Iterator[StandIn]:
+def stand_in(
+    parameters: dict[str, str], event: str = "{}", certificate: str | None = None, latency_seconds: float = 0
+) -> Iterator[StandIn]:
     ours, theirs = multiprocessing.Pipe()
-    runtime = RuntimeApi(event, [], [])
-    server = multiprocessing.Process(target=run, args=(Aws(parameters), runtime, certificate, theirs), daemon=True)
+    runtime = RuntimeApi(event)
+    server = multiprocessing.Process(
+        target=run, args=(Aws(parameters, latency_seconds), runtime, certificate, theirs), daemon=True
+    )
     server.start()
     theirs.close()
     try:

@@ -1,29 +1,20 @@
 // The launcher of the original article's design, in the language it was written in: reads the project's parameter and starts a
-// build. Around it the least that speaks Lambda's Runtime API, less than AWS's own runtime does.
+// build. Around it the least that speaks Lambda's Runtime API, less than AWS's own runtime does. The SDK is its caller's.
 'use strict';
 
 const http = require('node:http');
-const AWS = require('aws-sdk');
 
-AWS.config.update({ region: process.env.AWS_REGION, maxRetries: 1 });
-const endpoint = process.env.AWS_ENDPOINT_URL;
-const ssm = new AWS.SSM({ endpoint });
-const codebuild = new AWS.CodeBuild({ endpoint });
-
-async function handle(event) {
+async function handle(event, { getParameter, startBuild }) {
   for (const record of event.Records) {
     const envelope = JSON.parse(record.body);
     const trigger = JSON.parse(envelope.Message);
-    const name = `/${process.env.CONFIGPATH}/${trigger.project}`;
-    const { Parameter } = await ssm.getParameter({ Name: name }).promise();
+    const { Parameter } = await getParameter({ Name: `/${process.env.CONFIGPATH}/${trigger.project}` });
     const register = JSON.parse(Parameter.Value);
     const variables = { GITURL: register.gitUrl, GITBRANCH: trigger.branch };
-    await codebuild
-      .startBuild({
-        projectName: `${process.env.CONFIGPATH}--${trigger.project}`,
-        environmentVariablesOverride: Object.entries(variables).map(([name, value]) => ({ name, value })),
-      })
-      .promise();
+    await startBuild({
+      projectName: `${process.env.CONFIGPATH}--${trigger.project}`,
+      environmentVariablesOverride: Object.entries(variables).map(([name, value]) => ({ name, value })),
+    });
   }
   return { batchItemFailures: [] };
 }
@@ -43,14 +34,14 @@ function ask(method, path, body) {
   });
 }
 
-(async () => {
+exports.serve = async (aws) => {
   for (;;) {
     const { headers, text } = await ask('GET', 'invocation/next');
     const id = headers['lambda-runtime-aws-request-id'];
     try {
-      await ask('POST', `invocation/${id}/response`, JSON.stringify(await handle(JSON.parse(text))));
+      await ask('POST', `invocation/${id}/response`, JSON.stringify(await handle(JSON.parse(text), aws)));
     } catch (error) {
       await ask('POST', `invocation/${id}/error`, JSON.stringify({ errorMessage: String(error) }));
     }
   }
-})();
+};

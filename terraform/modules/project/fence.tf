@@ -7,8 +7,11 @@
 
 resource "aws_iam_role_policy" "fence" {
   name   = "fence"
-  role   = aws_iam_role.this.id
+  role   = local.role_name
   policy = replace(local.fence_policy, local.key_placeholder, var.key_arn)
+
+  # And so of the role, see main.tf.
+  depends_on = [aws_iam_role_policy.worker]
 }
 
 locals {
