@@ -38,7 +38,7 @@ moved {
 
 locals {
   # Two of the longest builds. At least an hour: with quick builds only, a short throttling would already raise the alarm.
-  longest_wait_seconds = max(3600, [for project in values(module.project) : 2 * 60 * project.made.timeout_minutes]...)
+  longest_wait_seconds = max(3600, [for project in values(module.project) : 2 * 60 * project.timeout_minutes]...)
 
   longest_waiting = join(" ", var.max_wait_seconds % 3600 == 0 ? [var.max_wait_seconds / 3600, "h"] : [floor(var.max_wait_seconds / 60), "min"])
 

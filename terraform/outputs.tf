@@ -77,13 +77,13 @@ output "projects" {
   description = "By project: names of its CodeBuild project, log group and parameters, the ARNs of its role and of the topic to publish to, and what roles of its own making must have: boundary_arn as their boundary, identity_path as their path."
   value = {
     for name, project in module.project : name => {
-      build_project         = project.made.build_project
-      role_arn              = project.made.role_arn
-      boundary_arn          = project.made.boundary_arn
-      identity_path         = project.made.identity_path
-      log_group             = project.made.log_group
-      register_parameter    = project.made.register_parameter
-      credentials_parameter = project.made.credentials_parameter
+      build_project         = project.build_project
+      role_arn              = project.role_arn
+      boundary_arn          = project.boundary_arn
+      identity_path         = project.identity_path
+      log_group             = project.log_group
+      register_parameter    = project.register_parameter
+      credentials_parameter = project.credentials_parameter
       topic_arn             = local.projects[name].own_topic ? module.own_topic[name].arn : one(module.shared_topic[*].arn)
     }
   }

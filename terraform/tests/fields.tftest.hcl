@@ -170,7 +170,7 @@ run "what_an_entry_leaves_out_or_sets_to_null_has_its_default" {
   }
 
   assert {
-    condition     = { for name, project in module.project : name => project.made.timeout_minutes } == { shop = 60, site = 90 }
+    condition     = { for name, project in module.project : name => project.timeout_minutes } == { shop = 60, site = 90 }
     error_message = "The defaults of modules/project must hold."
   }
 }

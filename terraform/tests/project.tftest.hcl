@@ -146,7 +146,7 @@ run "an_external_register_is_left_alone" {
   }
 
   assert {
-    condition     = output.made.register_parameter == "/iwomp-in-aws/shop"
+    condition     = output.register_parameter == "/iwomp-in-aws/shop"
     error_message = "Its name must be told all the same."
   }
 }
@@ -590,7 +590,7 @@ run "what_a_build_makes_carries_its_boundary_under_its_own_path" {
   }
 
   assert {
-    condition     = aws_iam_policy.boundary.name == "iwomp-in-aws--eu-central-1--shop-boundary" && output.made.identity_path == "/iwomp-in-aws/eu-central-1/shop/"
+    condition     = aws_iam_policy.boundary.name == "iwomp-in-aws--eu-central-1--shop-boundary" && output.identity_path == "/iwomp-in-aws/eu-central-1/shop/"
     error_message = "Its name is part of a condition, and both are what a deployment has to give to its roles."
   }
 

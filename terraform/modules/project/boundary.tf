@@ -73,7 +73,7 @@ locals {
       {
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "${local.arn_prefix}:logs:*:*:log-group:${local.log_group}:*" # its streams
+        Resource = "${local.arn_prefix}:logs:*:*:log-group:/aws/codebuild/${local.full_name}:*" # its streams
       },
       {
         Effect   = "Allow"

@@ -1,7 +1,7 @@
 resource "aws_codebuild_project" "this" {
   name         = local.full_name
   description  = "Deploys ${var.name}"
-  service_role = local.role_arn
+  service_role = aws_iam_role.this.arn
 
   # The lock of a deployment: a second StartBuild is an error, so two builds of a project cannot overlap and no lock can be
   # left behind. Unset, CodeBuild runs as many as the account allows.
@@ -52,13 +52,12 @@ resource "aws_codebuild_project" "this" {
 
   logs_config {
     cloudwatch_logs {
-      group_name = local.log_group
+      group_name = aws_cloudwatch_log_group.this.name
     }
   }
 
-  # CodeBuild tries to assume the role when the project is made, and the first build needs all of its rights, of which the
-  # fence comes last. Nor may it make its log group itself, see below.
-  depends_on = [aws_iam_role_policy.fence, aws_cloudwatch_log_group.this]
+  # CodeBuild tries to assume the role when the project is made, and the first build needs all of its rights.
+  depends_on = [aws_iam_role_policy.worker, aws_iam_role_policy.fence]
 }
 
 locals {
@@ -80,6 +79,6 @@ locals {
 
 # Before the project: CodeBuild would make the group itself in the first build, for ever and outside of Terraform.
 resource "aws_cloudwatch_log_group" "this" {
-  name              = local.log_group
+  name              = "/aws/codebuild/${local.full_name}"
   retention_in_days = var.log_retention_days
 }

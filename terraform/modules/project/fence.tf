@@ -7,11 +7,8 @@
 
 resource "aws_iam_role_policy" "fence" {
   name   = "fence"
-  role   = local.role_name
+  role   = aws_iam_role.this.id
   policy = replace(local.fence_policy, local.key_placeholder, var.key_arn)
-
-  # And so of the role, see main.tf.
-  depends_on = [aws_iam_role_policy.worker]
 }
 
 locals {

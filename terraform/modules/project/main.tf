@@ -3,10 +3,6 @@
 #   register.tf      what is deployed, and with what it is fetched
 #   build.tf         the CodeBuild project and its log
 #   role.tf          what a build may do
-#
-# They are made in a chain: boundary, role, `worker`, `fence`, build project, and before that its log group. What one needs of
-# another is composed below, and `depends_on` names the one before: for each that refers to another, in whatever way, Terraform
-# looks at that one in all projects (docs/performance.md).
 
 locals {
   full_name  = "${var.names.prefix}${var.name}"
@@ -27,7 +23,4 @@ locals {
     substr(local.full_role_name, 0, 55),
     substr(sha256(local.full_role_name), 0, 8),
   ])
-  role_arn = "${local.arn_prefix}:iam::${var.account.id}:role/${local.role_name}"
-
-  log_group = "/aws/codebuild/${local.full_name}"
 }

@@ -4,7 +4,7 @@
 resource "aws_iam_role" "this" {
   name                 = local.role_name
   description          = "Deploys ${var.name}"
-  permissions_boundary = coalesce(var.permissions_boundary, local.boundary_arn)
+  permissions_boundary = coalesce(var.permissions_boundary, aws_iam_policy.boundary.arn)
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -20,26 +20,20 @@ resource "aws_iam_role" "this" {
       }
     }]
   })
-
-  depends_on = [aws_iam_policy.boundary]
 }
 
 resource "aws_iam_role_policy" "worker" {
   name   = "worker"
-  role   = local.role_name
+  role   = aws_iam_role.this.id
   policy = replace(local.worker_policy, local.key_placeholder, var.key_arn)
-
-  depends_on = [aws_iam_role.this]
 }
 
 resource "aws_iam_role_policy" "project" {
   count = var.policy_json == null ? 0 : 1
 
   name   = "project"
-  role   = local.role_name
+  role   = aws_iam_role.this.id
   policy = var.policy_json
-
-  depends_on = [aws_iam_role.this]
 
   lifecycle {
     precondition {
@@ -53,10 +47,8 @@ resource "aws_iam_role_policy_attachment" "project" {
   # By position, because the ARN of a policy made in the same run is not known yet and could not be a key.
   for_each = { for position, arn in var.policy_arns : position => arn }
 
-  role       = local.role_name
+  role       = aws_iam_role.this.name
   policy_arn = each.value
-
-  depends_on = [aws_iam_role.this]
 }
 
 locals {
@@ -103,7 +95,7 @@ locals {
         Sid      = "WriteLog"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:${local.log_group}:*" # its streams
+        Resource = "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/codebuild/${local.full_name}:*" # its streams
       },
     ],
     # The worker tags the session with what it deploys, so that the deploy role and CloudTrail can tell.
