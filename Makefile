@@ -82,7 +82,8 @@ check: $(TOOLS) $(LINTERS) $(CHECKOV) ## Formats, lints, licences, Terraform's o
 	hadolint worker/Dockerfile
 	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
 	actionlint
-	zizmor --offline --quiet .github
+	actionlint examples/ci/github-actions.yml
+	zizmor --offline --quiet .github examples/ci/github-actions.yml
 	terraform fmt -check -recursive terraform examples
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM_TEST)

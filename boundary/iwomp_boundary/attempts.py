@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from iwomp_boundary.pipeline import DESCRIPTION
-from iwomp_boundary.snapshot import Own, Snapshot
+from iwomp_boundary.snapshot import NOTHING, Own, Snapshot
 
 Client = Callable[[str], Any]
 DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")
@@ -50,7 +50,7 @@ class Result:
     said: str
 
 
-def attempts(snapshot: Snapshot, own: Own = Own()) -> Iterator[Attempt]:
+def attempts(snapshot: Snapshot, own: Own = NOTHING) -> Iterator[Attempt]:
     """What a thief of the CI's key would try."""
     for project in snapshot.projects:
         reads = own.reads if project in own.projects else None

@@ -49,6 +49,9 @@ class Own:
     reads: str | None = None  # status or log
 
 
+NOTHING = Own()
+
+
 @dataclass
 class Snapshot:
     """A pipeline's principals and things, with every policy document that speaks of them."""

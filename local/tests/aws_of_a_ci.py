@@ -1,8 +1,8 @@
 """An `aws` for tests of what a CI runs: the AWS CLI's own words for the answers of an account that is made up.
 
-The account has a clock of its own, which only the shell under test moves on, by its `sleep`; builds come and go by it. Its
-answers go through the AWS CLI's own `--query` and its own text output, in this process: to start Python for each call
-would take minutes.
+The account has a clock of its own, which only the shell under test moves on, by its `sleep`; builds come and go by it.
+Its answers go through the AWS CLI's own `--query` and its own text output, in this process: to start Python for each
+call would take minutes.
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ COMMIT, OTHER_COMMIT = "a" * 40, "b" * 40
 NEVER = 10**9
 EVENTS_A_PAGE = 3
 
-# The shells' own: a program of that name is not asked by all of them.
+# The account's clock, as programs, and as functions for shells that do not ask programs of these names.
+PROGRAMS = {
+    "sleep": 'read -r clock <"$ACCOUNT/clock" && echo $((clock + $1)) >"$ACCOUNT/clock"',
+    "date": 'exec cat "$ACCOUNT/clock"',
+}
 CLOCK = """
 sleep() { read -r clock <"$ACCOUNT/clock" && echo $((clock + $1)) >"$ACCOUNT/clock"; }
 date() { cat "$ACCOUNT/clock"; }
 . "$0"
 """
-AWS = """#!/bin/sh
+PROGRAMS["aws"] = """
 printf '%s\\000' "$@" >"$ACCOUNT/asked"
 {
     read -r status
@@ -103,8 +107,9 @@ class Account:
         """Runs a script of a CI with the account's `aws` and clock."""
         programs = self.folder / "bin"
         programs.mkdir(parents=True, exist_ok=True)
-        (programs / "aws").write_text(AWS)
-        (programs / "aws").chmod(0o755)
+        for name, text in PROGRAMS.items():
+            (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+            (programs / name).chmod(0o755)
         (self.folder / "clock").write_text("0\n")
         self.calls = []
         environment = {"PATH": f"{programs}:{os.environ['PATH']}", "ACCOUNT": str(self.folder), **more}

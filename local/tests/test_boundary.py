@@ -67,7 +67,9 @@ def test_nobody_may_do_more_or_less_than_is_stated_over_all_actions_of_aws(verdi
     assert sum(verdict.requests for verdict in verdicts) > ALL_ACTIONS * 20
 
 
-def test_the_ci_may_publish_and_see_its_own_builds_if_asked_and_nothing_else_of_all_actions(verdicts: list[Verdict], snapshot: Snapshot) -> None:
+def test_the_ci_may_publish_and_see_its_own_builds_if_asked_and_nothing_else_of_all_actions(
+    verdicts: list[Verdict], snapshot: Snapshot
+) -> None:
     publishers = of_kind(verdicts, "publisher")
     assert {verdict.granted for verdict in publishers} == {("sns:Publish",)}
     assert {verdict.rights for verdict in publishers} == {1}

@@ -28,7 +28,7 @@ VARIABLES = {
 
 
 def trigger(pipeline: PipelineUnderTest, project: str, *arguments: str) -> CliResult:
-    """Runs scripts/trigger as the project's CI does: in any folder, with its identity, the real AWS CLI, and nothing else."""
+    """Runs scripts/trigger as the project's CI does: with its identity, the real AWS CLI, and nothing else."""
     ci = pipeline.ci_of(project)
     topic = pipeline.stack.pipeline.outputs["projects"][project]["topic_arn"]
     done = subprocess.run(
@@ -53,17 +53,13 @@ def test_ci_waits_for_what_it_asked_for_and_ends_as_that_does(pipeline: Pipeline
     new = own.commit("newer", {"file": "newer"})
     broken = seen.commit("broken", {"deploy.sh": FAILS})
 
-    def with_log() -> tuple[CliResult, CliResult]:
-        return tuple(trigger(pipeline, "own", "--branch", "main", "--commit", one, "--wait") for one in (new, old))
-
-    def with_status() -> tuple[CliResult, CliResult]:
-        return tuple(trigger(pipeline, "seen", "--branch", "main", "--commit", one, "--wait") for one in (broken, NOWHERE))
-
-    def not_allowed() -> CliResult:
-        return trigger(pipeline, "seen", "--branch", "nobodys", "--wait", "8s")
+    def waited(project: str, *commits: str) -> list[CliResult]:
+        return [trigger(pipeline, project, "--branch", "main", "--commit", one, "--wait") for one in commits]
 
     with ThreadPoolExecutor(3) as pool:
-        logged, told, refused = (pool.submit(run) for run in (with_log, with_status, not_allowed))
+        logged = pool.submit(waited, "own", new, old)
+        told = pool.submit(waited, "seen", broken, NOWHERE)
+        not_allowed = pool.submit(trigger, pipeline, "seen", "--branch", "nobodys", "--wait", "8s")
     deployed, superseded = logged.result()
     assert deployed.status == 0, deployed.err
     assert "| command: arguments main\n" in deployed.out
@@ -77,9 +73,10 @@ def test_ci_waits_for_what_it_asked_for_and_ends_as_that_does(pipeline: Pipeline
     assert "the log is not shown" in failed.err
     assert not_on_branch.status == 3, not_on_branch.err
     assert "refused: a rule of the worker said no" in not_on_branch.err
-    assert refused.result().status == 4
-    assert "no build took it up" in refused.result().err
-    assert "a rule refused it" in refused.result().err
+    refused = not_allowed.result()
+    assert refused.status == 4, refused.err
+    assert "no build took it up" in refused.err
+    assert "a rule refused it" in refused.err
 
 
 @pytest.mark.parametrize(("project", "level"), [("own", "log"), ("seen", "status")])

@@ -792,6 +792,31 @@ run "of_buildkite_there_is_one_issuer" {
   expect_failures = [var.subjects]
 }
 
+run "of_azure_pipelines_one_service_connection_is_let_in" {
+  command = plan
+
+  module {
+    source = "./modules/publisher"
+  }
+
+  variables {
+    ci         = "custom"
+    issuer_url = "https://vstoken.dev.azure.com/00000000-0000-4000-8000-000000000001"
+    audience   = "api://AzureADTokenExchange"
+    subjects   = ["sc://example/shop/iwomp"]
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.this[0].assume_role_policy).Statement[0].Condition == {
+      StringEquals = {
+        "vstoken.dev.azure.com/00000000-0000-4000-8000-000000000001:aud" = "api://AzureADTokenExchange"
+        "vstoken.dev.azure.com/00000000-0000-4000-8000-000000000001:sub" = ["sc://example/shop/iwomp"]
+      }
+    }
+    error_message = "Not exactly these jobs: ${aws_iam_role.this[0].assume_role_policy}"
+  }
+}
+
 run "of_another_ci_a_subject_has_no_wildcard" {
   command = plan
 
