@@ -243,6 +243,14 @@ def test_no_other_build_does(account: Account, arguments: tuple[str, ...], build
     assert 80 <= account.seconds <= 90
 
 
+def test_where_aws_did_not_answer_before_no_build_that_was_there_covers_it(account: Account) -> None:
+    account.builds = [Build(1, -100, -50, variables=of_others()), Build(2, 60, 70, variables=of_others())]
+    account.faults = [Fault("list-builds", CUT_OFF, ends=20)]
+    ran = account.run(["dash"], SCRIPT, *HEAD, "--wait")
+    assert ran.returncode == 0, ran.stderr
+    assert f"covered: build {account.builds[1].id}" in ran.stderr
+
+
 def test_three_failures_of_the_same_answer_it_as_failed(account: Account) -> None:
     same = of_others(GITCOMMIT=COMMIT)
     account.builds = [Build(number, 20 * number, 20 * number + 10, "FAILED", variables=same) for number in (1, 2, 3)]
