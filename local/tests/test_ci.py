@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -47,42 +48,62 @@ def trigger(pipeline: PipelineUnderTest, project: str, *arguments: str) -> CliRe
     return CliResult(done.returncode, done.stdout, done.stderr)
 
 
-def test_ci_waits_for_what_it_asked_for_and_ends_as_that_does(pipeline: PipelineUnderTest) -> None:
+@dataclass
+class Waited:
+    """What came of each trigger."""
+
+    deployed: CliResult
+    superseded: CliResult
+    failed: CliResult
+    not_on_branch: CliResult
+    not_allowed: CliResult
+
+
+@pytest.fixture(scope="module")
+def waited(pipeline: PipelineUnderTest) -> Waited:
+    """By the CI of `own`, which sees the log, and that of `seen`, which does not."""
     own, seen = pipeline.repository("own"), pipeline.repository("seen")
     old = own.head() or ""
     new = own.commit("newer", {"file": "newer"})
     broken = seen.commit("broken", {"deploy.sh": FAILS})
 
-    def waited(project: str, *commits: str) -> list[CliResult]:
+    def wait(project: str, *commits: str) -> list[CliResult]:
         return [trigger(pipeline, project, "--branch", "main", "--commit", one, "--wait") for one in commits]
 
     with ThreadPoolExecutor(3) as pool:
-        logged = pool.submit(waited, "own", new, old)
-        told = pool.submit(waited, "seen", broken, NOWHERE)
-        not_allowed = pool.submit(trigger, pipeline, "seen", "--branch", "nobodys", "--wait", "8s")
-    deployed, superseded = logged.result()
-    assert deployed.status == 0, deployed.err
-    assert "| command: arguments main\n" in deployed.out
-    assert "succeeded: build" in deployed.err
-    assert superseded.status == 0, superseded.err
-    assert '"outcome":"superseded"' in superseded.out
-    failed, not_on_branch = told.result()
-    assert failed.status == 1, failed.err
-    assert "exit status 3" in failed.err
-    assert "it is broken" not in failed.out + failed.err
-    assert "the log is not shown" in failed.err
-    assert not_on_branch.status == 3, not_on_branch.err
-    assert "refused: a rule of the worker said no" in not_on_branch.err
-    refused = not_allowed.result()
-    assert refused.status == 4, refused.err
-    assert "no build took it up" in refused.err
-    assert "a rule refused it" in refused.err
+        logged = pool.submit(wait, "own", new, old)
+        told = pool.submit(wait, "seen", broken, NOWHERE)
+        not_allowed = pool.submit(trigger, pipeline, "seen", "--branch", "nobodys", "--wait", "5s")
+    return Waited(*logged.result(), *told.result(), not_allowed.result())
 
 
+def test_ci_waits_for_what_it_asked_for_and_ends_as_that_does(waited: Waited) -> None:
+    assert waited.deployed.status == 0, waited.deployed.err
+    assert "| command: arguments main\n" in waited.deployed.out
+    assert "succeeded: build" in waited.deployed.err
+    assert waited.superseded.status == 0, waited.superseded.err
+    assert '"outcome":"superseded"' in waited.superseded.out
+
+
+def test_with_the_right_to_the_status_alone_too(waited: Waited) -> None:
+    assert waited.failed.status == 1, waited.failed.err
+    assert "exit status 3" in waited.failed.err
+    assert "it is broken" not in waited.failed.out + waited.failed.err
+    assert "the log is not shown" in waited.failed.err
+    assert waited.not_on_branch.status == 3, waited.not_on_branch.err
+    assert "refused: a rule of the worker said no" in waited.not_on_branch.err
+
+
+def test_of_a_trigger_that_came_to_no_build_it_says_so(waited: Waited) -> None:
+    assert waited.not_allowed.status == 4, waited.not_allowed.err
+    assert "no build took it up" in waited.not_allowed.err
+    assert "a rule refused it" in waited.not_allowed.err
+
+
+@pytest.mark.usefixtures("waited")
 @pytest.mark.parametrize(("project", "level"), [("own", "log"), ("seen", "status")])
 def test_it_sees_its_own_builds_and_in_them_no_secret(pipeline: PipelineUnderTest, project: str, level: str) -> None:
     ci, root = pipeline.ci_of(project), pipeline.stack.emulator.client
-    pipeline.deploy(project, commit=pipeline.repository(project).head())
     pipeline.deploy("token")
 
     def may(service: str, operation: str, **arguments: object) -> str:
