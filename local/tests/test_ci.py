@@ -74,7 +74,8 @@ def waited(pipeline: PipelineUnderTest) -> Waited:
         logged = pool.submit(wait, "own", new, old)
         told = pool.submit(wait, "seen", broken, NOWHERE)
         not_allowed = pool.submit(trigger, pipeline, "seen", "--branch", "nobodys", "--wait", "5s")
-    return Waited(*logged.result(), *told.result(), not_allowed.result())
+    (deployed, superseded), (failed, not_on_branch) = logged.result(), told.result()
+    return Waited(deployed, superseded, failed, not_on_branch, not_allowed.result())
 
 
 def test_ci_waits_for_what_it_asked_for_and_ends_as_that_does(waited: Waited) -> None:
