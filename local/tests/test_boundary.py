@@ -127,9 +127,16 @@ def test_a_pipeline_of_one_project_is_weakened_as_well(snapshot: Snapshot) -> No
 
 def test_what_the_cis_key_must_not_reach_is_denied(pipeline: PipelineUnderTest, snapshot: Snapshot) -> None:
     stack = pipeline.stack
+    secrets = f"decrypt /{snapshot.config_path}-credentials/"
     for ci in (stack.ci, pipeline.ci_of("own"), pipeline.ci_of("seen")):
         client = functools.partial(stack.emulator.client, access_key=ci.access_key, secret_key=ci.secret_key)
-        results = list(command.calls_of(attempts(snapshot, snapshot.own(ci.arn)), client))
+        # Of those that may read something, what is near to that; the proof above is of everything.
+        tries = (
+            attempt
+            for attempt in attempts(snapshot, snapshot.own(ci.arn))
+            if ci == stack.ci or attempt.service in ("codebuild", "logs") or attempt.what.startswith(secrets)
+        )
+        results = list(command.calls_of(tries, client))
         assert [result for result in results if not result.held] == []
         assert len(results) > 100
 
