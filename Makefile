@@ -84,9 +84,10 @@ check-code: $(TOOLS) $(LINTERS)
 	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	hadolint worker/Dockerfile
-	shellcheck .ci/run contract/fuzz/run worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
+	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
 	actionlint
-	zizmor --offline --quiet .github
+	actionlint examples/ci/github-actions.yml
+	zizmor --offline --quiet .github examples/ci/github-actions.yml
 
 check-terraform: $(TOOLS) $(CHECKOV)
 	terraform fmt -check -recursive terraform examples

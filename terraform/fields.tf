@@ -62,6 +62,7 @@ locals {
       issuer_url   = "text"
       provider_arn = "text"
       audience     = "text"
+      read         = "text"
     }
     vpc = {
       vpc_id             = "text"

@@ -1,5 +1,5 @@
 # What CI is, inside the account: an identity for each project that asks for one. Its only right is to publish on that
-# project's own topic.
+# project's own topic, and to see that project's builds where `read` says so.
 module "publisher" {
   source   = "./modules/publisher"
   for_each = local.publishers
@@ -10,5 +10,6 @@ module "publisher" {
   provider_arn         = each.value.provider_arn
   audience             = each.value.audience
   subjects             = each.value.subjects
+  read                 = each.value.read
   permissions_boundary = var.permissions_boundary
 }

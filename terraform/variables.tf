@@ -56,7 +56,7 @@ variable "image_tag" {
 }
 
 variable "projects" {
-  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are listed in fields.tf, and are those of modules/project; own_topic gives the project a topic that triggers no other, publisher_arns names who of other accounts may publish there, publisher makes CI's identity (modules/publisher), schedule deploys its branches by the clock, too: rate(...), cron(...) or at(...) of EventBridge Scheduler, in UTC."
+  description = "The repositories this pipeline deploys, by name; the name is what CI sends and cannot change later. The fields are listed in fields.tf, and are those of modules/project; own_topic gives the project a topic that triggers no other, publisher_arns names who of other accounts may publish there, publisher makes CI's identity (modules/publisher; with read = status or log it may see the project's builds), schedule deploys its branches by the clock, too: rate(...), cron(...) or at(...) of EventBridge Scheduler, in UTC."
   type        = any # and not an object, which would drop a misspelt field without a word
   default     = {}
   nullable    = false

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from iwomp_boundary.pipeline import DESCRIPTION
-from iwomp_boundary.snapshot import Snapshot
+from iwomp_boundary.snapshot import NOTHING, Own, Snapshot
 
 Client = Callable[[str], Any]
 DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")
@@ -50,14 +50,22 @@ class Result:
     said: str
 
 
-def attempts(snapshot: Snapshot, own_topics: tuple[str, ...]) -> Iterator[Attempt]:
+def attempts(snapshot: Snapshot, own: Own = NOTHING) -> Iterator[Attempt]:
     """What a thief of the CI's key would try."""
     for project in snapshot.projects:
+        reads = own.reads if project in own.projects else None
+        build = f"{snapshot.config_path}--{project}"
         yield from on_parameters(snapshot, project)
-        yield from on_builds(f"{snapshot.config_path}--{project}")
+        yield from on_builds(build)
+        if reads is None:
+            yield safe(f"list builds of {build}", "codebuild", "list_builds_for_project", projectName=build)
+            yield safe(f"read a build of {build}", "codebuild", "batch_get_builds", ids=[f"{build}:{NOT_THERE}"])
+        if reads != "log":
+            stream = {"logGroupName": f"/aws/codebuild/{build}", "logStreamName": NOT_THERE}
+            yield safe(f"read a log of {build}", "logs", "get_log_events", **stream)
     for topic in snapshot.topics:
         yield from on_topic(snapshot, topic)
-        if topic not in own_topics:
+        if topic not in own.topics:
             # No trigger of anything: even if it were taken, it would be refused.
             yield safe(f"publish on topic {last(topic)}", "sns", "publish", TopicArn=topic, Message="x")
     yield from on_topic(snapshot, snapshot.reports)
@@ -87,7 +95,8 @@ def on_builds(build: str) -> Iterator[Attempt]:
     mine = {"projectName": build, "buildspecOverride": "version: 0.2"}
     yield change(f"start {build}", "codebuild", "start_build", projectName=build)
     yield change(f"start {build}, own buildspec", "codebuild", "start_build", **mine)
-    yield safe(f"list builds of {build}", "codebuild", "list_builds_for_project", projectName=build)
+    yield change(f"stop a build of {build}", "codebuild", "stop_build", id=f"{build}:{NOT_THERE}")
+    yield safe(f"search the logs of {build}", "logs", "filter_log_events", logGroupName=f"/aws/codebuild/{build}")
     yield safe(f"read build project {build}", "codebuild", "batch_get_projects", names=[build])
 
 
@@ -130,6 +139,8 @@ def on_identities(snapshot: Snapshot) -> Iterator[Attempt]:
 def on_function(what: str, name: str) -> Iterator[Attempt]:
     none: dict[str, Any] = {"Variables": {}}
     yield change(f"invoke the {what}", "lambda", "invoke", FunctionName=name, Payload=b"{}")
+    group = {"logGroupName": f"/aws/lambda/{name}"}
+    yield safe(f"read the {what}'s log", "logs", "get_log_events", **group, logStreamName=NOT_THERE)
     yield safe(f"dry-run the {what}", "lambda", "invoke", FunctionName=name, InvocationType="DryRun")
     yield safe(f"read the {what}'s code", "lambda", "get_function", FunctionName=name)
     variables = {"FunctionName": name, "Environment": none}
@@ -185,6 +196,7 @@ def on_the_account(snapshot: Snapshot) -> Iterator[Attempt]:
     yield safe("list users", "iam", "list_users")
     yield change("make a user", "iam", "create_user", UserName=NOT_THERE)
     yield safe("list log groups", "logs", "describe_log_groups")
+    yield safe("list the account's builds", "codebuild", "list_builds")
     yield safe("list buckets", "s3", "list_buckets")
     yield safe("list secrets", "secretsmanager", "list_secrets")
 

@@ -84,7 +84,7 @@ def of_stack(pipeline: Pipeline, ci_arn: str, ci: Client, report: Report) -> boo
     topics = (pipeline["topic_arn"],) if pipeline.description["shared_topic"] else ()
     snapshot = read(pipeline, {ci_arn: topics})
     offline(snapshot, report)
-    calls = show_results(report, "Tried with the CI's key", calls_of(attempts(snapshot, topics), ci))
+    calls = show_results(report, "Tried with the CI's key", calls_of(attempts(snapshot, snapshot.own(ci_arn)), ci))
     report.say(f"{calls} calls, all of which had to be denied.")
     return report.verdict()
 
@@ -108,7 +108,7 @@ def of_account(pipeline: Pipeline, account: str | None, ci_profile: str | None, 
         raise NotVerified(f"the pipeline is in account {snapshot.account}, not in {account}: nothing was tried")
     offline(snapshot, report)
     second_witness(snapshot, pipeline.client, report)
-    harmless = filter(is_harmless, attempts(snapshot, snapshot.publishers[arn]))
+    harmless = filter(is_harmless, attempts(snapshot, snapshot.own(arn)))
     calls = show_results(report, f"Tried as {arn}", calls_of(harmless, session.client))
     report.say(f"{calls} calls, all of which had to be denied, and none of which could have changed anything.")
     return report.verdict()

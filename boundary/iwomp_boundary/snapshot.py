@@ -40,6 +40,18 @@ class Project:
     boundary: Document | None
 
 
+@dataclass(frozen=True)
+class Own:
+    """What a CI's identity is for: topics to publish on, and whose builds and logs it may see, by `publisher.read`."""
+
+    topics: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()  # of these topics
+    reads: str | None = None  # status or log
+
+
+NOTHING = Own()
+
+
 @dataclass
 class Snapshot:
     """A pipeline's principals and things, with every policy document that speaks of them."""
@@ -84,6 +96,14 @@ class Snapshot:
     def iam_prefix(self) -> str:
         """What the names of the pipeline's roles and users begin with: IAM is the whole account's."""
         return iam_prefix(self.config_path, self.region)
+
+    def own(self, arn: str) -> Own:
+        """What an identity of a CI is for. Terraform says in a policy's name what it shall read."""
+        topics = self.publishers.get(arn, ())
+        beginning = self.arn("sns", f"{self.config_path}--")
+        projects = tuple(topic.removeprefix(beginning) for topic in topics if topic.startswith(beginning))
+        levels = (level for level in ("log", "status") if f"read-{level}" in self.identities[arn].policies)
+        return Own(topics, projects, next(levels, None))
 
     def parameters_of(self, project: str, *branches: str) -> list[str]:
         """The names of a project's parameters, with the records of these branches; see contract/src/parameter.rs."""

@@ -92,6 +92,7 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "notifier_function": (snapshot.notifier_function,),
         "scheduler": (snapshot.scheduler,),
         "own_topics": (),
+        "own_projects": (),
         "publishers": tuple(snapshot.publishers),
         **more,
     }
@@ -128,9 +129,10 @@ def identity_subjects(snapshot: Snapshot, identity: Identity) -> Iterator[Callab
         yield lambda: identity_subject(identity, "project as applied", names, identity.policies)
         yield lambda: identity_subject(Identity(identity.arn), "fence", names, fenced)
     else:
-        own = snapshot.publishers.get(identity.arn, ())
-        names = names_of(snapshot, own_topics=own)
-        yield lambda: identity_subject(identity, "publisher", names, identity.policies)
+        own = snapshot.own(identity.arn)
+        names = names_of(snapshot, own_topics=own.topics, own_projects=own.projects)
+        kind = f"publisher that reads {own.reads}" if own.reads else "publisher"
+        yield lambda: identity_subject(identity, kind, names, identity.policies)
 
 
 def scheduled_topics(snapshot: Snapshot) -> tuple[str, ...]:

@@ -116,6 +116,57 @@ def publisher_of_another_topic(snapshot: Snapshot) -> Iterator[tuple[str, Place,
 
 
 @of_pipeline
+def publisher_reads_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """It waits for its own project's builds, if it reads at all: it is to see nothing else, and to change nothing."""
+    cp, arn, parameters = snapshot.config_path, snapshot.arn, snapshot.arn("ssm", "parameter")
+    for identity in snapshot.publishers:
+        own = snapshot.own(identity)
+        (name,) = own.projects or ("x",)
+        build, group = arn("codebuild", f"project/{cp}--{name}"), arn("logs", f"log-group:/aws/codebuild/{cp}--{name}")
+        asked_for = {None: (), "status": (0, 1), "log": (0, 1, 2)}[own.reads]
+        reads = (
+            ("codebuild:BatchGetBuilds", build),
+            ("codebuild:ListBuildsForProject", build),
+            ("logs:GetLogEvents", f"{group}:log-stream:*"),
+        )
+        for action, resource in (
+            *(read for number, read in enumerate(reads) if number not in asked_for or not own.projects),
+            ("codebuild:BatchGetBuilds", arn("codebuild", f"project/{cp}--*")),
+            ("codebuild:BatchGetBuilds", f"{build}*"),
+            ("codebuild:ListBuildsForProject", arn("codebuild", "project/*")),
+            ("codebuild:ListBuilds", "*"),
+            ("codebuild:BatchGetProjects", build),
+            ("codebuild:StartBuild", build),
+            ("codebuild:StopBuild", build),
+            ("codebuild:RetryBuild", build),
+            ("logs:GetLogEvents", arn("logs", f"log-group:/aws/codebuild/{cp}--*")),
+            ("logs:GetLogEvents", f"{group}*"),
+            ("logs:GetLogEvents", arn("logs", f"log-group:/aws/lambda/{cp}--launcher:*")),
+            ("logs:FilterLogEvents", group),
+            ("logs:PutLogEvents", f"{group}:log-stream:*"),
+            ("logs:StartLiveTail", group),
+            ("ssm:GetParameter", f"{parameters}/{cp}/{name}"),
+            ("ssm:GetParameter", f"{parameters}/{cp}-deployed/{name}/*"),
+            ("ssm:GetParameter", f"{parameters}/{cp}-credentials/{name}"),
+            ("ssm:GetParameter", f"{parameters}/{cp}/_pipeline"),
+        ):
+            statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+            what = f"{identity.rpartition('/')[2]} / {action} on {resource.rpartition(':')[2]}"
+            yield what, Place("identity", identity, "added"), {"Statement": statement}
+
+
+@of_pipeline
+def publisher_reads_anothers(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """A policy for reading that names another project."""
+    for identity in snapshot.publishers:
+        own = snapshot.own(identity)
+        if own.reads:
+            place = Place("identity", identity, f"read-{own.reads}")
+            mine, theirs = (f"{snapshot.config_path}--{name}" for name in (own.projects[0], "another"))
+            yield identity, place, json.loads(json.dumps(place.of(snapshot)).replace(mine, theirs))
+
+
+@of_pipeline
 def usual_key_policy(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     root = f"arn:{snapshot.partition}:iam::{snapshot.account}:root"
     for actions in ("kms:*", ["kms:Decrypt"], ["kms:CreateGrant"], ["kms:ReEncryptFrom"]):

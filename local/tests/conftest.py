@@ -46,6 +46,7 @@ def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
 STACK = {
     "test_boundary.py": "stack",
     "test_broad_policies.py": "stack",
+    "test_ci.py": "stack",
     "test_dashboard.py": "deliveries",
     "test_delivery.py": "deliveries",
     "test_doctor.py": "deliveries",

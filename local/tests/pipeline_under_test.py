@@ -18,7 +18,7 @@ from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
 from iwomp_local.git_server import Access, Anybody, BearerToken, GitServer, Password, Token
 from iwomp_local.repository import Repository
 from iwomp_local.ssh_server import SshServer
-from iwomp_local.stack import CliResult, Stack
+from iwomp_local.stack import CliResult, Principal, Stack
 from iwomp_local.waiting import wait_for
 
 EVENT_BUS = "told"
@@ -56,7 +56,13 @@ MANAGED: dict[str, dict[str, Any]] = {
     "monorepo": {"command_vector": ["./deploy.sh", "--stage", "a b", "$HOME"], "deploy_dir": "services/api"},
     "ssh": {"command": "deploy.sh", "branches": ["main", "release/*", "fix/*"]},
     "public": {"command": "deploy.sh"},
-    "own": {"command": "deploy.sh", "own_topic": True, "require_commit": True},
+    "own": {
+        "command": "deploy.sh",
+        "own_topic": True,
+        "require_commit": True,
+        "publisher": {"ci": "user", "read": "log"},
+    },
+    "seen": {"command": "deploy.sh", "own_topic": True, "publisher": {"ci": "user", "read": "status"}},
     "history": {"command": "deploy.sh"},
     "slow": {"command": "deploy.sh"},
     "stopped": {"command": "deploy.sh"},
@@ -148,6 +154,7 @@ class PipelineUnderTest:
     dead_trigger: str = ""
     crowd: Crowd = field(init=False)
     repositories: dict[str, Repository] = field(default_factory=dict)
+    keys: dict[str, Principal] = field(default_factory=dict)
 
     @property
     def ca_bundle(self) -> str:
@@ -156,6 +163,14 @@ class PipelineUnderTest:
     @property
     def config_path(self) -> str:
         return self.stack.pipeline.config_path
+
+    def ci_of(self, project: str) -> Principal:
+        """The identity of a project's own CI, with an access key as somebody makes it by hand."""
+        publisher = self.stack.pipeline.outputs["publishers"][project]
+        if project not in self.keys:
+            key = self.stack.emulator.client("iam").create_access_key(UserName=publisher["user_name"])["AccessKey"]
+            self.keys[project] = Principal(publisher["identity_arn"], key["AccessKeyId"], key["SecretAccessKey"])
+        return self.keys[project]
 
     def repository(self, project: str) -> Repository:
         return self.repositories[project]

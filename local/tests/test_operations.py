@@ -24,6 +24,8 @@ TELLING = (
     "docs/operations.md",
     "docs/register.md",
     "docs/commands.md",
+    "docs/ci.md",
+    "scripts/trigger",
     "terraform/**/*.md",
     "terraform/*.tf",
     "aws/src/**/*.rs",

@@ -130,7 +130,7 @@ def test_a_thief_sees_neither_the_worker_nor_a_secret(robbery: Robbery) -> None:
 
 
 def test_a_thiefs_credentials_do_what_its_project_is_for_and_nothing_else(thief: Client, applied: Snapshot) -> None:
-    tries = list(attempts(applied, ()))
+    tries = list(attempts(applied))
     results = [tried(attempt, thief) for attempt in tries]
     cp = applied.config_path
     own = {f"{how} /{cp}/thief" for how in ("read", "decrypt")}
@@ -185,7 +185,7 @@ def test_with_a_policy_for_all_of_aws_a_thief_still_does_not_reach_the_pipeline(
 ) -> None:
     cp = applied.config_path
     own = {f"decrypt /{cp}-credentials/thief", f"write /{cp}-deployed/thief"}
-    fenced = [attempt for attempt in attempts(applied, ()) if is_fenced(attempt, cp) and attempt.what not in own]
+    fenced = [attempt for attempt in attempts(applied) if is_fenced(attempt, cp) and attempt.what not in own]
     results = [tried(attempt, thief) for attempt in fenced]
     # Not every project has credentials.
     absent = {result.what for result in results if result.said == "ParameterNotFound" and "decrypt" in result.what}

@@ -246,6 +246,7 @@ run "its_only_right_is_to_publish_on_the_topic" {
       aws_iam_role.this[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary",
       aws_iam_role.this[0].max_session_duration == 3600,
       length(aws_iam_user.this) + length(aws_iam_user_policy.publish) == 0,
+      length(aws_iam_role_policy.read) + length(aws_iam_user_policy.read) == 0,
     ])
     error_message = "One role, bounded, for an hour at most."
   }
@@ -360,6 +361,107 @@ run "a_ci_without_tokens_gets_a_user_and_no_key" {
     condition     = strcontains(output.setup, "aws iam create-access-key --user-name iwomp-in-aws--eu-central-1--shop.publisher")
     error_message = "How to make the key must be told, for Terraform makes none."
   }
+}
+
+run "if_asked_it_sees_its_projects_builds" {
+  command = plan
+
+  module {
+    source = "./modules/publisher"
+  }
+
+  variables {
+    ci       = "github"
+    subjects = ["repo:example/shop:ref:refs/heads/main"]
+    read     = "status"
+  }
+
+  assert {
+    condition     = keys(aws_iam_role_policy.read) == ["read-status"] && length(aws_iam_user_policy.read) == 0
+    error_message = "The proof of the boundary goes by the policy's name."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.read["read-status"].policy).Statement == [{
+      Sid      = "SeeOwnBuilds"
+      Effect   = "Allow"
+      Action   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
+      Resource = "arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--shop"
+    }]
+    error_message = "The one project's builds, and nothing else."
+  }
+
+  assert {
+    condition     = length(jsondecode(aws_iam_role_policy.publish[0].policy).Statement) == 1
+    error_message = "The right to publish is as it was."
+  }
+}
+
+run "if_asked_it_sees_their_log_too" {
+  command = plan
+
+  module {
+    source = "./modules/publisher"
+  }
+
+  variables {
+    ci   = "user"
+    read = "log"
+  }
+
+  assert {
+    condition     = keys(aws_iam_user_policy.read) == ["read-log"] && length(aws_iam_role_policy.read) == 0
+    error_message = "The proof of the boundary goes by the policy's name."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_user_policy.read["read-log"].policy).Statement == [
+      {
+        Sid      = "SeeOwnBuilds"
+        Effect   = "Allow"
+        Action   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
+        Resource = "arn:aws:codebuild:eu-central-1:123456789012:project/iwomp-in-aws--shop"
+      },
+      {
+        Sid      = "SeeOwnLogs"
+        Effect   = "Allow"
+        Action   = "logs:GetLogEvents"
+        Resource = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/codebuild/iwomp-in-aws--shop:log-stream:*"
+      },
+    ]
+    error_message = "The one project's builds and what they print, and nothing else."
+  }
+}
+
+run "what_it_sees_is_status_or_log" {
+  command = plan
+
+  module {
+    source = "./modules/publisher"
+  }
+
+  variables {
+    ci   = "user"
+    read = "everything"
+  }
+
+  expect_failures = [var.read]
+}
+
+run "on_the_shared_topic_it_sees_nothing" {
+  command = plan
+
+  module {
+    source = "./modules/publisher"
+  }
+
+  variables {
+    ci        = "user"
+    read      = "status"
+    topic_arn = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws"
+  }
+
+  expect_failures = [var.read]
 }
 
 run "a_long_name_is_cut_and_hashed" {
@@ -688,6 +790,31 @@ run "of_buildkite_there_is_one_issuer" {
   }
 
   expect_failures = [var.subjects]
+}
+
+run "of_azure_pipelines_one_service_connection_is_let_in" {
+  command = plan
+
+  module {
+    source = "./modules/publisher"
+  }
+
+  variables {
+    ci         = "custom"
+    issuer_url = "https://vstoken.dev.azure.com/00000000-0000-4000-8000-000000000001"
+    audience   = "api://AzureADTokenExchange"
+    subjects   = ["sc://example/shop/iwomp"]
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.this[0].assume_role_policy).Statement[0].Condition == {
+      StringEquals = {
+        "vstoken.dev.azure.com/00000000-0000-4000-8000-000000000001:aud" = "api://AzureADTokenExchange"
+        "vstoken.dev.azure.com/00000000-0000-4000-8000-000000000001:sub" = ["sc://example/shop/iwomp"]
+      }
+    }
+    error_message = "Not exactly these jobs: ${aws_iam_role.this[0].assume_role_policy}"
+  }
 }
 
 run "of_another_ci_a_subject_has_no_wildcard" {

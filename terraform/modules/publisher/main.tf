@@ -1,5 +1,5 @@
 # Who CI is, for one project: a role that its jobs get for their OpenID Connect token, or a user for a CI that has none. Its
-# only right is to publish on that project's topic.
+# only right is to publish on that project's topic; if `read` says so, it sees that project's builds, too.
 
 locals {
   is_user = var.ci == "user"
@@ -26,6 +26,36 @@ locals {
       Resource = var.topic_arn
     }]
   })
+
+  # What CI may look at to wait for the end of what it asked for. CodeBuild project and topic have one name (names.tf of the
+  # root). CodeBuild knows no right to single builds, so it is all of the project's: their variables and phases, in which no
+  # secret is. What is live, the register and whatever else is a parameter stays closed.
+  builds_arn = "arn:${local.account.partition}:codebuild:${local.account.region}:${local.account.id}:project/${local.topic[5]}"
+  # A stream is a build's. Without a right to the group nothing can be searched or listed.
+  streams_arn = "arn:${local.account.partition}:logs:${local.account.region}:${local.account.id}:log-group:/aws/codebuild/${local.topic[5]}:log-stream:*"
+  see_builds = {
+    Sid      = "SeeOwnBuilds"
+    Effect   = "Allow"
+    Action   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
+    Resource = local.builds_arn
+  }
+  see_logs = {
+    Sid      = "SeeOwnLogs"
+    Effect   = "Allow"
+    Action   = "logs:GetLogEvents"
+    Resource = local.streams_arn
+  }
+  read_statements = {
+    status = [local.see_builds]
+    log    = [local.see_builds, local.see_logs]
+  }
+  # A policy of its own, whose name says what was asked for: `iwomp verify-boundary` holds the identity to that.
+  reads = {
+    for level in compact([var.read]) : "read-${level}" => jsonencode({
+      Version   = "2012-10-17"
+      Statement = local.read_statements[level]
+    })
+  }
 }
 
 # --- a role, for tokens ---
@@ -51,9 +81,9 @@ resource "aws_iam_role" "this" {
   count = local.is_user ? 0 : 1
 
   name                 = local.name
-  description          = "Publishes triggers to ${local.topic[5]}, and nothing else"
+  description          = "Publishes triggers to ${local.topic[5]}${var.read == null ? "" : ", sees its builds"}, and nothing else"
   permissions_boundary = var.permissions_boundary
-  # The shortest there is: a job publishes once.
+  # The shortest there is: a job publishes once, and seldom waits for longer.
   max_session_duration = 3600
 
   assume_role_policy = local.trust_policy
@@ -77,6 +107,14 @@ resource "aws_iam_role_policy" "publish" {
   name   = "publish"
   role   = aws_iam_role.this[0].id
   policy = local.policy
+}
+
+resource "aws_iam_role_policy" "read" {
+  for_each = local.is_user ? {} : local.reads
+
+  name   = each.key
+  role   = aws_iam_role.this[0].id
+  policy = each.value
 }
 
 locals {
@@ -135,4 +173,13 @@ resource "aws_iam_user_policy" "publish" {
   name   = "publish"
   user   = aws_iam_user.this[0].name
   policy = local.policy
+}
+
+resource "aws_iam_user_policy" "read" {
+  #checkov:skip=CKV_AWS_40:As above.
+  for_each = local.is_user ? local.reads : {}
+
+  name   = each.key
+  user   = aws_iam_user.this[0].name
+  policy = each.value
 }

@@ -121,8 +121,25 @@ variable "subjects" {
   }
 }
 
+variable "read" {
+  description = "What CI may look at to wait for its deployment: status, the project's builds and how they ended; log, what they print as well. Null: nothing."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.read == null ? true : contains(["status", "log"], var.read)
+    error_message = "Must be status or log; leave it out, and CI may read nothing."
+  }
+
+  # Its topic's name is what tells the project.
+  validation {
+    condition     = var.read == null || strcontains(var.topic_arn, "--")
+    error_message = "Only on a project's own topic, which tells whose builds may be read: ${var.topic_arn} is none."
+  }
+}
+
 variable "permissions_boundary" {
-  description = "ARN of a policy that bounds the identity, or null. It must allow sns:Publish on the topic."
+  description = "ARN of a policy that bounds the identity, or null. It must allow sns:Publish on the topic, and what read is for."
   type        = string
   default     = null
 }

@@ -15,7 +15,7 @@ mock_data "aws_region" {
 # Audiences of all the tests of publishers.
 mock_data "aws_iam_openid_connect_provider" {
   defaults = {
-    client_id_list = ["sts.amazonaws.com", "https://gitlab.com", "https://git.corp.example", "00000000-0000-4000-8000-000000000001", "ari:cloud:bitbucket::workspace/00000000-0000-4000-8000-000000000001", "aws"]
+    client_id_list = ["sts.amazonaws.com", "https://gitlab.com", "https://git.corp.example", "00000000-0000-4000-8000-000000000001", "ari:cloud:bitbucket::workspace/00000000-0000-4000-8000-000000000001", "aws", "api://AzureADTokenExchange"]
   }
 }
 
