@@ -50,7 +50,7 @@ locals {
       place          = { x = 0, y = 2, width = 12, height = 6 }
       period_seconds = 3600
       stacked        = true
-      metrics        = [for outcome in ["deployed", "failed", "refused", "superseded", "held"] : ["iwomp", "Builds", "outcome", outcome, { stat = "Sum", label = outcome }]]
+      metrics        = [for outcome in ["deployed", "failed", "refused", "superseded", "unchanged", "held"] : ["iwomp", "Builds", "outcome", outcome, { stat = "Sum", label = outcome }]]
     },
     {
       title          = "Triggers that ended without a build"
