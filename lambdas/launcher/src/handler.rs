@@ -18,7 +18,6 @@ use crate::environment::Environment;
 use crate::fate::{self, Busy, Fate, Place, Stop};
 use crate::memory::{Memory, Waiting};
 use crate::queue::{self, Postponed};
-use crate::register::Register;
 use crate::report;
 use crate::turn::{self, Sleep, Standing, Turn};
 
@@ -37,7 +36,6 @@ pub struct Launcher {
     /// The time of day; the tests have their own.
     now: fn() -> SystemTime,
     memory: Memory,
-    register: Register,
 }
 
 /// What came of one message, on its way to the queue's answer.
@@ -51,7 +49,7 @@ struct Verdict<'a> {
 impl Launcher {
     #[must_use]
     pub fn new(environment: Environment, aws: Aws, now: fn() -> SystemTime) -> Self {
-        Self { environment, aws, now, memory: Memory::default(), register: Register::default() }
+        Self { environment, aws, now, memory: Memory::default() }
     }
 
     /// Answers a batch: reports each trigger's outcome and gives those that must wait back to the queue.

@@ -1,13 +1,10 @@
-//! Looks projects up in the register, without decryption: the launcher has no right to any key.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! Looks the project up in the register, without decryption: the launcher has no right to any key.
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::register::{Document, Storage};
 use contract::{Class, ConfigPath, Project, ProjectName, Seen, Trigger, parameter, printable};
-use futures::channel::oneshot;
-use iwomp_aws::error::{self, AwsError, Effect};
+use iwomp_aws::error::{self, Effect};
 
 use crate::fate::{Busy, Stop};
 
@@ -25,94 +22,29 @@ pub struct Entry {
     pub seen: Option<Seen>,
 }
 
-/// Who wants which project's entry.
-type Asker = (ProjectName, oneshot::Sender<Result<Entry, Stop>>);
-
-/// The projects of a batch are looked up side by side, and those that ask at the same moment ask together.
-#[derive(Default)]
-pub struct Register {
-    wanted: Mutex<Vec<Asker>>,
-}
-
-impl Register {
-    /// Reads the project's entry.
-    ///
-    /// # Errors
-    /// As `read`.
-    pub async fn read(&self, ssm: &Client, config_path: &ConfigPath, project: &ProjectName) -> Result<Entry, Stop> {
-        let (answer, answered) = oneshot::channel();
-        self.wanted().push((project.clone(), answer));
-        // Meanwhile the batch's other projects say what they want. Then each takes up to three of what nobody has taken, until
-        // nothing is left; its own is among another's three, or was.
-        tokio::task::yield_now().await;
-        let (projects, askers): (Vec<_>, Vec<_>) = self.take().into_iter().unzip();
-        if !projects.is_empty() {
-            for (asker, entry) in askers.into_iter().zip(read(ssm, config_path, &projects).await) {
-                // Who has run out of time listens no more.
-                let _ = asker.send(entry);
-            }
-        }
-        let out_of_time = || Stop::TimedOut { reason: "SSM did not answer in time: will be tried again".to_owned() };
-        answered.await.unwrap_or_else(|_| Err(out_of_time()))
-    }
-
-    /// What one call reads for those that still listen.
-    fn take(&self) -> Vec<Asker> {
-        let mut wanted = self.wanted();
-        wanted.retain(|(_, asker)| !asker.is_canceled());
-        let count = wanted.len().min(AT_ONCE);
-        wanted.drain(..count).collect()
-    }
-
-    fn wanted(&self) -> MutexGuard<'_, Vec<Asker>> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// As many entries as one call gives: SSM takes ten names, of which each project has three and one is everybody's.
-const AT_ONCE: usize = 3;
-
-/// Reads of at most [`AT_ONCE`] projects the entry, what lies under it, whether the project is paused, and what its builds saw:
-/// in one call.
+/// Reads the entry, what lies under it, whether the project is paused, and what its builds saw: in one call.
 ///
 /// # Errors
-/// For a project, if there is no entry, or it breaks the contract: such triggers are refused. For all, if SSM fails: they wait.
-async fn read(ssm: &Client, config_path: &ConfigPath, projects: &[ProjectName]) -> Vec<Result<Entry, Stop>> {
+/// If there is no entry, or it breaks the contract: such triggers are refused. If SSM fails: they wait.
+pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName) -> Result<Entry, Stop> {
+    let name = parameter::register(config_path, project);
     let default_name = parameter::default(config_path);
-    let own =
-        |project| [parameter::register, parameter::paused, parameter::seen].map(|name| name(config_path, project));
-    let own_names: Vec<_> = projects.iter().map(own).collect();
-    let names = own_names.iter().flatten().chain([&default_name]).cloned().collect();
+    let paused_name = parameter::paused(config_path, project);
+    let seen_name = parameter::seen(config_path, project);
     let answer = ssm
         .get_parameters()
-        .set_names(Some(names))
+        .set_names(Some(vec![name.clone(), default_name.clone(), paused_name.clone(), seen_name.clone()]))
         .with_decryption(false)
         .send()
         .await
-        .map_err(|error| error::explain("GetParameters", Effect::None, error));
-    let entry = |own: [String; 3]| match &answer {
-        Ok(answer) => find_entry(answer.parameters(), own, &default_name),
-        Err(AwsError { kind, reason }) => {
-            let reason = format!("reading the register entry {}: {reason}", own[0]);
-            Err(Stop::Failed { kind: *kind, reason })
-        }
-    };
-    own_names.into_iter().map(entry).collect()
-}
-
-/// What the answer says of one project.
-fn find_entry(
-    parameters: &[Parameter],
-    [name, paused_name, seen_name]: [String; 3],
-    default_name: &str,
-) -> Result<Entry, Stop> {
-    let find = |name: &str| parameters.iter().find(|parameter| parameter.name() == Some(name));
+        .map_err(|error| error::explain(&format!("reading the register entry {name}"), Effect::None, error))?;
+    let find = |name: &str| answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
 
     let Some(entry) = find(&name) else {
         let reason = format!("there is no register entry {name}: register the project, or correct the message");
         return Err(Stop::refused(Class::UnknownProject, reason));
     };
-    let default = find(default_name);
+    let default = find(&default_name);
     let paused = find(&paused_name).map(|parameter| parameter.value().unwrap_or_default().to_owned());
     let seen = find(&seen_name).and_then(|parameter| Seen::parse(parameter.value()?).ok());
     let project = if is_encrypted(entry) || default.is_some_and(is_encrypted) {

@@ -23,7 +23,7 @@ impl Launcher {
 
     pub(super) async fn read_entry(&self, project: &ProjectName) -> Result<Arc<register::Entry>, Stop> {
         let asked = (self.now)();
-        let read = self.register.read(&self.aws.ssm, &self.environment.config_path, project).await;
+        let read = register::read(&self.aws.ssm, &self.environment.config_path, project).await;
         if let Err(Stop::Failed { .. }) = &read {
             self.memory.note_register_failure((self.now)());
         }

@@ -13,13 +13,13 @@ use aws_sdk_sqs::operation::change_message_visibility_batch::{
 use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageInput, SendMessageOutput};
 use aws_sdk_ssm::operation::get_parameters::{GetParametersError, GetParametersOutput};
 use aws_sdk_ssm::types::{Parameter, ParameterType};
-use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use contract::{Branch, Class, ConfigPath};
-use futures::FutureExt;
 use serde_json::json;
 
 use crate::cap::PART_OF_CAP_FOR_HEAD;
 use crate::environment::Limits;
+use crate::register;
 
 pub(crate) const TOPIC_ARN: &str = "arn:aws:sns:eu-central-1:123456789012:iwomp-in-aws";
 pub(crate) const TRIGGER_ID: &str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
@@ -814,8 +814,7 @@ async fn what_is_remembered_of_the_register_is_read_again_once_a_pinned_build_ha
             .build();
         let [list, get] = past_with_ends(vec![(StatusType::Succeeded, OTHER_PIN, 15, Some(ended))]);
         let launcher = launcher(&[&ssm], &[&list, &get, &build_starts(|_| true)]);
-        let Launcher { aws, environment, register, .. } = &launcher;
-        let entry = register.read(&aws.ssm, &environment.config_path, &demo).await.ok().unwrap();
+        let entry = register::read(&launcher.aws.ssm, &launcher.environment.config_path, &demo).await.ok().unwrap();
         launcher.memory.keep_entry(&demo, published_after(29), Arc::new(entry));
         assert_eq!(report(&launcher, &pinned()).await.outcome, expected);
         assert_eq!(ssm.num_calls(), calls);
@@ -940,67 +939,6 @@ async fn the_pinned_commits_of_a_batch_go_into_one_build() {
     let verdicts = launcher.launch_all(&records).await;
     let outcomes: Vec<_> = verdicts.iter().map(|verdict| verdict.report.outcome).collect();
     assert_eq!(outcomes, [Outcome::Started, Outcome::Busy, Outcome::Busy]);
-}
-
-/// A register where these projects are, on which `fails` says which calls fail.
-fn register_of(projects: &'static [&str], fails: impl Fn(&[String]) -> bool + Send + Sync + 'static) -> Rule {
-    mock!(aws_sdk_ssm::Client::get_parameters).then_compute_response(move |request| {
-        let names = request.names();
-        assert!(names.len() <= 10, "SSM takes ten names: {names:?}");
-        if fails(names) {
-            return MockResponse::Error(GetParametersError::unhandled("down"));
-        }
-        let is_entry = |name: &&String| projects.iter().any(|project| **name == format!("/iwomp-in-aws/{project}"));
-        let entry = |name: &String| Parameter::builder().name(name).r#type(ParameterType::String).value(ENTRY).build();
-        let entries = names.iter().filter(is_entry).map(entry).collect();
-        MockResponse::Output(GetParametersOutput::builder().set_parameters(Some(entries)).build())
-    })
-}
-
-/// What becomes of one trigger for each of the projects, all in one batch.
-async fn outcomes_of(launcher: &Launcher, projects: &[&str]) -> Vec<(String, Outcome)> {
-    let trigger = |project| record(&format!(r#"{{"project":"{project}","branch":"main"}}"#), 1);
-    let records: Vec<_> = projects.iter().map(trigger).collect();
-    let reports = launcher.launch_all(&records).await.into_iter().map(|verdict| verdict.report);
-    reports.map(|report| (report.project.unwrap().to_string(), report.outcome)).collect()
-}
-
-#[tokio::test]
-async fn ten_projects_of_a_batch_are_looked_up_in_four_calls_and_an_unknown_one_is_refused_alone() {
-    let ssm = register_of(&["a", "b", "c", "d", "e", "f", "g", "h", "i"], |_| false);
-    let launcher = launcher(&[&ssm], &[&build_starts(|_| true)]);
-    let outcomes = outcomes_of(&launcher, &["a", "b", "c", "d", "unknown", "e", "f", "g", "h", "i"]).await;
-    assert_eq!(ssm.num_calls(), 4);
-    for (project, outcome) in outcomes {
-        let expected = if project == "unknown" { Outcome::Refused } else { Outcome::Started };
-        assert_eq!(outcome, expected, "{project}");
-    }
-}
-
-#[tokio::test]
-async fn who_is_looked_up_by_a_call_that_fails_waits_and_the_others_do_not() {
-    let ssm = register_of(&["a", "b", "c", "d"], |names| names.iter().any(|name| name == "/iwomp-in-aws/a"));
-    let launcher = launcher(&[&ssm], &[&build_starts(|_| true)]);
-    let started: Vec<_> = outcomes_of(&launcher, &["a", "b", "c", "d"])
-        .await
-        .into_iter()
-        .filter_map(|(project, outcome)| (outcome == Outcome::Started).then_some(project))
-        .collect();
-    assert_eq!((started, ssm.num_calls()), (vec!["d".to_owned()], 2));
-}
-
-/// As a batch that ran out of time does.
-#[tokio::test]
-async fn who_does_not_listen_any_more_takes_nobodys_place_in_a_call() {
-    let (ssm, codebuild) = (register_of(&["a", "b", "c", "d"], |_| false), build_starts(|_| true));
-    let launcher = launcher(&[&ssm], &[&codebuild]);
-    for gone in ["a", "b", "c"] {
-        let project = ProjectName::parse(gone).unwrap();
-        let read = launcher.register.read(&launcher.aws.ssm, &launcher.environment.config_path, &project);
-        assert!(read.now_or_never().is_none(), "it has asked, and is dropped");
-    }
-    assert_eq!(outcomes_of(&launcher, &["d"]).await, [("d".to_owned(), Outcome::Started)]);
-    assert_eq!(ssm.num_calls(), 1);
 }
 
 #[tokio::test]
