@@ -8,7 +8,8 @@
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.dashboard ? 1 : 0
 
-  dashboard_name = "${local.names.prefix}pipeline"
+  # A dashboard is the whole account's, in all regions, as a role is.
+  dashboard_name = "${local.names.iam_prefix}pipeline"
   dashboard_body = jsonencode(local.dashboard)
 }
 

@@ -465,7 +465,7 @@ variable "permissions_boundary" {
 }
 
 variable "dashboard" {
-  description = "Make a CloudWatch dashboard, <config_path>--pipeline: results, durations, waits, refusals, the newest deployments and the alarms. AWS bills 3 USD a month for one, beyond the first three of an account."
+  description = "Make a CloudWatch dashboard, <config_path>--<region>--pipeline: results, durations, waits, refusals, the newest deployments and the alarms. AWS bills 3 USD a month for one, beyond the first three of an account."
   type        = bool
   default     = false
   nullable    = false

@@ -86,7 +86,7 @@ class Snapshot:
     @property
     def dashboard(self) -> str:
         """Of all regions, as AWS has it."""
-        return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{self.config_path}--pipeline"
+        return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{self.iam_prefix}pipeline"
 
     @property
     def roles(self) -> str:

@@ -40,6 +40,7 @@ date() { cat "$ACCOUNT/clock"; }
 . "$0"
 """
 PROGRAMS["aws"] = """
+[ -z "${AWS_WEB_IDENTITY_TOKEN_FILE-}" ] || cp "$AWS_WEB_IDENTITY_TOKEN_FILE" "$ACCOUNT/token-seen"
 printf '%s\\000' "$@" >"$ACCOUNT/asked"
 {
     read -r status
@@ -102,6 +103,7 @@ class Account:
     builds: list[Build] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     calls: list[list[str]] = field(default_factory=list)
+    answers_in: int = 0  # seconds of its clock, each call
 
     def run(self, shell: list[str], script: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Runs a script of a CI with the account's `aws` and clock."""
@@ -159,6 +161,7 @@ class Account:
         """The exit status in a line, and what the AWS CLI prints."""
         asked = arguments_of(call)
         found = self._found(asked)
+        (self.folder / "clock").write_text(f"{self.seconds + self.answers_in}\n")
         if isinstance(found, str):
             return f"255\n\n{found}\n"
         format_text(jmespath.search(asked.query, found), printed := io.StringIO())

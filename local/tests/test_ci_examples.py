@@ -155,7 +155,7 @@ def test_it_publishes_what_the_ci_tested_and_ends_as_the_deployment_does(example
     (publish,) = (call for call in account.calls if "publish" in call)
     assert TOPIC in publish
     if example.oidc:
-        assert (checkout / "token").read_text() == TOKEN
+        assert (checkout / "token-seen").read_text() == TOKEN
         assert ROLE.search((EXAMPLES / example.file).read_text())
 
 

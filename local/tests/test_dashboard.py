@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pipeline_under_test import PipelineUnderTest
 
+from iwomp_local.emulator import REGION
 from iwomp_local.waiting import wait_for
 from iwomp_local.words import OUTCOMES
 
@@ -71,7 +72,7 @@ def metrics_of(line: dict[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
 
 @pytest.fixture(scope="module")
 def widgets(pipeline: PipelineUnderTest) -> list[dict[str, Any]]:
-    name = f"{pipeline.config_path}--pipeline"
+    name = f"{pipeline.config_path}--{REGION}--pipeline"
     body = pipeline.stack.emulator.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
     found: list[dict[str, Any]] = json.loads(body)["widgets"]
     return found

@@ -147,9 +147,10 @@ def test_what_has_not_ended_is_told_to_who_asks_for_it(pipeline: PipelineUnderTe
     line = {"outcome": "busy", "class": "building", "fate": "waits", "project": PROJECT, "trigger": TRIGGER_ID}
     logs, group = pipeline.stack.emulator.client("logs"), f"/aws/lambda/{pipeline.config_path}--launcher"
     logs.create_log_stream(logGroupName=group, logStreamName=TRIGGER_ID)
+    published = int(time.time()) - 400
     for waited in (59, 61, 90, 361):
         message = json.dumps({**line, "WaitSeconds": waited})
-        event = {"timestamp": int(time.time() * 1000), "message": message}
+        event = {"timestamp": (published + waited) * 1000, "message": message}
         logs.put_log_events(logGroupName=group, logStreamName=TRIGGER_ID, logEvents=[event])
     assert news_of(host, TRIGGER_ID, "/early")["state"] == "waiting"
     _, after = deploy(pipeline, "true")  # whose news go behind them

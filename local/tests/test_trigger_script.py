@@ -203,7 +203,6 @@ def of_others(**variables: str) -> dict[str, str]:
         (PINNED, of_others()),
         (HEAD, of_others()),
         (PINNED, of_others(GITCOMMIT=COMMIT)),
-        (PINNED, of_others(GITCOMMIT=OTHER_COMMIT, WAITINGCOMMITS=f"{'c' * 40} {COMMIT}")),
     ],
 )
 def test_a_build_that_answers_it_too_covers_it(
@@ -215,6 +214,33 @@ def test_a_build_that_answers_it_too_covers_it(
     assert f"covered: build {account.builds[0].id}" in ran.stderr
     assert "result=covered\n" in (account.folder / "report").read_text()
     assert 60 <= account.seconds < 70
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        of_others(GITCOMMIT=OTHER_COMMIT, WAITINGCOMMITS=f"{'c' * 40} {COMMIT}"),
+        of_others(GITCOMMIT=COMMIT, WAITINGCOMMITS=OTHER_COMMIT),
+        of_others(GITCOMMIT=COMMIT, WAITINGCOMMITS=OTHER_COMMIT, TRIGGERID=TRIGGER),
+    ],
+)
+def test_of_several_that_waited_together_nobody_is_told_that_it_is_live(
+    account: Account, variables: dict[str, str]
+) -> None:
+    account.builds = [Build(1, 20, 60, variables=variables)]
+    ran = account.run(["dash"], SCRIPT, *PINNED, "--wait", "--report", "report")
+    assert ran.returncode == 0, ran.stderr
+    assert f"answered: build {account.builds[0].id} has deployed one of the commits" in ran.stderr
+    assert "result=answered\n" in (account.folder / "report").read_text()
+
+
+def test_an_aws_that_takes_its_time_makes_no_build_younger(account: Account) -> None:
+    # It begins between the look before and the publication.
+    account.builds = [Build(1, 3, 60, variables=of_others(GITCOMMIT=COMMIT))]
+    account.answers_in = 2
+    assert account.run(["dash"], SCRIPT, *PINNED, "--wait", "90s").returncode == 4
+    account.builds.append(Build(2, 30, 60, variables=of_others(GITCOMMIT=COMMIT)))
+    assert account.run(["dash"], SCRIPT, *PINNED, "--wait", "90s").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ run "a_dashboard_asks_launcher_notifier_courier_and_queues_only" {
   }
 
   assert {
-    condition     = one(aws_cloudwatch_dashboard.this).dashboard_name == "iwomp-in-aws--pipeline"
+    condition     = one(aws_cloudwatch_dashboard.this).dashboard_name == "iwomp-in-aws--eu-central-1--pipeline"
     error_message = "It must be called as what is the pipeline's is: the fence of every project goes by the name."
   }
 

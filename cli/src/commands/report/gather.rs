@@ -32,9 +32,11 @@ pub async fn report(pipeline: &Pipeline, days: u16, at: Timestamp) -> Result<Rep
     let launcher = &pipeline.description.launcher.log_group;
     let started = since.checked_sub(LONGEST_BUILD).unwrap_or(Timestamp::UNIX_EPOCH);
     let (starts, starts_are_cut) = lines(pipeline, launcher, started, at, STARTS).await?;
+    // At once, for the lines are many times as large.
+    let published = published(starts);
     let notifier = &pipeline.description.notifier.log_group;
     let (reports, reports_are_cut) = lines(pipeline, notifier, since, at, REPORTS).await?;
-    let builds = builds(reports, &published(starts), since);
+    let builds = builds(reports, &published, since);
     Ok(Report {
         since,
         days,

@@ -193,7 +193,8 @@ fn counts(report: &Report) -> Vec<Count> {
         some(all(now.queue.waiting), "waiting", "pending"),
         some(of(|project| usize::from(project.paused.is_some())), "paused", "pending"),
         some(of(|project| project.live.iter().filter(|live| live.held.is_some()).count()), "held", "pending"),
-        some(report.four.not_recovered, "failing", "bad"),
+        // Of those that are registered: what is gone will not be mended.
+        some(report.projects.iter().map(|project| project.four.not_recovered).sum(), "failing", "bad"),
         some(all(now.queue.given_up), "given up", "bad"),
     ]
 }
