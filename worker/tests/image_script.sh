@@ -68,9 +68,10 @@ main() {
   [[ $failed == 0 ]]
 }
 
-# Without compiling the AWS SDK again: what `make test` has built of it for the tests is good here, too, if the tests are built;
-# for `cargo check` it is not. It is what makes the image's own compilation, which `make test` leaves out, a matter of time and
-# not of luck.
+# Without compiling the AWS SDK again: what `make test` has built of it for the tests is good here, too, if tests are built; for
+# `cargo check` it is not. And tests are built aside: a program would take the place of the real one in the target folder, the
+# empty ones that stand for other members, too. It is what makes the image's own compilation, which `make test` leaves out, a
+# matter of time and not of luck.
 #
 # For cargo a member is its path in the workspace: it would take those of the context for the real ones, whose place in the
 # target folder they would then have. With debug information, which nothing else here has, they get a place of their own.
@@ -79,7 +80,7 @@ the_context_compiles() {
   rm -rf "$context"
   "$repository/worker/build_context.py" "$context"
   check "what goes into the image compiles" env CARGO_TARGET_DIR="$repository/target" \
-    cargo build --quiet --locked --workspace --all-targets --manifest-path "$context/Cargo.toml" \
+    cargo test --quiet --locked --no-run --workspace --lib --bin iwomp-worker --manifest-path "$context/Cargo.toml" \
     --config profile.dev.debug=1 --config 'profile.dev.package."*".debug=false'
   check "and is locked as it is here" cmp "$repository/Cargo.lock" "$context/Cargo.lock"
 }
