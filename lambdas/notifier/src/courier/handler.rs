@@ -7,7 +7,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use contract::register::{Document, Project, State, Storage, Target, TargetKind};
+use contract::register::{Document, Project, Storage, Target, TargetKind};
 use contract::{Event, ProjectName, TargetSecret, parameter, printable};
 use iwomp_aws::aws_error;
 use iwomp_aws::metric::{self, Metric};
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::Courier;
 use super::host::{self, Verdict};
-use super::message::{deployment, event, message};
+use super::message::{deployment, event, is_decided, message};
 use super::parcel::Parcel;
 use crate::notifier::MAX_REASON_CHARS;
 use crate::report;
@@ -156,7 +156,7 @@ impl Courier {
             }
             Err(reason) => return aside(reason),
         };
-        let is_git_host = target.kind.is_git_host();
+        let is_undecided = target.kind.is_git_host() && !is_decided(state, target);
         let telling = async {
             let connector =
                 connector(target, &secret, &entry).map_err(|error| Verdict::Never { reason: format!("{error:#}") })?;
@@ -175,7 +175,7 @@ impl Courier {
             }
             Err(Verdict::Later { reason: why, after }) => Fate::Again(reason(&why), after),
             // A trigger may pin what the host has never seen. Whoever publishes such is to ring no alarm.
-            Err(Verdict::Never { .. }) if is_git_host && !is_decided(state) => {
+            Err(Verdict::Never { .. }) if is_undecided => {
                 Fate::Dropped("the host does not take it, and it tells of no success and no failure")
             }
             Err(Verdict::Never { reason: why }) => Fate::Aside(reason(&why)),
@@ -266,11 +266,6 @@ enum Entry {
 
 fn tries(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
-}
-
-/// Whether the command of a build ran, or its commit is live.
-fn is_decided(state: State) -> bool {
-    matches!(state, State::Succeeded | State::Unchanged | State::Failed | State::Stopped | State::TimedOut)
 }
 
 /// With the entry's own certificates for its own Git host, and the usual ones for all others.

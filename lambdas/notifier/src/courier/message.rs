@@ -155,6 +155,11 @@ pub fn event(parcel: &Parcel, state: State, link: Option<String>) -> Value {
     Story { parcel, state, link }.webhook()
 }
 
+/// Whether a Git host shows success or failure of it.
+pub fn is_decided(state: State, target: &Target) -> bool {
+    matches!(Light::of(state, target), Some(Light::Green | Light::Red))
+}
+
 /// What a Git host shows of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Light {
