@@ -98,9 +98,9 @@ fn the_key_that_a_killed_worker_left_in_memory_is_removed_by_the_next_one() {
     let mut child = scene.worker(&[]).stdout(Stdio::null()).spawn().unwrap();
     wait_until(|| there.exists());
     let worker = child.id();
-    kill_all(&mut child);
-    // One for each fetch that had begun.
+    // One for each fetch that has begun. Looked at while it lives, for the worker of another test may be the next one.
     assert!((1..=2).contains(&in_memory(worker)));
+    kill_all(&mut child);
     scene.ssh("for last; do :; done; exec sh -c \"$last\"");
     // On the same machine this time, with all that it left in its temporary directory.
     let run = scene.run();
