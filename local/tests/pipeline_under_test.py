@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -150,7 +150,6 @@ class PipelineUnderTest:
     ssh: SshServer
     authority: Authority
     apply_log: Path
-    early_plan: str = ""
     dead_trigger: str = ""
     crowd: Crowd = field(init=False)
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -202,7 +201,8 @@ class PipelineUnderTest:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[PipelineUnderTest]:
+def running(directory: Path, names: Collection[str] = (*MANAGED, *EXTERNAL)) -> Iterator[PipelineUnderTest]:
+    """Applied with the projects of these names."""
     authority, repositories = Authority(), directory / "repositories"
     with (
         GitServer(repositories, authority.server_context()) as git,
@@ -210,7 +210,7 @@ def running(directory: Path) -> Iterator[PipelineUnderTest]:
         Stack.start(directory / "stack", Lifetime.WITH_STARTER) as stack,
     ):
         made = PipelineUnderTest(stack, git, ssh, authority, directory / "apply.log")
-        for name in (*MANAGED, *EXTERNAL):
+        for name in names:
             repository = Repository.create(repositories / f"{name}.git")
             repository.commit("first", {"deploy.sh": DEPLOY, "services/api/deploy.sh": DEPLOY})
             git.serve(name, ACCESS.get(name, Anybody()))
@@ -218,7 +218,6 @@ def running(directory: Path) -> Iterator[PipelineUnderTest]:
         configure(made)
         with logged(stack, made.apply_log):
             stack.apply()
-        made.early_plan = stack.terraform.pending_changes()
         register_by_hand(made)
         yield made
 
@@ -271,11 +270,11 @@ def logged(stack: Stack, log: Path) -> Iterator[None]:
 
 
 def configure(made: PipelineUnderTest) -> None:
-    projects: dict[str, Any] = {name: {"external_register": True} for name in EXTERNAL}
+    projects: dict[str, Any] = {name: {"external_register": True} for name in EXTERNAL if name in made.repositories}
     for name, fields in MANAGED.items():
-        projects[name] = {"git_url": made.git_url(name), "ca_bundle": made.ca_bundle, **fields}
-    projects["ssh"]["git_url"] = made.ssh.url("ssh")
-    del projects["ssh"]["ca_bundle"]
+        if name in made.repositories:
+            host = {"git_url": made.git_url(name), "ca_bundle": made.ca_bundle}
+            projects[name] = ({"git_url": made.ssh.url(name)} if name == "ssh" else host) | fields
     projects["token"]["credentials_version"] = 1  # by Terraform; the others' credentials by `iwomp secret set`
     made.stack.configure(
         credentials={"token": json.dumps({"authToken": TOKEN})},
@@ -291,18 +290,22 @@ def configure(made: PipelineUnderTest) -> None:
 
 
 def register_by_hand(made: PipelineUnderTest) -> None:
-    stack = made.stack
-    stack.store_secret("basic", basicUsername=USERNAME, basicPassword=PASSWORD)
-    stack.store_secret("bearer", authToken=BEARER)
-    stack.store_secret("search", authToken=TOKEN)
-    stack.store_secret("thief", authToken=THIEFS_OWN)
-    stack.store_secret("ssh", sshPrivateKey=made.ssh.private_key, knownHosts=made.ssh.known_hosts)
+    secrets: dict[str, dict[str, str]] = {
+        "basic": {"basicUsername": USERNAME, "basicPassword": PASSWORD},
+        "bearer": {"authToken": BEARER},
+        "search": {"authToken": TOKEN},
+        "thief": {"authToken": THIEFS_OWN},
+        "ssh": {"sshPrivateKey": made.ssh.private_key, "knownHosts": made.ssh.known_hosts},
+    }
+    for name in secrets.keys() & made.repositories.keys():
+        made.stack.store_secret(name, **secrets[name])
     # Laid under every entry: that is how the article's entries, which know no caBundle, come to trust the Git host.
     made.write_register("_default", json.dumps({"caBundle": made.ca_bundle}))
-    for name, more in (
-        ("article", {}),
-        ("article-token", {"authToken": TOKEN}),
-        ("article-basic", {"basicUsername": USERNAME, "basicPassword": PASSWORD}),
-    ):
+    entries: dict[str, dict[str, str]] = {
+        "article": {},
+        "article-token": {"authToken": TOKEN},
+        "article-basic": {"basicUsername": USERNAME, "basicPassword": PASSWORD},
+    }
+    for name, more in entries.items():
         entry = {"gitUrl": made.git_url(name), "command": "deploy.sh", **more}
         made.write_register(name, json.dumps(entry), "SecureString" if more else "String")

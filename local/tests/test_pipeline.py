@@ -44,10 +44,6 @@ def assert_ended(result: Result, outcome: str, word: str) -> None:
 # Terraform
 
 
-def test_a_plan_after_the_apply_finds_nothing_to_change(pipeline: PipelineUnderTest) -> None:
-    assert pipeline.early_plan == ""
-
-
 def test_no_call_of_the_apply_was_made_twice(pipeline: PipelineUnderTest) -> None:
     """The SDK repeats a call whose answer it lost; what has taken effect then stands in its own way."""
     log = pipeline.apply_log.read_text(errors="replace")
