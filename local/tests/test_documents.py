@@ -1,0 +1,43 @@
+"""The documents: every link leads somewhere, and the errors that people search for are those that the programs say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from documents import anchors, texts
+
+from iwomp_local.places import REPOSITORY
+
+FOLDERS_OF_TOOLS = {".tools", "target", "node_modules", ".terraform"}
+DOCUMENTS = sorted(
+    path.relative_to(REPOSITORY)
+    for path in REPOSITORY.rglob("*.md")
+    if not FOLDERS_OF_TOOLS & set(path.relative_to(REPOSITORY).parts)
+)
+ELSEWHERE = ("https://", "http://", "mailto:")
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)", re.MULTILINE)
+# The errors of AWS that people meet stand in our stand-ins for it.
+SAYS_ERRORS = ("*/src/**/*.rs", "lambdas/*/src/**/*.rs", "terraform/**/*.tf", "local/**/*.py")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
+    found = LINK.findall(FENCED.sub("", (REPOSITORY / document).read_text()))
+    links = [link for either in found for link in either if link and not link.startswith(ELSEWHERE)]
+    assert [link for link in links if not leads_somewhere(document, link)] == []
+
+
+def leads_somewhere(document: Path, link: str) -> bool:
+    file, _, heading = link.partition("#")
+    target = (REPOSITORY / document).parent / file if file else REPOSITORY / document
+    return target.exists() and (not heading or heading in anchors(FENCED.sub("", target.read_text())))
+
+
+def test_errors_of_the_faq_are_said_in_these_words() -> None:
+    said = re.sub(r"\\\n\s*", "", "".join(texts(SAYS_ERRORS)))
+    quoted = re.findall(r"^### `(.*)`$", (REPOSITORY / "docs/faq.md").read_text(), re.MULTILINE)
+    assert len(quoted) > 10
+    assert [words for words in quoted if words not in said] == []
