@@ -37,7 +37,7 @@ PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py .
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test test-rust test-end-to-end check check-code check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -55,17 +55,18 @@ down: $(TOOLS) ## End the local stack
 
 # Development
 
-# What Rust's lints look at. In `make test` they come with the compiling of the tests, by the driver that `cargo clippy` uses
-# itself: else all dependencies would be compiled once for the lints and once for the tests.
-LINT := cargo clippy --workspace --all-targets --locked -- --deny warnings
+# In `make test` Rust's lints come with the compiling of the tests, by the driver that `cargo clippy` uses itself: else all
+# dependencies would be compiled once for the lints and once for the tests.
 BY_CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
-test: LINT = $(BY_CLIPPY) cargo test --workspace --locked --no-run
 
-# Side by side: Terraform's tests leave a core idle now and then, and the linking of the programs does, too. Of the others most
-# wait for something: of git, of a clock, of the local AWS.
-test: check-code ## All tests: Rust, Terraform, and end to end on the local AWS
-	+@$(MAKE) --no-print-directory --jobs 2 check-terraform programs
+# Side by side: what does not compile keeps one processor, and leaves a core idle now and then, as linking does, too. Of the
+# tests most wait for something: of git, of a clock, of the local AWS.
+test: ## All tests: Rust, Terraform, and end to end on the local AWS
+	+@$(MAKE) --no-print-directory --jobs 2 compile-tests check-style check-terraform programs
 	+@$(MAKE) --no-print-directory --jobs 2 test-rust test-end-to-end
+
+compile-tests:
+	$(BY_CLIPPY) cargo test --workspace --locked --no-run
 
 test-rust:
 	$(BY_CLIPPY) cargo test --workspace --locked
@@ -76,11 +77,11 @@ test-rust:
 test-end-to-end:
 	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 4 --dist loadscope
 
-check: check-code check-terraform ## Formats, lints, licences, Terraform's own tests; changes nothing
+check: check-style check-terraform ## Formats, lints, licences, Terraform's own tests; changes nothing
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
-check-code: $(TOOLS) $(LINTERS)
+check-style: $(TOOLS) $(LINTERS)
 	cargo fmt --all --check
-	$(LINT)
 	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	hadolint worker/Dockerfile
