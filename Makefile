@@ -75,7 +75,7 @@ test-rust:
 
 # Pytest asks cargo for the same programs. Of its processes local/tests/conftest.py says what goes together.
 test-end-to-end:
-	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 4 --dist loadscope
+	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 5 --dist loadscope
 
 check: check-style check-terraform ## Formats, lints, licences, Terraform's own tests; changes nothing
 	cargo clippy --workspace --all-targets --locked -- --deny warnings

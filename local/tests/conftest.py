@@ -42,21 +42,21 @@ def iwomp(pipeline: PipelineUnderTest, tmp_path: Path) -> Iwomp:
 
 
 # In several processes, a file goes to one of them, whole, so that what its tests share is made once. The files whose
-# tests share the stack go together, in two halves, since most of them wait: two processes have a stack each.
+# tests share the stack go together, in three parts, since most of them wait: three processes have a stack each.
 STACK = {
-    "test_boundary.py": "stack",
-    "test_broad_policies.py": "stack",
-    "test_ci.py": "stack",
-    "test_dashboard.py": "deliveries",
+    "test_boundary.py": "rights",
+    "test_broad_policies.py": "rights",
+    "test_ci.py": "rights",
+    "test_dashboard.py": "ways",
     "test_delivery.py": "deliveries",
     "test_doctor.py": "deliveries",
     "test_image.py": "deliveries",
     "test_iwomp.py": "deliveries",
-    "test_notifications.py": "deliveries",
-    "test_pipeline.py": "stack",
-    "test_secret_matrix.py": "stack",
-    "test_thief.py": "stack",
-    "test_two_pipelines.py": "stack",
+    "test_notifications.py": "ways",
+    "test_pipeline.py": "ways",
+    "test_secret_matrix.py": "rights",
+    "test_thief.py": "rights",
+    "test_two_pipelines.py": "rights",
 }
 
 

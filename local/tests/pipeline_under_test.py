@@ -149,7 +149,6 @@ class PipelineUnderTest:
     git: GitServer
     ssh: SshServer
     authority: Authority
-    apply_log: Path
     dead_trigger: str = ""
     crowd: Crowd = field(init=False)
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -201,22 +200,24 @@ class PipelineUnderTest:
 
 
 @contextmanager
-def running(directory: Path, names: Collection[str] = (*MANAGED, *EXTERNAL)) -> Iterator[PipelineUnderTest]:
-    """Applied with the projects of these names."""
+def running(
+    directory: Path, names: Collection[str] = (*MANAGED, *EXTERNAL), log: Path | None = None
+) -> Iterator[PipelineUnderTest]:
+    """Applied with the projects of these names; all that Terraform's provider does meanwhile is in `log`."""
     authority, repositories = Authority(), directory / "repositories"
     with (
         GitServer(repositories, authority.server_context()) as git,
         SshServer(repositories) as ssh,
         Stack.start(directory / "stack", Lifetime.WITH_STARTER) as stack,
     ):
-        made = PipelineUnderTest(stack, git, ssh, authority, directory / "apply.log")
+        made = PipelineUnderTest(stack, git, ssh, authority)
         for name in names:
             repository = Repository.create(repositories / f"{name}.git")
             repository.commit("first", {"deploy.sh": DEPLOY, "services/api/deploy.sh": DEPLOY})
             git.serve(name, ACCESS.get(name, Anybody()))
             made.repositories[name] = repository
         configure(made)
-        with logged(stack, made.apply_log):
+        with logged(stack, log):
             stack.apply()
         register_by_hand(made)
         yield made
@@ -258,9 +259,8 @@ def crowd(made: PipelineUnderTest, gate: Path, beside: Executor) -> Crowd:
 
 
 @contextmanager
-def logged(stack: Stack, log: Path) -> Iterator[None]:
-    """All that Terraform's provider does, written down."""
-    variables = {"TF_LOG_PROVIDER": "DEBUG", "TF_LOG_PATH": str(log)}
+def logged(stack: Stack, log: Path | None) -> Iterator[None]:
+    variables = {"TF_LOG_PROVIDER": "DEBUG", "TF_LOG_PATH": str(log)} if log else {}
     stack.terraform.variables.update(variables)
     try:
         yield

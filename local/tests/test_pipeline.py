@@ -41,16 +41,6 @@ def assert_ended(result: Result, outcome: str, word: str) -> None:
     assert (result.outcome["outcome"], result.outcome["class"]) == (outcome, word), result.log
 
 
-# Terraform
-
-
-def test_no_call_of_the_apply_was_made_twice(pipeline: PipelineUnderTest) -> None:
-    """The SDK repeats a call whose answer it lost; what has taken effect then stands in its own way."""
-    log = pipeline.apply_log.read_text(errors="replace")
-    assert log.count("HTTP Request Sent") > 100, "the provider's calls are not logged any more"
-    assert [line for line in log.splitlines() if "retrying request" in line] == []
-
-
 # Ways to register and to fetch
 
 
