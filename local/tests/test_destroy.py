@@ -10,12 +10,14 @@ from iwomp_local.emulator import REGION
 
 # Of every kind of project one, and of every resource that only some projects have.
 PROJECTS = ("token", "ssh", "own", "seen", "scheduled", "told", "article")
+MOST_CALLS = 460
+"""Of the apply, for all of these; 444 when it was last looked."""
 
 
 def test_an_apply_is_whole_and_destroy_leaves_nothing_but_what_was_written_by_hand(tmp_path: Path) -> None:
     log = tmp_path / "apply.log"
     with pipeline_under_test.running(tmp_path, PROJECTS, log) as pipeline:
-        assert_no_call_was_made_twice(log.read_text(errors="replace"))
+        assert_calls_are_few_and_none_was_made_twice(log.read_text(errors="replace"))
         assert pipeline.stack.terraform.pending_changes() == ""
         result = pipeline.deploy("token")
         assert result.status == "SUCCEEDED", result.log
@@ -45,7 +47,7 @@ def test_an_apply_is_whole_and_destroy_leaves_nothing_but_what_was_written_by_ha
         assert REGION in stack.pipeline.outputs["topic_arn"]
 
 
-def assert_no_call_was_made_twice(log: str) -> None:
+def assert_calls_are_few_and_none_was_made_twice(log: str) -> None:
     """The SDK repeats a call whose answer it lost; what has taken effect then stands in its own way."""
-    assert log.count("HTTP Request Sent") > 100, "the provider's calls are not logged any more"
+    assert 100 < log.count("HTTP Request Sent") <= MOST_CALLS, "or the provider's calls are not logged any more"
     assert [line for line in log.splitlines() if "retrying request" in line] == []
