@@ -164,19 +164,24 @@ preflight: $(TOOLS) ## What stands in the way of a deployment, each with what to
 accept: $(TOOLS) zip ## Try a throwaway pipeline in a sandbox account: ACCOUNT= GIT_URL= [PUSH_URL=] [ACCEPT_ARGS=]
 	$(ON_ACCOUNT) accept --account "$${ACCOUNT-}" --git-url "$${GIT_URL-}" --push-url "$${PUSH_URL-}" $(ACCEPT_ARGS)
 
-# The image is there before any project is pointed at it: a trigger that came in between would otherwise be answered with
-# a build that cannot start.
+# Of all that projects may name, for what is done before any is built or after the last.
+NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",cdk="none",all="none"}'
+
+# The images are there before any project is pointed at one: a trigger that came in between would otherwise be answered with a
+# build that cannot start. The first apply is of their repository, with its policy, which knows the targets in use.
 deploy: preflight zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
 	$(TERRAFORM_INIT)
-	$(TERRAFORM) apply -target=aws_ecr_repository.this -var image_tag=none $(TF_ARGS)
-	digest=$$(worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \
-	$(TERRAFORM) apply -var "image_tag=$$digest" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
+	$(TERRAFORM) apply -target=aws_ecr_lifecycle_policy.this $(NO_IMAGES) $(TF_ARGS)
+	tags= && for target in $$($(TERRAFORM) output -raw image_targets); do \
+	  digest=$$(IMAGE_TARGET=$$target worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \
+	  tags+="$$target=\"$$digest\"," || exit; done && \
+	$(TERRAFORM) apply -var "image_tags={$$tags}" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
 	@echo "The pipeline is there. For each private repository: iwomp secret set PROJECT --yes < token.txt. What each CI runs once its tests pass:"
 	@$(TERRAFORM) output publish_command
 	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Try it: iwomp trigger PROJECT BRANCH"
 
 destroy: ## Take everything down again
-	$(TERRAFORM) destroy -var image_tag=none $(TF_ARGS)
+	$(TERRAFORM) destroy $(NO_IMAGES) $(TF_ARGS)
 
 # In use: `iwomp` of this folder (docs/commands.md) on the local stack while one is up, else in the account of the environment.
 # ARGS= takes further options, such as --yes. Where it merely says no (statuses 2 to 5) that is said, and make adds nothing and

@@ -45,6 +45,7 @@ locals {
       credentials_version = "number"
 
       image           = "text"
+      image_target    = "text"
       compute_type    = "text"
       privileged      = "true or false"
       vpc             = "object"

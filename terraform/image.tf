@@ -33,7 +33,7 @@ resource "aws_ecr_lifecycle_policy" "this" {
 }
 
 locals {
-  images_kept = 20
+  images_kept = 20 * length(local.image_targets) # each deployment of the pipeline may bring one of each
 
   # As text, so that a first plan already shows which image each project will run.
   repository_url = join("/", [
@@ -41,6 +41,19 @@ locals {
     var.config_path,
   ])
 
-  # A digest is joined with "@", a tag with ":".
-  worker_image = join(startswith(var.image_tag, "sha256:") ? "@" : ":", [local.repository_url, var.image_tag])
+  # By target, of which worker/Dockerfile has a stage of this name. A digest is joined with "@", a tag with ":".
+  image_of_target = {
+    for target, tag in merge({ for tag in compact([var.image_tag]) : "all" => tag }, var.image_tags) :
+    target => join(startswith(tag, "sha256:") ? "@" : ":", [local.repository_url, tag])
+  }
+  target_of_project = { for name, project in local.projects : name => coalesce(project.image_target, "all") if project.image == null }
+  # That of all, too, where nobody runs another: teams build their own on it.
+  image_targets = coalescelist(distinct(values(local.target_of_project)), ["all"])
+  image_of_project = {
+    for name, project in local.projects :
+    name => coalesce(project.image, try(local.image_of_target[local.target_of_project[name]], null))
+  }
+
+  # Of the target `all`, where there is one.
+  worker_image = try(local.image_of_target["all"], values(local.image_of_target)[0], "")
 }

@@ -24,8 +24,13 @@ output "repository_url" {
 }
 
 output "worker_image" {
-  description = "Image that projects run unless they name another; it must be pushed before the first build."
+  description = "Image that projects run unless they name another or another target; it must be pushed before the first build."
   value       = local.worker_image
+}
+
+output "image_targets" {
+  description = "Targets of the image that projects run, with a blank between two."
+  value       = join(" ", local.image_targets)
 }
 
 output "kms_key_arn" {

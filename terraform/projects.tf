@@ -38,7 +38,7 @@ module "project" {
   key_arn             = aws_kms_key.this.arn
   key_alias           = aws_kms_alias.this.name
 
-  image           = coalesce(each.value.image, local.worker_image)
+  image           = local.image_of_project[each.key]
   repository_arn  = "arn:${local.account.partition}:ecr:${local.arn_suffix}:repository/${var.config_path}"
   architecture    = var.architecture
   compute_type    = each.value.compute_type

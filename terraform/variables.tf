@@ -45,13 +45,33 @@ variable "notifier_zip" {
 }
 
 variable "image_tag" {
-  description = "Tag or digest (sha256:...) of the worker's image in the pipeline's own ECR repository, run by every project that names no image. `make deploy` sets it."
+  description = "Tag or digest (sha256:...) of the worker's image in the pipeline's own ECR repository, of the target all, which every project runs that names neither image nor image_target."
   type        = string
+  default     = null
+
+  validation {
+    condition     = var.image_tag == null ? true : can(regex("^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$", var.image_tag))
+    error_message = "Must be an image tag, or a digest: sha256: and 64 lower-case hexadecimal digits."
+  }
+}
+
+variable "image_tags" {
+  description = "The same of each target that projects name as image_target: minimal, terraform, cdk or all. `make deploy` sets it."
+  type        = map(string)
+  default     = {}
   nullable    = false
 
   validation {
-    condition     = can(regex("^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$", var.image_tag))
-    error_message = "Must be an image tag, or a digest: sha256: and 64 lower-case hexadecimal digits."
+    condition = alltrue([
+      for target, tag in var.image_tags :
+      contains(["minimal", "terraform", "cdk", "all"], target) && can(regex("^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$", tag))
+    ])
+    error_message = "Must be an image tag or a digest by target, which is minimal, terraform, cdk or all."
+  }
+
+  validation {
+    condition     = length(setsubtract(local.image_targets, concat(keys(var.image_tags), [for tag in compact([var.image_tag]) : "all"]))) == 0
+    error_message = "Each target in use needs an image, ${join(" and ", local.image_targets)}: `make deploy` builds them; else build and push it (worker/image.sh) and name it here, that of all as image_tag."
   }
 }
 

@@ -6,9 +6,10 @@
 #   worker/image.sh push REPOSITORY_URL  [NAME=VALUE ...]   build and push, unless the repository has that tag; print the digest
 #   worker/image.sh tool                                    print the container tool that these use
 #
-# NAME=VALUE are build arguments of worker/Dockerfile. From the environment: ARCHITECTURE (x86_64, the default, or arm64,
-# as Terraform's variable), CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, AWS
-# credentials. The region is that of the repository. Needs cargo and Python 3.11: they say what goes into the image.
+# NAME=VALUE are build arguments of worker/Dockerfile. From the environment: IMAGE_TARGET (minimal, terraform, cdk or all,
+# the default: one of the Dockerfile's last stages), ARCHITECTURE (x86_64, the default, or arm64, as Terraform's variable),
+# CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, AWS credentials. The region is
+# that of the repository. Needs cargo and Python 3.11: they say what goes into the image.
 set -euo pipefail
 
 main() {
@@ -17,6 +18,11 @@ main() {
     x86_64) platform=linux/amd64 ;;
     arm64) platform=linux/arm64 ;;
     *) fail "ARCHITECTURE is x86_64 or arm64, not $ARCHITECTURE" ;;
+  esac
+  target=${IMAGE_TARGET:-all}
+  case $target in
+    minimal | terraform | cdk | all) ;;
+    *) fail "IMAGE_TARGET is minimal, terraform, cdk or all, not $target" ;;
   esac
   sha256=(sha256sum)
   command -v sha256sum >/dev/null || sha256=(shasum -a 256) # macOS
@@ -35,11 +41,11 @@ main() {
   esac
 }
 
-# The tag is the hash of all that decides what is in the image: the build context, the Dockerfile, the platform and the
-# build arguments. The same tag is thus the same content, and an immutable repository never has to take one twice.
+# The tag is the hash of all that decides what is in the image: the build context, the Dockerfile, the platform, the target
+# and the build arguments. The same tag is thus the same content, and an immutable repository never has to take one twice.
 tag() {
   {
-    printf '%s\n' "$platform" "$@"
+    printf '%s\n' "$platform" "$target" "$@"
     "${sha256[@]}" <worker/Dockerfile
     (cd "$work/context" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 "${sha256[@]}")
   } | "${sha256[@]}" | cut -c 1-16
@@ -52,10 +58,10 @@ build() {
   for argument in "$@"; do
     arguments+=(--build-arg "$argument")
   done
-  echo "building $image with $tool for $platform" >&2
+  echo "building $image ($target) with $tool for $platform" >&2
   # No provenance attestation: it would turn the image into an index with a second, unscannable entry.
-  BUILDX_NO_DEFAULT_ATTESTATIONS=1 "$tool" build --platform "$platform" --file worker/Dockerfile --tag "$image" \
-    ${arguments[@]+"${arguments[@]}"} "$work/context" >&2 || fail "$tool could not build $image; its own words are above"
+  BUILDX_NO_DEFAULT_ATTESTATIONS=1 "$tool" build --platform "$platform" --target "$target" --file worker/Dockerfile \
+    --tag "$image" ${arguments[@]+"${arguments[@]}"} "$work/context" >&2 || fail "$tool could not build $image; its own words are above"
   echo "$image"
 }
 

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,11 +40,9 @@ def built() -> Iterator[Image]:
     """Builds the image, or takes the one that is there for the same content. Its root is gone afterwards."""
     require_root()
     install_what_is_missing()
-    STORAGE.mkdir(parents=True, exist_ok=True)
     variables = environment()
-    with (STORAGE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would make everything twice
-        name = run(["worker/image.sh", "build", *arguments(variables)], variables, BUILD_SECONDS).splitlines()[-1]
+    with alone():
+        name = build("all", arguments(variables), variables)
         remove_what_builds_leave(variables)
         ours = ["buildah", "from", "--pull-never", "--name", f"tests-{os.getpid()}"]
         container = run([*ours, name], variables, LOOK_SECONDS)
@@ -54,6 +52,37 @@ def built() -> Iterator[Image]:
         yield Image(root, declared(name, variables), {} if providers is None else {str(providers): PROVIDERS})
     finally:
         run(["buildah", "rm", container], variables, LOOK_SECONDS)
+
+
+def sizes(targets: Iterable[str]) -> dict[str, float]:
+    """By target of the image: its megabytes, uncompressed, beyond those of its base. Built, where it is not there."""
+    variables = environment()
+    with alone():
+        given = arguments(variables)
+        base = next((text.partition("=")[2] for text in given if text.startswith("DEBIAN_IMAGE=")), declared_base())
+        images = {target: build(target, given, variables) for target in targets}
+    return {target: megabytes(name, variables) - megabytes(base, variables) for target, name in images.items()}
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two builds at once would make everything twice."""
+    with (STORAGE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build(target: str, given: list[str], variables: dict[str, str]) -> str:
+    """The image's name."""
+    return run(["worker/image.sh", "build", *given], {**variables, "IMAGE_TARGET": target}, BUILD_SECONDS).splitlines()[
+        -1
+    ]
+
+
+def megabytes(name: str, variables: dict[str, str]) -> float:
+    text = run(["buildah", "images", "--format", "{{.Size}}", name], variables, LOOK_SECONDS)
+    number, unit = text.split()
+    return float(number) * {"MB": 1, "GB": 1000}[unit]
 
 
 def remove_what_builds_leave(variables: dict[str, str]) -> None:
@@ -94,6 +123,7 @@ def install_what_is_missing() -> None:
 
 def environment() -> dict[str, str]:
     """buildah, with its storage in the tool folder, without a container runtime, keeping the layers of each build."""
+    STORAGE.mkdir(parents=True, exist_ok=True)
     configuration = STORAGE / "storage.conf"
     configuration.write_text(
         f'[storage]\ndriver = "overlay"\ngraphroot = "{STORAGE}/graph"\nrunroot = "{STORAGE}/run"\n'
@@ -120,9 +150,7 @@ def arguments(variables: dict[str, str]) -> list[str]:
 
 def can_pull(variables: dict[str, str]) -> bool:
     """Whether the Dockerfile's own bases can be had: asked with the one that everything stands on."""
-    dockerfile = (places.REPOSITORY / "worker" / "Dockerfile").read_text()
-    base = dockerfile.partition("ARG DEBIAN_IMAGE=")[2].partition("\n")[0]
-    pull = ["buildah", "pull", "--quiet", "--policy", "missing", base]
+    pull = ["buildah", "pull", "--quiet", "--policy", "missing", declared_base()]
     try:
         done = subprocess.run(
             pull, env=variables, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PULL_SECONDS
@@ -130,6 +158,11 @@ def can_pull(variables: dict[str, str]) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
+
+
+def declared_base() -> str:
+    dockerfile = (places.REPOSITORY / "worker" / "Dockerfile").read_text()
+    return dockerfile.partition("ARG DEBIAN_IMAGE=")[2].partition("\n")[0]
 
 
 def declared(name: str, variables: dict[str, str]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from test_thief import ATTEMPTS_ON_THE_MACHINE, OF_THE_WORKER, SCRIPT, environme
 
 from iwomp_local import image
 from iwomp_local.emulator import ACCOUNT, REGION
+from iwomp_local.places import REPOSITORY
 from iwomp_local.standin import container
 from iwomp_local.standin.credentials import CredentialsEndpoint
 from iwomp_local.waiting import wait_for
@@ -128,6 +129,16 @@ def test_a_build_in_the_image_deploys_as_the_deployer_with_cdk_and_with_terrafor
     ssm = in_the_image.stack.emulator.client("ssm")
     values = {name: ssm.get_parameter(Name=name)["Parameter"]["Value"] for name in (BY_CDK, BY_TERRAFORM)}
     assert values == {BY_CDK: "from CDK", BY_TERRAFORM: "from Terraform"}
+
+
+def test_each_target_is_as_large_as_the_manual_says(in_the_image: PipelineUnderTest) -> None:
+    """Debian's packages grow, so a tenth is nothing."""
+    del in_the_image  # it has made most of what is built here
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+) MB \|$", (REPOSITORY / "worker/README.md").read_text(), re.MULTILINE)
+    told = {target: float(size) for target, size in rows}
+    assert sorted(told) == ["all", "cdk", "minimal", "terraform"]
+    found = image.sizes(told)
+    assert found == pytest.approx(told, rel=0.1)
 
 
 def test_a_build_in_the_image_that_is_stopped_lets_the_command_end_in_order(in_the_image: PipelineUnderTest) -> None:

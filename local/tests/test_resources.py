@@ -17,24 +17,44 @@ PROJECTS = {
     "first": PROJECT,
     "second": PROJECT,
     "external": {"external_register": True},
-    "scheduled": {**PROJECT, "schedule": "rate(1 day)"},
+    "scheduled": {**PROJECT, "image_target": "minimal", "schedule": "rate(1 day)"},
     "own": {**PROJECT, "own_topic": True, "publisher": {"ci": "user"}},
 }
 MADE = {"first": 7, "second": 7, "external": 6, "scheduled": 8, "own": 12, "": 56}
 """By project; without a name, what all of them share."""
 
 
-def test_each_project_takes_as_many_resources_as_it_did(emulator: Emulator, tmp_path: Path) -> None:
-    variables = {**emulator.variables(), "PATH": os.defpath, "HOME": str(tmp_path)}
-    terraform = Terraform.copy(places.TERRAFORM, tmp_path / "terraform", variables)
-    values = {"image_tag": "test", "projects": PROJECTS, "launcher_zip": __file__, "notifier_zip": __file__}
+def planned(emulator: Emulator, folder: Path) -> Terraform:
+    """For these projects, and initialised."""
+    variables = {**emulator.variables(), "PATH": os.defpath, "HOME": str(folder)}
+    terraform = Terraform.copy(places.TERRAFORM, folder / "terraform", variables)
+    values = {"projects": PROJECTS, "launcher_zip": __file__, "notifier_zip": __file__}
     (terraform.directory / "terraform.tfvars.json").write_text(json.dumps(values))
     terraform.init()
-    terraform.run("plan", "-input=false", "-out=plan", timeout_seconds=PLAN_SECONDS)
+    return terraform
+
+
+def test_each_project_takes_as_many_resources_as_it_did(emulator: Emulator, tmp_path: Path) -> None:
+    terraform = planned(emulator, tmp_path)
+    images = ("-var", 'image_tags={all="test",minimal="test"}')
+    terraform.run("plan", "-input=false", *images, "-out=plan", timeout_seconds=PLAN_SECONDS)
     plan = json.loads(terraform.run("show", "-json", "plan", timeout_seconds=PLAN_SECONDS).stdout)
     created = [one["address"] for one in plan["resource_changes"] if one["change"]["actions"] == ["create"]]
     made = Counter(owner(address) for address in created)
     assert made == MADE, "\n".join(created)
+
+
+def test_before_there_is_any_image_make_deploy_learns_which_are_in_use(emulator: Emulator, tmp_path: Path) -> None:
+    (lines,) = re.findall(r"^deploy:.*\n((?:\t.*\n)+)", (places.REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    (target,) = re.findall(r"-target=(\S+)", lines)
+    (none,) = re.findall(r"^NO_IMAGES := -var '(.*)'$", (places.REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    terraform = planned(emulator, tmp_path)
+    unasked = ("-input=false", "-auto-approve", "-var", none)
+    terraform.run("apply", *unasked, f"-target={target}", timeout_seconds=PLAN_SECONDS)
+    said = terraform.run("output", "-raw", "image_targets", timeout_seconds=PLAN_SECONDS).stdout
+    assert sorted(said.split()) == ["all", "minimal"]
+    assert terraform.run("output", "-raw", "repository_url", timeout_seconds=PLAN_SECONDS).stdout
+    terraform.run("destroy", *unasked, timeout_seconds=PLAN_SECONDS)
 
 
 def owner(address: str) -> str:

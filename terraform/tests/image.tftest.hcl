@@ -41,6 +41,54 @@ run "projects_run_the_tagged_image" {
   }
 }
 
+run "a_project_runs_the_target_that_it_names" {
+  command = plan
+
+  variables {
+    image_tag  = null
+    image_tags = { minimal = "small", all = "large", terraform = "unused" }
+    projects = {
+      site  = { git_url = "https://git.example/site.git", command = "deploy.sh", image_target = "minimal" }
+      other = { git_url = "https://git.example/other.git", command = "deploy.sh" }
+      own   = { git_url = "https://git.example/own.git", command = "deploy.sh", image = "registry.example/own:1" }
+    }
+  }
+
+  assert {
+    condition = local.image_of_project == {
+      site  = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:small"
+      other = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/iwomp-in-aws:large"
+      own   = "registry.example/own:1"
+    }
+    error_message = jsonencode(local.image_of_project)
+  }
+
+  assert {
+    condition     = toset(split(" ", output.image_targets)) == toset(["minimal", "all"])
+    error_message = "`make deploy` builds what is in use and no more: ${output.image_targets}"
+  }
+}
+
+run "what_no_image_was_built_for_is_no_target" {
+  command = plan
+
+  variables {
+    projects = { site = { git_url = "https://git.example/site.git", command = "deploy.sh", image_target = "cdk" } }
+  }
+
+  expect_failures = [var.image_tags]
+}
+
+run "there_are_four_targets" {
+  command = plan
+
+  variables {
+    image_tags = { most = "test" }
+  }
+
+  expect_failures = [var.image_tags]
+}
+
 run "a_digest_is_taken_as_one" {
   command = plan
 

@@ -22,6 +22,8 @@ main() {
   check "the same content has the same tag" same "$before" "$(tag)"
   check "a build argument changes the tag" differ "$before" "$(tag AWS_CDK_VERSION=2.0.0)"
   check "the processor changes the tag" differ "$before" "$(ARCHITECTURE=arm64 tag)"
+  check "the target changes the tag" differ "$before" "$(IMAGE_TARGET=minimal tag)"
+  check "no target is all of them" same "$before" "$(IMAGE_TARGET=all tag)"
   check "arguments cannot be shifted into each other" differ "$(tag A=1 B=2)" "$(tag 'A=1 B=2')"
   echo "// changed" >>"$work/tree/worker/src/main.rs"
   check "a source changes the tag" differ "$before" "$(tag)"
@@ -29,6 +31,7 @@ main() {
   echo "secret" >"$work/tree/worker/.env"
   check "what the image is not made of leaves the tag alone" same "$before" "$(tag)"
   the_context_follows_the_workspace
+  check "an unknown target is an error" fails env IMAGE_TARGET=most "$work/tree/worker/image.sh" tag
   check "an unknown processor is an error" fails env ARCHITECTURE=mips "$work/tree/worker/image.sh" tag
 
   check "a docker command without its engine is passed over" same podman "$(image tool)"
@@ -41,7 +44,7 @@ main() {
 
   export PRESENT=0
   run push "$url" AWS_CDK_VERSION=2.0.0
-  check "a new tag is built with its arguments" present '^podman build .*--build-arg AWS_CDK_VERSION=2\.0\.0 /.*/context$'
+  check "a new tag is built with its arguments" present '^podman build .*--target all .*--build-arg AWS_CDK_VERSION=2\.0\.0 /.*/context$'
   check "and pushed under the content's hash" present "^podman push $url:$(tag AWS_CDK_VERSION=2.0.0)$"
   check "and nothing but its digest is printed" same sha256:fake "$(cat "$work/stdout")"
   check "the registry's password is no argument" absent 'registry-password.*'

@@ -68,9 +68,9 @@ async fn is_there(about: About<'_>, described: &Description, account: &Account, 
         Err(error) if error.as_service_error().is_some_and(is_absence) => false,
         Err(error) => return Err(aws_error(error).context(format!("looking for the image {text}"))),
     };
-    let to_do = match text == described.worker_image {
+    let to_do = match text.starts_with(&described.repository_url) {
         true => {
-            "build and push it (docs/operations.md#renew-the-image), or set image_tag to one that is there, and terraform apply"
+            "build and push it (docs/operations.md#renew-the-image), or set image_tags to one that is there, and terraform apply"
         }
         false => "push it, or name another image of the project, and terraform apply",
     };
