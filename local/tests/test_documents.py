@@ -19,9 +19,10 @@ DOCUMENTS = sorted(
 )
 ELSEWHERE = ("https://", "http://", "mailto:")
 # Where a module's inputs and outputs are told.
+MODULES = [*sorted(REPOSITORY.glob("terraform/modules/*")), REPOSITORY / "examples" / "state-bucket"]
 TABLES = {
     Path("docs/terraform.md"): Path("terraform"),
-    **{file.relative_to(REPOSITORY) / "README.md": file for file in sorted(REPOSITORY.glob("terraform/modules/*"))},
+    **{module.relative_to(REPOSITORY) / "README.md": module.relative_to(REPOSITORY) for module in MODULES},
 }
 WITH_TERRAFORM = [document for document in DOCUMENTS if "```hcl" in (REPOSITORY / document).read_text()]
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
