@@ -19,7 +19,7 @@ PLUGIN_HOMES := $(HOME)/.terraform.d/plugins /usr/local/share/terraform/plugins 
 TF_PLUGIN_DIR ?= $(patsubst %/$(PROVIDER),%,$(firstword $(wildcard $(addsuffix /$(PROVIDER),$(PLUGIN_HOMES)))))
 TERRAFORM := terraform -chdir=terraform
 STATE_BUCKET := examples/state-bucket
-EXAMPLES := examples/own-account examples/own-account/deploy-role
+EXAMPLES := examples/own-account examples/own-account/deploy-role examples/child-module
 # The provider is started once for each of some three hundred runs; fewer garbage collections save a third of the time.
 TERRAFORM_TEST := GOGC=400 $(TERRAFORM) test
 TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
@@ -88,7 +88,7 @@ check-style: $(TOOLS) $(LINTERS)
 	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	hadolint worker/Dockerfile
-	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
+	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
 	actionlint
 	actionlint examples/ci/github-actions.yml
 	zizmor --offline --quiet .github examples/ci/github-actions.yml
