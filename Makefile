@@ -18,10 +18,13 @@ PROVIDER := registry.terraform.io/hashicorp/aws
 PLUGIN_HOMES := $(HOME)/.terraform.d/plugins /usr/local/share/terraform/plugins /usr/share/terraform/plugins /opt/*
 TF_PLUGIN_DIR ?= $(patsubst %/$(PROVIDER),%,$(firstword $(wildcard $(addsuffix /$(PROVIDER),$(PLUGIN_HOMES)))))
 TERRAFORM := terraform -chdir=terraform
-EXAMPLES := examples/own-account examples/own-account/deploy-role
+STATE_BUCKET := examples/state-bucket
+EXAMPLES := examples/own-account examples/own-account/deploy-role examples/child-module
 # The provider is started once for each of some three hundred runs; fewer garbage collections save a third of the time.
 TERRAFORM_TEST := GOGC=400 $(TERRAFORM) test
 TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
+# The same elsewhere: $(call THERE,FOLDER,COMMAND).
+THERE = $(subst -chdir=terraform,-chdir=$(1),$(2))
 
 # One region, whichever of its two names it was given: the AWS CLI of the tool folder and boto3 know only the second.
 ifdef AWS_REGION
@@ -37,7 +40,7 @@ PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py .
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -85,7 +88,7 @@ check-style: $(TOOLS) $(LINTERS)
 	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	hadolint worker/Dockerfile
-	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh
+	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
 	actionlint
 	actionlint examples/ci/github-actions.yml
 	zizmor --offline --quiet .github examples/ci/github-actions.yml
@@ -94,7 +97,7 @@ check-terraform: $(TOOLS) $(CHECKOV)
 	terraform fmt -check -recursive terraform examples
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM_TEST)
-	for example in $(EXAMPLES); do $(subst -chdir=terraform,-chdir=$$example,$(TERRAFORM_INIT)) -backend=false >/dev/null && terraform -chdir=$$example validate && terraform -chdir=$$example test || exit 1; done
+	for example in $(EXAMPLES); do $(call THERE,$$example,$(TERRAFORM_INIT)) -backend=false >/dev/null && terraform -chdir=$$example validate && terraform -chdir=$$example test || exit 1; done
 
 # The outcome lines go into the file, the figures to the terminal. Built once more, in a profile of its own: some minutes.
 faults: ## The launcher under 100,000 triggers and every fault, in simulated time: [TRIGGERS=100000]
@@ -179,6 +182,13 @@ deploy: preflight zip ## Apply terraform/ with terraform.tfvars, push the image,
 	@echo "The pipeline is there. For each private repository: iwomp secret set PROJECT --yes < token.txt. What each CI runs once its tests pass:"
 	@$(TERRAFORM) output publish_command
 	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Try it: iwomp trigger PROJECT BRANCH"
+
+state-bucket: ## A bucket for Terraform's state, and the terraform/backend.tf that names it: [TF_ARGS="-var bucket=NAME"]
+	@! test -e terraform/backend.tf || { echo "terraform/backend.tf is there already, and says where the state is. To have another one, move it away first." >&2; exit 1; }
+	$(call THERE,$(STATE_BUCKET),$(TERRAFORM_INIT))
+	$(call THERE,$(STATE_BUCKET),$(TERRAFORM)) apply $(TF_ARGS)
+	$(call THERE,$(STATE_BUCKET),$(TERRAFORM)) output -raw backend >terraform/backend.tf
+	@echo "terraform/backend.tf names it: keep it with your copy. To move the state there: $(subst -input=false,-migrate-state,$(TERRAFORM_INIT))"
 
 destroy: ## Take everything down again
 	$(TERRAFORM) destroy $(NO_IMAGES) $(TF_ARGS)

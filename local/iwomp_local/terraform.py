@@ -18,7 +18,16 @@ INIT_SECONDS = 600.0  # the registry may be far away
 PLAN_SECONDS = 300.0
 APPLY_SECONDS = 900.0  # the provider waits 25 s on each queue; a loaded machine adds to that
 CHANGES = 2  # `plan -detailed-exitcode`
-LEFT_BEHIND = (".terraform", ".terraform.lock.hcl", "*.tfstate*", "*.tfvars*", "*.tfplan", "tests", "crash.log")
+LEFT_BEHIND = (
+    "backend.tf",
+    ".terraform",
+    ".terraform.lock.hcl",
+    "*.tfstate*",
+    "*.tfvars*",
+    "*.tfplan",
+    "tests",
+    "crash.log",
+)
 
 
 class TerraformError(RuntimeError):

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import examples
 import pytest
 from pipeline_under_test import IN_THE_IMAGE, THE_IMAGE, PipelineUnderTest, Result
 from sessions import with_variables
@@ -28,7 +29,7 @@ from iwomp_local.standin import container
 from iwomp_local.standin.credentials import CredentialsEndpoint
 from iwomp_local.waiting import wait_for
 
-BY_CDK, BY_TERRAFORM = "/in-the-image/cdk", "/in-the-image/terraform"
+BY_CDK = "/in-the-image/cdk"
 DEPLOY_ROLE = "in-the-image"
 
 # As `cdk synth` leaves it; its own part, Node and the application's libraries, is no affair of the image's.
@@ -57,30 +58,18 @@ ASSEMBLY = {
         }
     },
 }
-CONFIGURATION = f"""
-terraform {{
-  required_providers {{
-    aws = {{ source = "hashicorp/aws" }}
-  }}
-}}
-
-resource "aws_ssm_parameter" "this" {{
-  name           = "{BY_TERRAFORM}"
-  type           = "String"
-  insecure_value = "from Terraform"
-}}
-"""
+# Each as examples/ has it, one after the other, and with the rights that its entry there asks for.
+DEPLOYED = {"cdk": BY_CDK, "cloudformation": "/website/greeting", "terraform-root": "/network/range"}
+STATE = "example-projects-state"
 DEPLOY = f"""#!/bin/sh
 set -eu
 echo "command: as $(id -un) $(id -u) in $HOME"
-export CHECKPOINT_DISABLE=1
-cdk deploy --app cdk.out --require-approval never --ci --no-notices --no-version-reporting Site
-[ ! -d {image.PROVIDERS} ] || plugins=-plugin-dir={image.PROVIDERS}
-terraform init -no-color -input=false ${{plugins-}}
-terraform apply -no-color -input=false -auto-approve
+[ ! -d {image.PROVIDERS} ] || export TF_CLI_ARGS_init=-plugin-dir={image.PROVIDERS}
+for example in {" ".join(DEPLOYED)}; do (cd "$example" && ./deploy.sh "$1"); done
 aws sts get-caller-identity --query Arn --output text | sed 's/^/command: identity /'
 """
-RIGHTS = [
+# The local AWS has none of the roles of `cdk bootstrap`.
+OF_CDK = [
     {"Action": "cloudformation:*", "Resource": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{IN_THE_IMAGE}/*"},
     {"Action": "ssm:*", "Resource": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/in-the-image/*"},
     {"Action": "ssm:DescribeParameters", "Resource": "*"},
@@ -115,20 +104,27 @@ def rights(pipeline: PipelineUnderTest, statements: list[dict[str, Any]]) -> Ite
     iam.delete_role_policy(RoleName=role, PolicyName="project")
 
 
-def test_a_build_in_the_image_deploys_as_the_deployer_with_cdk_and_with_terraform(
+def test_a_build_in_the_image_deploys_the_examples_as_the_deployer_with_the_rights_of_their_entries(
     in_the_image: PipelineUnderTest,
 ) -> None:
-    files = {f"cdk.out/{name}": json.dumps(document) for name, document in ASSEMBLY.items()}
-    in_the_image.repository(IN_THE_IMAGE).commit("deploy", {"deploy.sh": DEPLOY, "main.tf": CONFIGURATION, **files})
-    with rights(in_the_image, RIGHTS) as role:
+    files = {name: text for example in DEPLOYED for name, text in examples.repository(example, example).items()}
+    assembly = {f"cdk/cdk.out/{name}": json.dumps(document) for name, document in ASSEMBLY.items()}
+    app = {"cdk/cdk.json": json.dumps({"app": "cdk.out"})}
+    in_the_image.repository(IN_THE_IMAGE).commit("deploy", {**files, **assembly, **app, "deploy.sh": DEPLOY})
+    aws = in_the_image.stack.emulator.client
+    aws("s3").create_bucket(Bucket=STATE, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with rights(
+        in_the_image, [*OF_CDK, *examples.rights("cloudformation"), *examples.rights("terraform-root")]
+    ) as role:
         result = in_the_image.deploy(IN_THE_IMAGE)
     assert (result.status, result.outcome["outcome"]) == ("SUCCEEDED", "deployed"), result.log
     assert result.said("command: as ") == ["deployer 1000 in /home/deployer"]
     (identity,) = result.said("command: identity ")
     assert f":assumed-role/{role.rpartition('/')[2]}/AWSCodeBuild-" in identity
-    ssm = in_the_image.stack.emulator.client("ssm")
-    values = {name: ssm.get_parameter(Name=name)["Parameter"]["Value"] for name in (BY_CDK, BY_TERRAFORM)}
-    assert values == {BY_CDK: "from CDK", BY_TERRAFORM: "from Terraform"}
+    values = {name: aws("ssm").get_parameter(Name=name)["Parameter"]["Value"] for name in DEPLOYED.values()}
+    assert list(values.values()) == ["from CDK", "Hello", "10.0.0.0/16"]
+    # The state, and no lock.
+    assert [kept["Key"] for kept in aws("s3").list_objects_v2(Bucket=STATE)["Contents"]] == ["network.tfstate"]
 
 
 def test_each_target_is_as_large_as_the_manual_says(in_the_image: PipelineUnderTest) -> None:

@@ -25,6 +25,7 @@ TELLING = (
     "docs/commands.md",
     "docs/ci.md",
     "docs/faq.md",
+    "examples/**/*.md",
     "scripts/trigger",
     "terraform/**/*.md",
     "terraform/*.tf",

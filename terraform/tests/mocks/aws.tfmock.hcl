@@ -1,7 +1,7 @@
 # What AWS would answer, as far as a test looks at it. The rest is made up by Terraform.
 
 mock_data "aws_caller_identity" {
-  defaults = { account_id = "123456789012" }
+  defaults = { account_id = "123456789012", arn = "arn:aws:sts::123456789012:assumed-role/terraform/session" }
 }
 
 mock_data "aws_partition" {

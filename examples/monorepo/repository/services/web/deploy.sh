@@ -1,0 +1,4 @@
+#!/bin/sh
+# Started by iwomp in this folder.
+set -eu
+exec ../../deploy-stack.sh web
