@@ -25,6 +25,7 @@ TELLING = (
     "docs/register.md",
     "docs/commands.md",
     "docs/ci.md",
+    "docs/migration.md",
     "scripts/trigger",
     "terraform/**/*.md",
     "terraform/*.tf",
