@@ -22,8 +22,9 @@ pub use changing::{
     TriggerArguments,
 };
 pub use reading::{
-    DoctorArguments, HistoryArguments, LogsArguments, Output, ProjectsArguments, RegisterCommand, ReportArguments,
-    SecretCheckArguments, ShowArguments, StatusArguments, TraceArguments, VerifyBoundaryArguments, WaitArguments,
+    DoctorArguments, HistoryArguments, LogsArguments, MigrateArguments, Output, ProjectsArguments, RegisterCommand,
+    ReportArguments, SecretCheckArguments, ShowArguments, StatusArguments, TraceArguments, VerifyBoundaryArguments,
+    WaitArguments,
 };
 
 /// Looks at a deployment pipeline and works with it, from wherever AWS can be reached.
@@ -69,6 +70,9 @@ pub enum Command {
     /// Prove what each principal of a pipeline can do; needs Python and a checkout
     #[command(after_help = example!("iwomp verify-boundary --account 123456789012 --ci-profile ci"))]
     VerifyBoundary(VerifyBoundaryArguments),
+    /// What the parameters of the original article's set-up become here, as a file for Terraform
+    #[command(after_help = example!("iwomp migrate --config-path iwomp-in-aws --to iwomp >terraform.tfvars"))]
+    Migrate(MigrateArguments),
     /// What a shell completes
     #[command(after_help = example!("iwomp completions bash >~/.local/share/bash-completion/completions/iwomp"))]
     Completions { shell: Shell },
@@ -233,7 +237,7 @@ mod tests {
     #[test]
     fn every_command_has_an_example_that_is_one_of_it() {
         let commands = commands(&Arguments::command(), "iwomp");
-        assert_eq!(commands.len(), 22, "{commands:?}");
+        assert_eq!(commands.len(), 23, "{commands:?}");
         for (words, help) in commands {
             let example = help.strip_prefix("Example:\n  ").unwrap_or_else(|| panic!("{words} has no example"));
             assert!(example.starts_with(&words) && !example.contains('\n'), "{example}");

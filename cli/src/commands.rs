@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod history;
 pub mod logs;
+pub mod migrate;
 pub mod pause;
 pub mod redrive;
 pub mod register;

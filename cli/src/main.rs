@@ -44,6 +44,7 @@ fn main() -> ExitCode {
     let ended = match &arguments.command {
         Command::Completions { shell } => commands::shell::completions(*shell),
         Command::Man => commands::shell::man(),
+        Command::Migrate(asked) => commands::migrate::run(&arguments.place, asked, &mut terminal),
         Command::VerifyBoundary(asked) => commands::verify_boundary::run(&arguments.place, asked, &mut terminal),
         Command::OfPipeline(command) => run(command, &arguments.place, &mut terminal),
     };

@@ -40,24 +40,41 @@ pub struct Pipeline {
     pub sts: aws_sdk_sts::Client,
 }
 
-impl Pipeline {
-    /// The pipeline that is meant.
-    ///
+/// Where a pipeline would be, if there is one.
+pub struct Named {
+    pub config_path: ConfigPath,
+    pub region: Region,
+    pub aws: SdkConfig,
+}
+
+impl Named {
     /// # Errors
-    /// If there is none of this name, or nobody who may look.
+    /// If nothing says in which region.
     pub async fn find(place: &Place, terminal: &mut Terminal) -> Result<Self, Failure> {
         let config_path = match &place.config_path {
             Some(config_path) => config_path.clone(),
             None => ConfigPath::parse(DEFAULT_CONFIG_PATH).context("the default config path")?,
         };
         let aws = config(place, terminal).await?;
-        let Some(region) = aws.region() else {
-            return Err(
-                Failure::new(Exit::Usage, "no region is set").advise("--region, AWS_REGION, or a --profile with one")
-            );
-        };
+        match aws.region().cloned() {
+            Some(region) => Ok(Self { config_path, region, aws }),
+            None => {
+                Err(Failure::new(Exit::Usage, "no region is set")
+                    .advise("--region, AWS_REGION, or a --profile with one"))
+            }
+        }
+    }
+}
+
+impl Pipeline {
+    /// The pipeline that is meant.
+    ///
+    /// # Errors
+    /// If there is none of this name, or nobody who may look.
+    pub async fn find(place: &Place, terminal: &mut Terminal) -> Result<Self, Failure> {
+        let Named { config_path, region, aws } = Named::find(place, terminal).await?;
         let ssm = aws_sdk_ssm::Client::new(&aws);
-        let description = describe(&ssm, &config_path, region).await?;
+        let description = describe(&ssm, &config_path, &region).await?;
         Ok(Self {
             config_path,
             description,

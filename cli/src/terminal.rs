@@ -167,6 +167,11 @@ impl Terminal {
         self.out.write(document);
     }
 
+    /// A file of ours in another language, which escapes letters in its strings as JSON does.
+    pub fn source(&mut self, source: &str) {
+        self.out.write(&escaped(source));
+    }
+
     /// Aligned columns under their headings. On a terminal the last column gives way, since what is longest stands there.
     pub fn table<const COLUMNS: usize>(&mut self, headings: [&str; COLUMNS], rows: Vec<[Piece; COLUMNS]>) {
         let mut table = Table::new();

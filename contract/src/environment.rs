@@ -9,8 +9,8 @@ use crate::DocumentError;
 use crate::document::Object;
 
 const KEY: &str = "environment";
-const MAX_VARIABLES: usize = 50;
-const MAX_NAME_BYTES: usize = 64;
+pub(crate) const MAX_VARIABLES: usize = 50;
+pub(crate) const MAX_NAME_BYTES: usize = 64;
 /// Of all names and values together: what SSM keeps for nothing, with room for the rest of an entry.
 const MAX_BYTES: usize = 2048;
 

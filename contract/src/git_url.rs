@@ -6,7 +6,7 @@ use url::Url;
 use crate::DocumentError;
 
 const KEY: &str = "gitUrl";
-const MAX_URL_BYTES: usize = 1024;
+pub(crate) const MAX_URL_BYTES: usize = 1024;
 /// Hosts sign what they hand out, in the query.
 const MAX_HREF_BYTES: usize = 8192;
 

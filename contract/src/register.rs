@@ -1,6 +1,8 @@
 //! The register entry: what is deployed, with which command, from which branches. Who writes it owns the deploy role.
 
 mod checkout;
+#[cfg(test)]
+mod entry;
 mod notify;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use crate::{credentials, environment, ssh_key};
 pub use checkout::{Checkout, Extent, GitFault, LargeFiles, Submodules, Tags};
 pub use notify::{State, Target, TargetKind, is_target_name};
 
-/// The keys of an entry. tests/register_keys.rs holds every other list to this one.
+/// The keys of an entry. tests/register_keys.rs holds every other list to this one, and entry.rs says what each means.
 pub const KEYS: [&str; 23] = [
     "gitUrl",
     "command",
@@ -46,6 +48,16 @@ const SECRET_KEYS: [&str; 2] = ["authToken", "basicPassword"];
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
     SECRET_KEYS.contains(&key)
+}
+
+/// What Terraform calls a key: `deploy_dir` for `deployDir`. None: it is written by hand, for Terraform's state would hold it.
+#[must_use]
+pub fn terraform_name(key: &str) -> Option<String> {
+    let letters = |name: String, c: char| match c.is_ascii_uppercase() {
+        true => name + "_" + c.to_ascii_lowercase().encode_utf8(&mut [0]),
+        false => name + c.encode_utf8(&mut [0; 4]),
+    };
+    (!["authToken", "basicUsername", "basicPassword"].contains(&key)).then(|| key.chars().fold(String::new(), letters))
 }
 
 /// What is wrong with what is laid under every entry, as far as that can be seen by itself.

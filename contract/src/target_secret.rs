@@ -25,6 +25,12 @@ pub struct TargetSecret {
 }
 
 impl TargetSecret {
+    /// Whether targets of this kind have one.
+    #[must_use]
+    pub fn is_of(kind: TargetKind) -> bool {
+        takes(kind) != Takes::Nothing
+    }
+
     /// Reads the document for a target of this kind.
     ///
     /// # Errors
@@ -141,12 +147,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused_and_not_shown() {
-        use TargetKind::{GitHub, Slack, Webhook};
+        use TargetKind::{EventBridge, GitHub, Slack, Webhook};
         let key = "k".repeat(MIN_KEY_BYTES);
         for (text, kind) in [
             (r#"{"url":"http://git.example"}"#.to_owned(), Slack),
             (r#"{"url":"https://user:canary@git.example"}"#.to_owned(), Slack),
             (r#"{"url":"https://10.0.0.1/canary"}"#.to_owned(), Slack),
+            (r#"{"url":"https://127.0.0.1/canary"}"#.to_owned(), Slack),
+            (r#"{"url":"https://169.254.169.254/canary"}"#.to_owned(), Slack),
             (r#"{"url":"https://[::1]/canary"}"#.to_owned(), Slack),
             (r#"{"url":"https://2130706433/canary"}"#.to_owned(), Slack),
             (r#"{"url":"https://git.example/#canary"}"#.to_owned(), Slack),
@@ -158,6 +166,7 @@ mod tests {
             (r#"{"url":"https://hooks.example/canary","key":"short"}"#.to_owned(), Webhook),
             (format!(r#"{{"url":"https://hooks.example/canary","key":"{key}","token":"canary"}}"#), Webhook),
             (r#"{"canary":"canary"}"#.to_owned(), GitHub),
+            (r#"{"url":"https://hooks.example/canary"}"#.to_owned(), EventBridge),
         ] {
             let error = host_of(&text, kind).unwrap_err();
             assert!(!error.contains("canary"), "{text}: {error}");

@@ -24,6 +24,20 @@ fn refusal(document: &Value) -> String {
     Credentials::parse(&document.to_string()).unwrap_err().to_string()
 }
 
+/// Launcher and `iwomp register lint` are held to the same table, and the schema as far as it can say.
+#[test]
+fn an_entry_is_taken_or_refused_with_its_first_fault() {
+    let entries: Vec<Value> = serde_json::from_str(include_str!("entries.json")).unwrap();
+    for case in &entries {
+        let text = case["entry"].to_string();
+        let read = Project::read(Document { text: &text, storage: Storage::Plain }, None);
+        let said = read.err().map(|error| error.to_string());
+        let (said, fault) = (said.unwrap_or_default(), case["fault"].as_str().unwrap_or_default());
+        assert!(said.starts_with(fault) && said.is_empty() == fault.is_empty(), "{case}: {said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+}
+
 #[test]
 fn a_deploy_role_is_an_arn_to_the_last_character() {
     let longest = format!("arn:aws:iam::123456789012:role/{}", "x".repeat(512));

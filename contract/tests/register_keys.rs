@@ -6,22 +6,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use contract::register::KEYS;
+use contract::register::{KEYS, terraform_name};
 
-/// The original article's, which are written by hand: Terraform's state would hold them.
-const BY_HAND: [&str; 3] = ["authToken", "basicUsername", "basicPassword"];
 /// Of use to an entry written elsewhere, too: the build's role must be allowed to take the deploy role.
 const WITH_EXTERNAL_REGISTER: [&str; 1] = ["deployRoleArn"];
 
 fn file(path: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
-}
-
-/// As Terraform calls it: `deploy_dir` for `deployDir`.
-fn field(key: &str) -> String {
-    let letters =
-        key.chars().map(|c| if c.is_ascii_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.into() });
-    letters.collect()
 }
 
 /// Lines without the blanks by which columns are aligned.
@@ -36,21 +27,12 @@ fn assert_has_all<'a>(path: &str, keys: impl IntoIterator<Item = &'a str>, form:
     assert!(missing.is_empty(), "{path} lacks {missing:?}");
 }
 
-fn written_by_terraform() -> impl Iterator<Item = &'static str> {
-    KEYS.into_iter().filter(|key| !BY_HAND.contains(key))
+fn field(key: &str) -> String {
+    terraform_name(key).unwrap()
 }
 
-#[test]
-fn the_manual_explains_each_key_with_its_name_in_terraform() {
-    let rows: Vec<_> = lines("docs/register.md").into_iter().filter(|line| line.starts_with("| `")).collect();
-    for key in KEYS {
-        let of_terraform = if BY_HAND.contains(&key) { "–".to_owned() } else { format!("`{}`", field(key)) };
-        let is_told = |row: &String| {
-            let cells: Vec<_> = row.split(" | ").collect();
-            cells[0].contains(&format!("`{key}`")) && cells[1].contains(&of_terraform)
-        };
-        assert!(rows.iter().any(is_told), "docs/register.md has no row for {key} and {of_terraform}");
-    }
+fn written_by_terraform() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().filter(|key| terraform_name(key).is_some())
 }
 
 #[test]

@@ -16,6 +16,7 @@ from typing import Any
 from iwomp_local.certificates import Authority
 from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
 from iwomp_local.git_server import Access, Anybody, BearerToken, GitServer, Password, Token
+from iwomp_local.places import REPOSITORY
 from iwomp_local.repository import Repository
 from iwomp_local.ssh_server import SshServer
 from iwomp_local.stack import CliResult, Principal, Stack
@@ -47,6 +48,8 @@ echo "command: arguments $*"
 echo "command: in $(basename "$(pwd)")"
 env | sed 's/^/command: variable /'
 """
+
+EVERY_STATE = json.loads((REPOSITORY / "docs" / "schemas" / "webhook.json").read_text())["properties"]["state"]["enum"]
 
 # Registered by Terraform.
 MANAGED: dict[str, dict[str, Any]] = {
@@ -85,18 +88,17 @@ MANAGED: dict[str, dict[str, Any]] = {
     "told": {
         "command": "deploy.sh",
         "notify": [
-            {"to": "gitlab", "private": True, "on": ["running", "succeeded", "failed"]},
-            {"to": "slack", "private": True, "on": ["failed"]},
-            {"to": "webhook", "private": True},
-            {"to": "webhook", "private": True, "name": "failures", "on": ["failed"]},
-            {"to": "webhook", "private": True, "name": "early", "on": ["waiting", "running"]},
-            {"to": "discord"},
+            *({"to": kind, "private": True, "on": EVERY_STATE} for kind in ("github", "gitlab", "slack", "webhook")),
+            {"to": "webhook", "private": True, "name": "usual"},
+            {"to": "discord", "on": ["failed"]},
             {"to": "eventbridge", "on": ["succeeded"]},
         ],
     },
     "thief": {"command": "deploy.sh"},
     IN_THE_IMAGE: {"command": "deploy.sh", "image": THE_IMAGE},
 }
+# Where a repository is on its host, if not under the project's name: GitHub's have an owner.
+PLACES = {"told": "acme/shop"}
 # Registered by hand, in the format of the original article.
 EXTERNAL = ("article", "article-token", "article-basic", "broken")
 ACCESS: dict[str, Access] = {
@@ -149,6 +151,8 @@ class PipelineUnderTest:
     git: GitServer
     ssh: SshServer
     authority: Authority
+    world: Authority
+    """The one that the functions trust, as they trust the public ones in AWS."""
     dead_trigger: str = ""
     crowd: Crowd = field(init=False)
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -188,6 +192,20 @@ class PipelineUnderTest:
         text = message if isinstance(message, str) else json.dumps(message)
         return self.stack.launcher_verdict(self.stack.publish(text))
 
+    @contextmanager
+    def shortest_wait(self) -> Iterator[None]:
+        """The launcher with no patience at all. The module's own least is a minute."""
+        function = self.stack.emulator.client("lambda")
+        name = self.stack.pipeline.outputs["launcher_function_name"]
+        before = function.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        function.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**before, "MAXWAITSECONDS": "1"}}
+        )
+        try:
+            yield
+        finally:
+            function.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
     def write_register(self, project: str, text: str, kind: str = "String") -> None:
         """Writes a register entry by hand, as an operator does."""
         key = {"KeyId": self.stack.pipeline.outputs["kms_key_arn"]} if kind == "SecureString" else {}
@@ -196,7 +214,7 @@ class PipelineUnderTest:
         )
 
     def git_url(self, project: str) -> str:
-        return f"https://localhost:{self.git.port}/{project}.git"
+        return f"https://localhost:{self.git.port}/{PLACES.get(project, project)}.git"
 
 
 @contextmanager
@@ -204,17 +222,19 @@ def running(
     directory: Path, names: Collection[str] = (*MANAGED, *EXTERNAL), log: Path | None = None
 ) -> Iterator[PipelineUnderTest]:
     """Applied with the projects of these names; all that Terraform's provider does meanwhile is in `log`."""
-    authority, repositories = Authority(), directory / "repositories"
+    authority, world, repositories = Authority(), Authority(), directory / "repositories"
+    trusted = {"SSL_CERT_FILE": str(world.write_bundle(directory / "world.pem"))}
     with (
         GitServer(repositories, authority.server_context()) as git,
         SshServer(repositories) as ssh,
-        Stack.start(directory / "stack", Lifetime.WITH_STARTER) as stack,
+        Stack.start(directory / "stack", Lifetime.WITH_STARTER, trusted) as stack,
     ):
-        made = PipelineUnderTest(stack, git, ssh, authority)
+        made = PipelineUnderTest(stack, git, ssh, authority, world)
         for name in names:
-            repository = Repository.create(repositories / f"{name}.git")
+            place = PLACES.get(name, name)
+            repository = Repository.create(repositories / f"{place}.git")
             repository.commit("first", {"deploy.sh": DEPLOY, "services/api/deploy.sh": DEPLOY})
-            git.serve(name, ACCESS.get(name, Anybody()))
+            git.serve(place, ACCESS.get(name, Anybody()))
             made.repositories[name] = repository
         configure(made)
         with logged(stack, log):

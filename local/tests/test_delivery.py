@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -145,21 +143,6 @@ def test_triggers_of_a_paused_project_wait_until_it_is_resumed(pipeline: Pipelin
     assert account(watched.evidence()).wrong == 0
 
 
-@contextmanager
-def shortest_wait(pipeline: PipelineUnderTest) -> Iterator[None]:
-    """The launcher with no patience at all. The module's own least is a minute."""
-    function = pipeline.stack.emulator.client("lambda")
-    name = pipeline.stack.pipeline.outputs["launcher_function_name"]
-    before = function.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    function.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {**before, "MAXWAITSECONDS": "1"}}
-    )
-    try:
-        yield
-    finally:
-        function.update_function_configuration(FunctionName=name, Environment={"Variables": before})
-
-
 def test_a_trigger_that_waited_too_long_is_reported_as_expired_and_runs_when_it_is_sent_again(
     pipeline: PipelineUnderTest, ledger: Path
 ) -> None:
@@ -168,7 +151,7 @@ def test_a_trigger_that_waited_too_long_is_reported_as_expired_and_runs_when_it_
     first = watched.publish("expiring")
     pipeline.stack.launcher_verdict(first.trigger)
     watched.push("expiring")
-    with shortest_wait(pipeline):
+    with pipeline.shortest_wait():
         trigger = watched.publish("expiring").trigger
         verdict = pipeline.stack.launcher_verdict(trigger)
         assert (verdict["outcome"], verdict["class"]) == ("expired", "building")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from pipeline_under_test import BEARER, CANARY, RETRY_SECONDS, Iwomp, PipelineUnderTest
 
-from iwomp_local import standing
+from iwomp_local import places, standing
 from iwomp_local.places import REPOSITORY
 from iwomp_local.stack import CliResult
 from iwomp_local.waiting import wait_for
@@ -86,6 +87,22 @@ def test_what_was_refused_and_what_is_dead_stands_under_its_project(pipeline: Pi
     assert "iwomp redrive" in waited.err
     logged = iwomp("logs", "unbuilt", "--trigger", pipeline.dead_trigger)
     assert (logged.status, logged.err) == (1, waited.err)
+
+
+def test_the_articles_parameters_become_a_file_for_terraform(iwomp: Iwomp) -> None:
+    said = iwomp("migrate", "--to", "other")
+    assert said.status == 0, said.err
+    assert 'config_path = "other"\n' in said.out
+    assert '  "article" = {\n    git_url = "https://localhost:' in said.out
+    assert "jq '{basicUsername, basicPassword}' | iwomp secret set article-basic --config-path other" in said.out
+    assert "nothing changed" in said.err
+    assert CANARY not in said.out + said.err
+    read = subprocess.run(
+        [str(places.program("terraform")), "fmt", "-"], input=said.out, capture_output=True, text=True, check=False
+    )
+    assert read.returncode == 0, read.stderr
+    nowhere = iwomp("migrate", "--config-path", "nobodys")
+    assert (nowhere.status, nowhere.out) == (5, "")
 
 
 def test_without_credentials_or_a_right_it_says_so(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:

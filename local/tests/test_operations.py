@@ -26,6 +26,7 @@ TELLING = (
     "docs/ci.md",
     "docs/faq.md",
     "examples/**/*.md",
+    "docs/migration.md",
     "scripts/trigger",
     "terraform/**/*.md",
     "terraform/*.tf",

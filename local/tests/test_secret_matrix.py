@@ -9,7 +9,7 @@ verify-boundary`, which goes by IAM's documentation and the policies as read bac
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,10 @@ VIA_SSM = {"kms:viaservice": f"ssm.{REGION}.amazonaws.com"}
 
 @dataclass(frozen=True)
 class Secret:
-    """A parameter, and the project that it is of; none, if every project lies over it."""
+    """A parameter, and the role that may read it: none, if every project lies over it, and each may."""
 
     name: str
-    project: str | None
+    reader: str | None
 
     @property
     def arn(self) -> str:
@@ -80,17 +80,22 @@ WAYS: dict[str, Callable[[Client, Secret], str]] = {
 }
 # The others are nobody's. The worker asks for names, and each name is in its policy.
 OF_A_PROJECT = {"GetParameter", "GetParameters"}
+COURIER = "(courier)"
+OF_THE_COURIER = {"GetParameter"}
 
 
 @pytest.fixture(scope="module")
-def secrets(pipeline: PipelineUnderTest) -> list[Secret]:
-    """Every SecureString there is, and the entry that lies under all, which could be one."""
-    cp = pipeline.config_path
-    pages = pipeline.stack.emulator.client("ssm").get_paginator("describe_parameters").paginate()
+def secrets(pipeline: PipelineUnderTest) -> Iterator[list[Secret]]:
+    """Every SecureString there is, a target's among them, and the entry that lies under all, which could be one."""
+    cp, ssm = pipeline.config_path, pipeline.stack.emulator.client("ssm")
+    key, target = pipeline.stack.pipeline.outputs["kms_key_arn"], f"/{cp}-notify/told/matrix"
+    ssm.put_parameter(Name=target, Value=f"{CANARY}-target", Type="SecureString", KeyId=key)
+    pages = ssm.get_paginator("describe_parameters").paginate()
     names = {entry["Name"] for page in pages for entry in page["Parameters"] if entry["Type"] == "SecureString"}
-    found = [Secret(name, name.rpartition("/")[2]) for name in sorted(names)]
-    assert {secret.name.split("/")[1] for secret in found} == {cp, f"{cp}-credentials"}
-    return [*found, Secret(f"/{cp}/_default", None)]
+    found = [Secret(name, COURIER if "-notify/" in name else name.rpartition("/")[2]) for name in sorted(names)]
+    assert {secret.name.split("/")[1] for secret in found} == {cp, f"{cp}-credentials", f"{cp}-notify"}
+    yield [*found, Secret(f"/{cp}/_default", None)]
+    ssm.delete_parameter(Name=target)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +110,7 @@ def roles(applied: Snapshot) -> dict[str, str]:
     parts = {
         "(launcher)": applied.launcher,
         "(notifier)": applied.notifier,
-        "(courier)": applied.courier,
+        COURIER: applied.courier,
         "(scheduler)": applied.scheduler,
     }
     projects = {name: project.role for name, project in applied.projects.items()}
@@ -115,7 +120,7 @@ def roles(applied: Snapshot) -> dict[str, str]:
 
 
 def is_own(role: str, secret: Secret) -> bool:
-    return not role.startswith("(") and secret.project in (None, role)
+    return role == secret.reader or (secret.reader is None and not role.startswith("("))
 
 
 def read_by(client: Client, secret: Secret, way: str) -> str:
@@ -137,8 +142,8 @@ def test_every_role_reads_its_own_secrets_and_nobody_elses(
     for role, client in clients.items():
         for secret, way in itertools.product(secrets, WAYS):
             got = read_by(client, secret, way) == plain[secret]
-            expected = is_own(role, secret) and way in OF_A_PROJECT
-            if secret.project is None and role in ("(launcher)", "(notifier)", "(courier)"):
+            expected = is_own(role, secret) and way in (OF_THE_COURIER if role == COURIER else OF_A_PROJECT)
+            if secret.reader is None and role in ("(launcher)", "(notifier)", COURIER):
                 # It is a String here and holds no secret; two read it, and the notifier lists the register.
                 expected = way == (
                     "GetParametersByPath without decryption" if role == "(notifier)" else "GetParameters"

@@ -171,6 +171,7 @@ def is_fenced(attempt: Attempt, cp: str) -> bool:
     if attempt.harm is Harm.NONE:
         encrypted = (
             f"decrypt /{cp}-credentials/",
+            f"decrypt /{cp}-notify/",
             f"decrypt /{cp}/article-",
             "encrypt with the key",
             "make a data key",

@@ -1,4 +1,4 @@
-"""A host that is told of deployments: it takes what GitLab and a webhook's owner would take, and keeps it."""
+"""A host that is told of deployments: it takes what the real ones would take, by the courier's own facts of them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote
 
-GITLAB = re.compile(r"/api/v4/projects/([^/]+)/statuses/([0-9a-f]{40})")
-# https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
-GITLAB_STATES = {"pending", "running", "success", "failed", "canceled", "skipped"}
+from jsonschema import Draft202012Validator
+
+from iwomp_local.places import REPOSITORY
+
+HOSTS = json.loads((REPOSITORY / "lambdas" / "notifier" / "hosts.json").read_text())
+HOSTS["webhook"]["requests"][0]["body"] = json.loads((REPOSITORY / "docs" / "schemas" / "webhook.json").read_text())
+FILLED_IN = {"commit": "[0-9a-f]{40}", "number": "[0-9]+"}
+NO_SUCH, NOT_LET_IN, WRONG_TYPE = 404, 401, 415
 
 
 @dataclass(frozen=True)
@@ -26,50 +30,67 @@ class Told:
     """One request that was taken."""
 
     path: str
-    headers: dict[str, str]
     body: dict[str, Any]
 
 
 @dataclass
 class Host:
-    """What was taken, and what is answered to the next requests instead: a status and headers for each."""
+    """What was taken, and what is answered to the next requests for a path instead: a status and headers for each.
+
+    The first part of a path is the kind of host, or for a webhook any name.
+    """
 
     port: int
     token: str
     key: str
     told: list[Told] = field(default_factory=list)
-    answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
+    answers: dict[str, deque[tuple[int, dict[str, str]]]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"https://localhost:{self.port}"
 
-    def by(self, path: str) -> list[dict[str, Any]]:
-        return [one.body for one in self.told if one.path.startswith(path)]
+    def secret(self, kind: str, name: str = "") -> dict[str, str]:
+        """The document of a target that is here."""
+        base = f"{self.url}/{name or kind}"
+        whole = base + str(HOSTS[kind]["requests"][0]["path"]).replace("{token}", self.token)
+        if "repository" in HOSTS[kind]:
+            return {"url": base, "token": self.token}
+        return {"url": whole, "key": self.key} if kind == "webhook" else {"url": whole}
+
+    def by(self, name: str, of: str = "") -> list[dict[str, Any]]:
+        return [one.body for one in self.told if one.path.startswith(f"/{name}/") and of in one.path]
 
     def judge(self, path: str, headers: dict[str, str], raw: bytes) -> int:
         """The status that the real host would answer."""
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            return 400
+        _, name, rest = path.split("/", 2)
+        facts = HOSTS.get(name, HOSTS["webhook"])
+        request = next((one for one in facts["requests"] if self.form(one).fullmatch(f"/{rest}")), None)
+        if request is None:
+            return NO_SUCH
+        if not all(
+            self.fits(headers.get(header, ""), wanted, headers, raw) for header, wanted in facts["headers"].items()
+        ):
+            return NOT_LET_IN
         if headers.get("content-type") != "application/json" or not headers.get("user-agent", "").startswith("iwomp/"):
-            return 415
-        if path.startswith("/api/v4/"):
-            return self.judge_status(path, headers, body)
-        if path in {"/webhook", "/failures", "/early"}:
-            signed = f"{headers['x-iwomp-timestamp']}.".encode() + raw
-            expected = "sha256=" + hmac.new(self.key.encode(), signed, hashlib.sha256).hexdigest()
-            return 204 if hmac.compare_digest(expected, headers["x-iwomp-signature"]) else 401
-        return 404
+            return WRONG_TYPE
+        fits = Draft202012Validator(request["body"]).is_valid(json.loads(raw))
+        return int(request["answer"] if fits else facts["invalid"])
 
-    def judge_status(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> int:
-        if headers.get("private-token") != self.token:
-            return 401
-        match = GITLAB.fullmatch(path)
-        if not match or not unquote(match[1]):
-            return 404
-        return 201 if body.get("state") in GITLAB_STATES and len(body["description"]) <= 255 else 400
+    def form(self, request: dict[str, Any]) -> re.Pattern[str]:
+        parts = re.split(r"{(\w+)}", request["path"])
+        known = FILLED_IN | {"token": re.escape(self.token)}
+        return re.compile(
+            "".join(known.get(part, "[^/?&]+") if at % 2 else re.escape(part) for at, part in enumerate(parts))
+        )
+
+    def fits(self, value: str, wanted: str, headers: dict[str, str], raw: bytes) -> bool:
+        if "{signature}" in wanted:
+            signed = f"{headers['x-iwomp-timestamp']}.".encode() + raw
+            wanted = wanted.format(signature=hmac.new(self.key.encode(), signed, hashlib.sha256).hexdigest())
+        elif wanted in {"{id}", "{timestamp}"}:
+            return value != ""
+        return hmac.compare_digest(value, wanted.replace("{token}", self.token))
 
 
 @contextmanager
@@ -80,9 +101,10 @@ def listening(context: ssl.SSLContext, token: str, key: str) -> Iterator[Host]:
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, more = host.answers.popleft() if host.answers else (host.judge(self.path, headers, raw), {})
+            instead = host.answers.get(self.path.split("/")[1])
+            status, more = instead.popleft() if instead else (host.judge(self.path, headers, raw), {})
             if status < 300:
-                host.told.append(Told(self.path, headers, json.loads(raw)))
+                host.told.append(Told(self.path, json.loads(raw)))
             self.send_response(status)
             for name, value in more.items():
                 self.send_header(name, value)

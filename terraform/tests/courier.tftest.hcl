@@ -88,11 +88,6 @@ run "news_keep_their_order_and_what_cannot_be_delivered_is_kept" {
     ]
     error_message = "Whoever lays something into this queue speaks on the reports' topic."
   }
-
-  assert {
-    condition     = jsondecode(aws_sqs_queue.deliveries.redrive_policy).maxReceiveCount == 10
-    error_message = "handler.rs counts the tries, too: MAX_TRIES."
-  }
 }
 
 run "a_network_and_an_event_bus_are_rights_more" {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use contract::{Branch, CommitId, ProjectName};
+use contract::{Branch, CommitId, ConfigPath, ProjectName};
 
 use super::{Patience, branch, patience, trigger_id};
 
@@ -26,6 +26,13 @@ pub struct VerifyBoundaryArguments {
     pub ci_profile: Option<String>,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArguments {
+    /// Name of the new pipeline, which is another than the old one's: both may then stand side by side
+    #[arg(long, value_name = "NAME", default_value = "iwomp", value_parser = ConfigPath::parse)]
+    pub to: ConfigPath,
 }
 
 #[derive(Debug, Args)]

@@ -327,6 +327,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_entries_that_the_launcher_refuses_have_faults_and_no_others() {
+        let entries: Vec<Value> = serde_json::from_str(include_str!("../../../contract/tests/entries.json")).unwrap();
+        for case in entries {
+            let (pipeline, _) = Aws::with([parameter("/iwomp-in-aws/demo", &case["entry"].to_string())]).pipeline();
+            let register = Register::read(&pipeline.ssm, &pipeline.config_path).await.unwrap();
+            let faults = lint_of(&pipeline, &register).faults;
+            let fault = case["fault"].as_str();
+            assert_eq!(faults.is_empty(), fault.is_none(), "{case}: {faults:?}");
+            assert!(faults.iter().take(1).all(|first| first.fault.starts_with(fault.unwrap())), "{case}: {faults:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_wrong_in_the_default_is_told_of_it_and_not_again_of_every_entry() {
         let default = parameter("/iwomp-in-aws/_default", r#"{"authToken":"canary-7","pinned":"x","lfs":"fetch"}"#);
         let ssh = r#"{"gitUrl":"ssh://git@git.example/x"}"#;

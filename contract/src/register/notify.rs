@@ -8,9 +8,9 @@ use crate::document::Object;
 use crate::word::words;
 
 const KEY: &str = "notify";
-const MAX_TARGETS: usize = 10;
-const MAX_NAME_BYTES: usize = 32;
-const MAX_ENVIRONMENT_BYTES: usize = 100;
+pub(super) const MAX_TARGETS: usize = 10;
+pub(super) const MAX_NAME_BYTES: usize = 32;
+pub(super) const MAX_ENVIRONMENT_BYTES: usize = 100;
 
 words! {
     /// What kind of thing is told.

@@ -6,11 +6,15 @@
 //! host wants to read and [`deployment`] what GitHub's deployments want, [`host`] asks it, and [`address`] keeps it off what is nobody else's.
 
 mod address;
+#[cfg(test)]
+mod contract_tests;
 mod deployment;
 mod handler;
 mod host;
 mod message;
 pub mod parcel;
+#[cfg(test)]
+mod standin;
 
 use std::convert::Infallible;
 use std::time::Duration;

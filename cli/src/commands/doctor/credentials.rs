@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use aws_sdk_kms::types::KeyState;
 use aws_sdk_ssm::types::ParameterMetadata;
-use contract::register::{Target, TargetKind};
-use contract::{Project, ProjectName, Scheme, parameter};
+use contract::register::Target;
+use contract::{Project, ProjectName, Scheme, TargetSecret, parameter};
 use iwomp_aws::aws_error;
 
 use super::{About, Finding, Look, Patient, look};
@@ -85,7 +85,7 @@ async fn of_targets(patient: &Patient<'_>) -> Result<Vec<Finding>> {
     };
     let mut findings = Vec::new();
     for (project, entry) in &told {
-        let with_secret = entry.notify.iter().filter(|target| target.kind != TargetKind::EventBridge);
+        let with_secret = entry.notify.iter().filter(|target| TargetSecret::is_of(target.kind));
         findings.extend(with_secret.map(|target| of_one(project, target)));
     }
     Ok(findings)

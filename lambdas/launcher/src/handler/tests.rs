@@ -15,7 +15,7 @@ use aws_sdk_ssm::operation::get_parameters::{GetParametersError, GetParametersOu
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use contract::{Branch, Class, ConfigPath};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cap::PART_OF_CAP_FOR_HEAD;
 use crate::environment::Limits;
@@ -255,6 +255,21 @@ async fn a_malformed_register_entry_is_refused_with_its_key_and_without_its_valu
         assert_eq!((report.outcome, report.class), (Outcome::Refused, Some(Class::MalformedRegister)));
         assert!(reason.contains("/iwomp-in-aws/demo") && reason.contains(key), "{reason}");
         assert!(!reason.contains("canary-5"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn the_entries_that_lint_finds_fault_with_are_refused_and_no_others() {
+    let entries: Vec<Value> = serde_json::from_str(include_str!("../../../../contract/tests/entries.json")).unwrap();
+    for case in entries {
+        let entry: &str = case["entry"].to_string().leak();
+        let entry = register(vec![("/iwomp-in-aws/demo", ParameterType::String, entry)]);
+        let launcher = launcher(&[&entry], &[&no_history(), &build_starts(|_| true)]);
+        let report = report(&launcher, TRIGGER).await;
+        let is_malformed = report.class == Some(Class::MalformedRegister);
+        assert_eq!(is_malformed, case["fault"].is_string(), "{case}: {report:?}");
+        let fault = case["fault"].as_str().unwrap_or_default();
+        assert!(report.reason.unwrap_or_default().contains(fault), "{case}");
     }
 }
 

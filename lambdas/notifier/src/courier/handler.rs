@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::Courier;
+use super::deployment::Deployment;
 use super::host::{self, Verdict};
-use super::message::{deployment, event, is_decided, message};
+use super::message::{Message, deployment, event, is_decided, message};
 use super::parcel::Parcel;
 use crate::notifier::MAX_REASON_CHARS;
 use crate::report;
@@ -28,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(3600);
 /// For all requests of one delivery: the function has 60 s, also for what it asks of AWS.
 const TELLING: Duration = Duration::from_secs(40);
-/// As Terraform has it: then SQS lays the message aside.
+/// Then SQS lays the message aside: Terraform's `maxReceiveCount`.
 const MAX_TRIES: u32 = 10;
 
 /// Of an event, by which rules of the bus find it.
@@ -160,11 +161,7 @@ impl Courier {
         let telling = async {
             let connector =
                 connector(target, &secret, &entry).map_err(|error| Verdict::Never { reason: format!("{error:#}") })?;
-            host::ask(&connector, &message).await?;
-            match &deployment {
-                Some(deployment) => deployment.tell(&connector).await,
-                None => Ok(()),
-            }
+            tell(&connector, &message, deployment.as_ref()).await
         };
         let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
         let slow = |_| Err(Verdict::Later { reason: "the host is slow".to_owned(), after: None });
@@ -229,8 +226,7 @@ impl Courier {
     }
 
     async fn postpone(&self, record: &SqsMessage, after: Option<Duration>) {
-        let growing = FIRST_PAUSE.saturating_mul(1 << tries(record).saturating_sub(1).min(16)).min(LONGEST_PAUSE);
-        let pause = growing.max(after.unwrap_or_default().min(LONGEST_ASKED_FOR)).as_secs();
+        let pause = postponed(tries(record), after).as_secs();
         let call = self.sqs.change_message_visibility().queue_url(&self.environment.queue_url);
         let call = call
             .set_receipt_handle(record.receipt_handle.clone())
@@ -268,6 +264,25 @@ fn tries(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
+/// How long a try waits for the next one.
+pub(super) fn postponed(tries: u32, asked_for: Option<Duration>) -> Duration {
+    let growing = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+    growing.max(asked_for.unwrap_or_default().min(LONGEST_ASKED_FOR))
+}
+
+/// Tells a host all that it is to be told.
+pub(super) async fn tell(
+    connector: &SharedHttpConnector,
+    message: &Message,
+    deployment: Option<&Deployment>,
+) -> Result<(), Verdict> {
+    host::ask(connector, message).await?;
+    match deployment {
+        Some(deployment) => deployment.tell(connector).await,
+        None => Ok(()),
+    }
+}
+
 /// With the entry's own certificates for its own Git host, and the usual ones for all others.
 fn connector(target: &Target, secret: &TargetSecret, entry: &Project) -> Result<SharedHttpConnector> {
     // Of a chat, whose URL is the secret, nobody who may write an entry is to choose the authority.
@@ -286,12 +301,13 @@ mod tests {
     use aws_sdk_sns::operation::publish::PublishOutput;
     use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
     use aws_sdk_sqs::operation::send_message::{SendMessageInput, SendMessageOutput};
-    use aws_sdk_ssm::operation::get_parameter::GetParameterError;
+    use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
     use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
     use aws_sdk_ssm::types::error::ParameterNotFound;
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;
+    use crate::courier::standin::{Answer, Standin};
     use crate::environment::CourierEnvironment;
     use crate::fixtures::{COMMIT, config_path};
 
@@ -309,13 +325,23 @@ mod tests {
     }
 
     fn courier(entry: Option<&'static str>) -> (Courier, Arc<Mutex<Done>>) {
+        courier_with(entry, None)
+    }
+
+    fn courier_with(entry: Option<&'static str>, secret: Option<String>) -> (Courier, Arc<Mutex<Done>>) {
         let done = Arc::<Mutex<Done>>::default();
         let read = mock!(aws_sdk_ssm::Client::get_parameters).then_compute_output(move |_| {
             let parameter = |text: &str| Parameter::builder().name("/iwomp-in-aws/demo").value(text).build();
             GetParametersOutput::builder().set_parameters(Some(entry.map(parameter).into_iter().collect())).build()
         });
-        let no_secret = mock!(aws_sdk_ssm::Client::get_parameter)
-            .then_error(|| GetParameterError::ParameterNotFound(ParameterNotFound::builder().build()));
+        let secret = match secret {
+            Some(text) => mock!(aws_sdk_ssm::Client::get_parameter).then_output(move || {
+                let stored = Parameter::builder().r#type(ParameterType::SecureString).value(&text).build();
+                GetParameterOutput::builder().parameter(stored).build()
+            }),
+            None => mock!(aws_sdk_ssm::Client::get_parameter)
+                .then_error(|| GetParameterError::ParameterNotFound(ParameterNotFound::builder().build())),
+        };
         let (sent, told, pauses) = (Arc::clone(&done), Arc::clone(&done), Arc::clone(&done));
         let send = mock!(aws_sdk_sqs::Client::send_message).then_compute_output(move |input| {
             sent.lock().unwrap().sent.push(input.clone());
@@ -346,7 +372,7 @@ mod tests {
             events: mock_client!(aws_sdk_eventbridge, RuleMode::MatchAny, [&put]),
             sns: mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]),
             sqs: mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&send, &postpone]),
-            ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&read, &no_secret]),
+            ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&read, &secret]),
         };
         (courier, done)
     }
@@ -424,6 +450,73 @@ mod tests {
         courier.environment.event_bus_arn = None;
         courier.handle(stopped()).await;
         assert_eq!(done.lock().unwrap().sent[0].queue_url(), Some(DEAD));
+    }
+
+    /// What became of news for a target that is at `host`: whether they wait, for how long, in which queues they are, and how
+    /// often it was asked.
+    async fn carried(
+        host: &Standin,
+        (kind, more): (TargetKind, &str),
+        outcome: &str,
+    ) -> (bool, Vec<i32>, Vec<String>, usize) {
+        let bundle = json!(host.authority);
+        let entry = format!(
+            r#"{{"gitUrl":"https://localhost/acme/shop","command":"x","caBundle":{bundle},"notify":[{{"to":"{kind}",
+            "on":["running","failed","refused"]{more}}}]}}"#
+        );
+        let (courier, done) = courier_with(Some(entry.leak()), Some(host.secret(kind)));
+        let body = json!({
+            "report": {"outcome": outcome, "project": "demo", "commit": COMMIT, "build": "iwomp-in-aws--demo:1"},
+            "target": kind,
+        });
+        let waits = !courier.handle(message(&body.to_string())).await.batch_item_failures.is_empty();
+        let done = done.lock().unwrap();
+        let queues = done.sent.iter().map(|input| input.queue_url().unwrap().to_owned()).collect();
+        (waits, done.pauses.clone(), queues, host.asked().len())
+    }
+
+    const PRIVATE: &str = r#","private":true"#;
+
+    #[tokio::test]
+    async fn by_its_answer_news_are_gone_or_wait_or_are_laid_aside_or_dropped() {
+        use TargetKind::{GitHub, Webhook};
+        let host = Standin::listening().await;
+        let (dead, none) = (vec![DEAD.to_owned()], Vec::new());
+        for (kind, outcome, answer, fate) in [
+            (GitHub, "failed", None, (false, vec![], none.clone(), 1)),
+            (Webhook, "failed", None, (false, vec![], none.clone(), 1)),
+            (GitHub, "failed", Some(Answer::With(503, &[], "")), (true, vec![10], none.clone(), 1)),
+            (
+                Webhook,
+                "failed",
+                Some(Answer::With(429, &[("retry-after", "120")], "")),
+                (true, vec![120], none.clone(), 1),
+            ),
+            (GitHub, "failed", Some(Answer::HangUp), (true, vec![10], none.clone(), 1)),
+            (GitHub, "failed", Some(Answer::With(404, &[], "")), (false, vec![], dead.clone(), 1)),
+            (Webhook, "started", Some(Answer::With(401, &[], "")), (false, vec![], dead.clone(), 1)),
+            (GitHub, "started", Some(Answer::With(422, &[], "")), (false, vec![], none.clone(), 1)),
+            (GitHub, "refused", Some(Answer::With(422, &[], "")), (false, vec![], none.clone(), 1)),
+        ] {
+            host.answers_next(answer);
+            assert_eq!(carried(&host, (kind, PRIVATE), outcome).await, fate, "{kind} {outcome}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_at_an_address_or_by_an_authority_that_whoever_writes_the_entry_has_chosen() {
+        let host = Standin::listening().await;
+        let private = carried(&host, (TargetKind::Webhook, ""), "failed").await;
+        assert_eq!(private, (false, vec![], vec![DEAD.to_owned()], 0), "a name that leads to this machine");
+        // Its URL is the secret, and whoever has it may write there.
+        let chat = carried(&host, (TargetKind::Slack, PRIVATE), "failed").await;
+        assert_eq!(chat, (true, vec![10], vec![], 0), "a chat with a certificate by the entry's authority");
+    }
+
+    #[test]
+    fn the_last_try_is_the_one_after_which_sqs_lays_the_message_aside() {
+        let terraform = include_str!("../../../../terraform/modules/courier/main.tf");
+        assert!(terraform.contains(&format!("maxReceiveCount = {MAX_TRIES}\n")));
     }
 
     #[tokio::test]
