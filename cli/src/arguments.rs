@@ -18,8 +18,8 @@ use clap_complete::Shell;
 use contract::{Branch, ConfigPath, NameError, is_trigger_id};
 
 pub use changing::{
-    Change, PauseArguments, ProjectArguments, RedriveArguments, ReleaseArguments, RollbackArguments, SecretArguments,
-    TriggerArguments,
+    Change, ImportKeyArguments, PauseArguments, ProjectArguments, RedriveArguments, ReleaseArguments,
+    RollbackArguments, SecretArguments, TriggerArguments,
 };
 pub use reading::{
     DoctorArguments, HistoryArguments, LogsArguments, Output, ProjectsArguments, RegisterCommand, ReportArguments,
@@ -69,6 +69,9 @@ pub enum Command {
     /// Prove what each principal of a pipeline can do; needs Python and a checkout
     #[command(after_help = example!("iwomp verify-boundary --account 123456789012 --ci-profile ci"))]
     VerifyBoundary(VerifyBoundaryArguments),
+    /// The GitHub App whose tokens take the place of stored Git credentials
+    #[command(subcommand)]
+    GithubApp(GithubAppCommand),
     /// What a shell completes
     #[command(after_help = example!("iwomp completions bash >~/.local/share/bash-completion/completions/iwomp"))]
     Completions { shell: Shell },
@@ -145,6 +148,13 @@ pub enum SecretCommand {
     /// Whether the worker will take what is stored; nothing of it is shown
     #[command(after_help = example!("iwomp secret check demo --in-build"))]
     Check(SecretCheckArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GithubAppCommand {
+    /// Put its private key into KMS, where it signs for the pipeline's broker alone, and say what Terraform is told
+    #[command(after_help = example!("iwomp github-app import-key acme-deployments.2026-11-26.private-key.pem --yes"))]
+    ImportKey(ImportKeyArguments),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -233,7 +243,7 @@ mod tests {
     #[test]
     fn every_command_has_an_example_that_is_one_of_it() {
         let commands = commands(&Arguments::command(), "iwomp");
-        assert_eq!(commands.len(), 22, "{commands:?}");
+        assert_eq!(commands.len(), 23, "{commands:?}");
         for (words, help) in commands {
             let example = help.strip_prefix("Example:\n  ").unwrap_or_else(|| panic!("{words} has no example"));
             assert!(example.starts_with(&words) && !example.contains('\n'), "{example}");

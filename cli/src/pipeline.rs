@@ -46,10 +46,7 @@ impl Pipeline {
     /// # Errors
     /// If there is none of this name, or nobody who may look.
     pub async fn find(place: &Place, terminal: &mut Terminal) -> Result<Self, Failure> {
-        let config_path = match &place.config_path {
-            Some(config_path) => config_path.clone(),
-            None => ConfigPath::parse(DEFAULT_CONFIG_PATH).context("the default config path")?,
-        };
+        let config_path = config_path(place)?;
         let aws = config(place, terminal).await?;
         let Some(region) = aws.region() else {
             return Err(
@@ -87,7 +84,16 @@ impl Pipeline {
     }
 }
 
-async fn config(place: &Place, terminal: &mut Terminal) -> Result<SdkConfig, Failure> {
+/// Its name, whether or not it is there.
+pub fn config_path(place: &Place) -> anyhow::Result<ConfigPath> {
+    match &place.config_path {
+        Some(config_path) => Ok(config_path.clone()),
+        None => ConfigPath::parse(DEFAULT_CONFIG_PATH).context("the default config path"),
+    }
+}
+
+/// What clients are made of.
+pub async fn config(place: &Place, terminal: &mut Terminal) -> Result<SdkConfig, Failure> {
     let mut loader = client::loader(&BOUNDS);
     // An endpoint in the environment names a place, too.
     let is_named = place.is_named() || std::env::var_os("AWS_ENDPOINT_URL").is_some();

@@ -10,8 +10,8 @@ use contract::register::KEYS;
 
 /// The original article's, which are written by hand: Terraform's state would hold them.
 const BY_HAND: [&str; 3] = ["authToken", "basicUsername", "basicPassword"];
-/// Of use to an entry written elsewhere, too: the build's role must be allowed to take the deploy role.
-const WITH_EXTERNAL_REGISTER: [&str; 1] = ["deployRoleArn"];
+/// Of use to an entry written elsewhere, too: the build's role must be allowed to take the deploy role, and to call the broker.
+const WITH_EXTERNAL_REGISTER: [&str; 2] = ["deployRoleArn", "githubApp"];
 
 fn file(path: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import github_host
+from github_host import GitHub
 
 from iwomp_local.certificates import Authority
 from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
@@ -94,9 +98,17 @@ MANAGED: dict[str, dict[str, Any]] = {
             {"to": "eventbridge", "on": ["succeeded"]},
         ],
     },
+    "app": {
+        "command": "deploy.sh",
+        "github_app": True,
+        "notify": [{"to": "github", "private": True, "environment": "production"}],
+    },
+    "lent": {"command": "deploy.sh", "github_app": True, "git_access": True},
     "thief": {"command": "deploy.sh"},
     IN_THE_IMAGE: {"command": "deploy.sh", "image": THE_IMAGE},
 }
+# Where the GitHub App is installed, by project.
+OF_APP = {"app": "acme/app", "lent": "acme/lent"}
 # Registered by hand, in the format of the original article.
 EXTERNAL = ("article", "article-token", "article-basic", "broken")
 ACCESS: dict[str, Access] = {
@@ -149,6 +161,7 @@ class PipelineUnderTest:
     git: GitServer
     ssh: SshServer
     authority: Authority
+    github: GitHub
     apply_log: Path
     early_plan: str = ""
     dead_trigger: str = ""
@@ -198,7 +211,7 @@ class PipelineUnderTest:
         )
 
     def git_url(self, project: str) -> str:
-        return f"https://localhost:{self.git.port}/{project}.git"
+        return f"https://localhost:{self.git.port}/{OF_APP.get(project, project)}.git"
 
 
 @contextmanager
@@ -207,13 +220,15 @@ def running(directory: Path) -> Iterator[PipelineUnderTest]:
     with (
         GitServer(repositories, authority.server_context()) as git,
         SshServer(repositories) as ssh,
+        github_host.listening(authority.server_context(), f"{CANARY}-app-") as github,
         Stack.start(directory / "stack", Lifetime.WITH_STARTER) as stack,
     ):
-        made = PipelineUnderTest(stack, git, ssh, authority, directory / "apply.log")
+        made = PipelineUnderTest(stack, git, ssh, authority, github, directory / "apply.log")
         for name in (*MANAGED, *EXTERNAL):
-            repository = Repository.create(repositories / f"{name}.git")
+            path = OF_APP.get(name, name)
+            repository = Repository.create(repositories / f"{path}.git")
             repository.commit("first", {"deploy.sh": DEPLOY, "services/api/deploy.sh": DEPLOY})
-            git.serve(name, ACCESS.get(name, Anybody()))
+            git.serve(path, github.access(path) if name in OF_APP else ACCESS.get(name, Anybody()))
             made.repositories[name] = repository
         configure(made)
         with logged(stack, made.apply_log):
@@ -270,6 +285,17 @@ def logged(stack: Stack, log: Path) -> Iterator[None]:
             del stack.terraform.variables[name]
 
 
+def imported_key(made: PipelineUnderTest) -> str:
+    """The ARN of the App's key in KMS, which an operator imports before the first apply."""
+    file = made.stack.directory / "app.private-key.pem"
+    file.write_text(made.github.pem)
+    done = made.stack.iwomp("github-app", "import-key", str(file), "--yes", IWOMP_CONFIG_PATH="")
+    file.unlink()
+    found = re.search(r'^github_app = .*key = "([^"]+)"', done.out, re.MULTILINE)
+    assert found, done
+    return found[1]
+
+
 def configure(made: PipelineUnderTest) -> None:
     projects: dict[str, Any] = {name: {"external_register": True} for name in EXTERNAL}
     for name, fields in MANAGED.items():
@@ -287,6 +313,12 @@ def configure(made: PipelineUnderTest) -> None:
         builds_per_hour=100,
         event_bus_arn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{EVENT_BUS}",
         dashboard=True,
+        github_app={
+            "app_id": github_host.APP_ID,
+            "key": imported_key(made),
+            "api_url": made.github.api,
+            "ca_bundle": made.ca_bundle,
+        },
     )
 
 
