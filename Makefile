@@ -135,11 +135,11 @@ fmt: $(TOOLS) ## Format everything
 # provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.
 BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
 
-build: programs iwomp ## All programs, for this machine: the zips of launcher and notifier, the worker, and iwomp
+build: programs iwomp ## All programs, for this machine: the zips of launcher, notifier and broker, the worker, and iwomp
 
 # What a pipeline is made of, and all that the tests need: they have `iwomp` from a build that takes a third of the time.
 programs: $(TOOLS)
-	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package launcher --package notifier --package worker
+	$(call BUILD,$(patsubst arm64,aarch64,$(shell uname -m))) --package broker --package launcher --package notifier --package worker
 
 # Not in the call above: people sign in by more ways than a Lambda has, and cargo would give those to the Lambdas, too.
 iwomp: ## The program for people, target/release/iwomp
@@ -150,7 +150,7 @@ $(PROGRAM):
 	cargo build --locked --package iwomp
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
-	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package launcher --package notifier
+	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package broker --package launcher --package notifier
 
 image: ## The deployer image, with docker, podman or buildah: [IMAGE_ARGS="NAME=VALUE ..."]
 	worker/image.sh build $(IMAGE_ARGS)

@@ -9,6 +9,7 @@ module "courier" {
   key_arn           = aws_kms_key.this.arn
   vpc               = var.courier_vpc
   event_bus_arn     = var.event_bus_arn
+  broker_arn        = one(module.broker[*].function_arn)
 
   zip                  = coalesce(var.notifier_zip, "${path.module}/../target/lambda/notifier/bootstrap.zip")
   architecture         = var.architecture

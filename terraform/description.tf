@@ -16,7 +16,7 @@ resource "aws_ssm_parameter" "description" {
 
 locals {
   # Read by contract/src/description.rs. A key may be added; what is there keeps its meaning, or `version` is raised.
-  description = {
+  description = merge({
     version     = 1
     iwomp       = local.iwomp_version
     config_path = var.config_path
@@ -59,7 +59,14 @@ locals {
     retry_seconds    = var.retry_seconds
     max_wait_seconds = var.max_wait_seconds
     builds_per_hour  = var.builds_per_hour
-  }
+    }, {
+    for broker in module.broker : "broker" => {
+      function  = broker.function_name
+      log_group = broker.log_group
+      sha256    = broker.sha256
+      key_arn   = var.github_app.key
+    }
+  })
 
   # Of the programs that this module comes with: Cargo.toml's. A test of the contract compares the two.
   iwomp_version = "0.1.0"

@@ -30,6 +30,7 @@ locals {
       tags                = "true or false"
       accepted_git_faults = "list of texts"
       git_access          = "true or false"
+      github_app          = "true or false"
 
       notify = "list of objects"
 

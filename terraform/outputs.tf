@@ -68,6 +68,11 @@ output "notifier_sha256" {
   value       = module.notifier.sha256
 }
 
+output "broker_sha256" {
+  description = "SHA-256 of the broker's zip that was applied, as sha256sum prints it; null without a GitHub App."
+  value       = one(module.broker[*].sha256)
+}
+
 output "reports_topic_arn" {
   description = "Topic to subscribe to for what became of each build: by e-mail, by a chat's webhook."
   value       = module.notifier.topic_arn

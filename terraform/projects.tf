@@ -26,6 +26,7 @@ module "project" {
   tags                = each.value.tags
   accepted_git_faults = each.value.accepted_git_faults
   git_access          = each.value.git_access
+  github_app          = each.value.github_app
   notify              = each.value.notify
 
   allowed_signers = each.value.allowed_signers
@@ -37,6 +38,8 @@ module "project" {
   credentials_version = each.value.credentials_version
   key_arn             = aws_kms_key.this.arn
   key_alias           = aws_kms_alias.this.name
+  broker_function     = one(module.broker[*].function_name)
+  app_key_arn         = try(var.github_app.key, null)
 
   image           = local.image_of_project[each.key]
   repository_arn  = "arn:${local.account.partition}:ecr:${local.arn_suffix}:repository/${var.config_path}"

@@ -44,6 +44,12 @@ variable "notifier_zip" {
   default     = null
 }
 
+variable "broker_zip" {
+  description = "Path of the broker's zip. Null: where `make build` leaves it in this repository."
+  type        = string
+  default     = null
+}
+
 variable "image_tag" {
   description = "Tag or digest (sha256:...) of the worker's image in the pipeline's own ECR repository, of the target all, which every project runs that names neither image nor image_target."
   type        = string
@@ -163,9 +169,9 @@ variable "projects" {
   validation {
     condition = length(setintersection(
       [for name in keys(var.projects) : lower(name)],
-      ["launcher", "notifier", "reports", "scheduler"],
+      ["broker", "courier", "launcher", "notifier", "reports", "scheduler"],
     )) == 0
-    error_message = "No project can be called launcher, notifier, reports or scheduler: its role or its topic would have the name of one of the pipeline's."
+    error_message = "No project can be called broker, courier, launcher, notifier, reports or scheduler: its role or its topic would have the name of one of the pipeline's."
   }
 
   validation {
@@ -510,8 +516,44 @@ variable "alarm_actions" {
   }
 }
 
+variable "github_app" {
+  description = "A GitHub App whose tokens, each for one repository and revoked after use, take the place of stored Git credentials in the projects that say github_app = true: its id (or client id), and the ARN that `iwomp github-app import-key` gave its private key in KMS. For an Enterprise Server also api_url (https://HOST/api/v3) and, behind a private authority, ca_bundle. Null: there is none, and nothing is made for one."
+  type = object({
+    app_id    = string
+    key       = string
+    api_url   = optional(string, "https://api.github.com")
+    ca_bundle = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.github_app == null ? true : can(regex("^[A-Za-z0-9.]+$", var.github_app.app_id))
+    error_message = "app_id must be the App's id, or its client id, as its settings at GitHub show them."
+  }
+
+  validation {
+    condition     = var.github_app == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.github_app.key))
+    error_message = "key must be the ARN of the key in KMS that `iwomp github-app import-key FILE` prints; the private key itself belongs into no variable."
+  }
+
+  validation {
+    condition     = var.github_app == null ? true : can(regex("^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9/._-]*)?$", var.github_app.api_url))
+    error_message = "api_url must be the https:// URL of GitHub's API: https://HOST/api/v3 of an Enterprise Server."
+  }
+
+  validation {
+    condition     = try(length(var.github_app.ca_bundle), 0) <= 3000
+    error_message = "ca_bundle may have 3000 characters: Lambda has 4 KB for all variables, and only the one certificate authority is needed."
+  }
+
+  validation {
+    condition     = var.github_app != null || alltrue([for project in values(local.projects) : project.github_app != true])
+    error_message = "A project says github_app, and the pipeline has no github_app."
+  }
+}
+
 variable "courier_vpc" {
-  description = "Subnets and security groups for the courier, which tells Git hosts and chats how deployments went: for hosts in a network of one's own, whose targets say private = true. From there it must reach SSM, KMS, SQS and SNS, and EventBridge with event_bus_arn, by endpoints or a NAT gateway, and for public hosts the internet. Null: it runs outside of any network of yours, and reaches public hosts."
+  description = "Subnets and security groups for the courier, which tells Git hosts and chats how deployments went, and, with github_app, the broker: for hosts in a network of one's own, whose targets say private = true. From there it must reach SSM, KMS, SQS and SNS, EventBridge with event_bus_arn, and Lambda with github_app, by endpoints or a NAT gateway, and for public hosts the internet. Null: it runs outside of any network of yours, and reaches public hosts."
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
   default     = null
 }

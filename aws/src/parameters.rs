@@ -1,9 +1,10 @@
-//! Reads what lies below a path of SSM, undecrypted. No bound of time: that is its caller's.
+//! Reads what lies below a path of SSM, and a project's entry, undecrypted. No bound of time: that is its caller's.
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::Parameter;
-use contract::{ConfigPath, ProjectName};
+use contract::register::{Document, Project, Storage};
+use contract::{ConfigPath, ProjectName, parameter};
 
 use crate::error::aws_error;
 
@@ -58,6 +59,31 @@ impl Register {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Parameter> {
         self.0.iter().find(|parameter| parameter.name() == Some(name))
+    }
+}
+
+/// What there is of a project, for who decrypts nothing.
+pub enum Entry {
+    Missing,
+    /// It is broken, or encrypted.
+    Unreadable,
+    Read(Box<Project>),
+}
+
+impl Entry {
+    /// # Errors
+    /// If SSM fails.
+    pub async fn read(ssm: &Client, config_path: &ConfigPath, project: &ProjectName) -> Result<Self> {
+        let names = [parameter::register(config_path, project), parameter::default(config_path)];
+        let call = ssm.get_parameters().set_names(Some(names.to_vec())).send();
+        let answer = call.await.map_err(aws_error).with_context(|| format!("reading {}", names[0]))?;
+        let find = |name: &str| answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
+        let document = |name| {
+            find(name)
+                .map(|parameter| Document { text: parameter.value().unwrap_or_default(), storage: Storage::Plain })
+        };
+        let Some(entry) = document(&names[0]) else { return Ok(Self::Missing) };
+        Ok(Project::read(entry, document(&names[1])).map_or(Self::Unreadable, |entry| Self::Read(Box::new(entry))))
     }
 }
 

@@ -75,6 +75,7 @@ def attempts(snapshot: Snapshot, own: Own = NOTHING) -> Iterator[Attempt]:
     yield from on_function("launcher", last(snapshot.function))
     yield from on_function("notifier", last(snapshot.notifier_function))
     yield from on_function("courier", last(snapshot.courier_function))
+    yield from on_broker(snapshot)
     yield from on_schedules(snapshot)
     yield from on_events(snapshot)
     yield from on_key_and_images(snapshot)
@@ -145,6 +146,26 @@ def on_function(what: str, name: str) -> Iterator[Attempt]:
     yield safe(f"read the {what}'s code", "lambda", "get_function", FunctionName=name)
     variables = {"FunctionName": name, "Environment": none}
     yield change(f"change the {what}'s variables", "lambda", "update_function_configuration", **variables)
+
+
+def on_broker(snapshot: Snapshot) -> Iterator[Attempt]:
+    if snapshot.broker is None:
+        return
+    name, key = last(snapshot.broker.function), snapshot.broker.key
+    yield from on_function("broker", name)
+    for qualifier in (*map(last, snapshot.broker.aliases), "$LATEST"):
+        asked = {"FunctionName": name, "Qualifier": qualifier}
+        yield safe(f"dry-run broker {qualifier}", "lambda", "invoke", InvocationType="DryRun", **asked)
+        yield change(f"ask broker {qualifier} for a token", "lambda", "invoke", Payload=b"{}", **asked)
+    for alias in map(last, snapshot.broker.aliases):
+        moved = {"FunctionName": name, "Name": alias, "FunctionVersion": "1"}
+        yield change(f"move broker {alias}", "lambda", "update_alias", **moved)
+    made = {"FunctionName": name, "Name": f"fetch-{NOT_THERE}", "FunctionVersion": "$LATEST"}
+    yield change("make an alias of the broker", "lambda", "create_alias", **made)
+    signed = {"Message": b"x", "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"}
+    yield safe("sign as the App", "kms", "sign", KeyId=key, **signed)
+    yield safe("read the App key's policy", "kms", "get_key_policy", KeyId=key, PolicyName="default")
+    yield change("end the App's key", "kms", "schedule_key_deletion", KeyId=key)
 
 
 def on_schedules(snapshot: Snapshot) -> Iterator[Attempt]:

@@ -113,8 +113,7 @@ def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
     other = next((name for name in snapshot.projects if name != project.name), FOREIGN)
     yield from (*snapshot.topics[:2], snapshot.reports, *snapshot.queues, snapshot.key, arn("kms", f"alias/{cp}"))
     yield from (arn("sns", f"{cp}:x"), arn("sns", f"{cp}--x:x"), arn("sns", cp), snapshot.repository)
-    yield from (*snapshot.deliveries, snapshot.courier_function)
-    yield from (snapshot.function, snapshot.notifier_function, f"{snapshot.function}:x")
+    yield from (*snapshot.deliveries, *snapshot.functions, f"{snapshot.function}:x", *snapshot.app_key)
     yield from (arn("scheduler", f"schedule-group/{cp}"), arn("scheduler", f"schedule/{cp}/sweep"))
     yield from (arn("events", f"rule/{cp}--build-changed"), arn("cloudwatch", f"alarm:{cp}--dead-letters"))
     yield snapshot.dashboard

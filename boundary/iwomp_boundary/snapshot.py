@@ -41,6 +41,16 @@ class Project:
 
 
 @dataclass(frozen=True)
+class Broker:
+    """What there is for a GitHub App: a role and a function with its aliases, and the key in KMS that is the App's."""
+
+    role: str
+    function: str
+    aliases: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True)
 class Own:
     """What a CI's identity is for: topics to publish on, and whose builds and logs it may see, by `publisher.read`."""
 
@@ -79,9 +89,22 @@ class Snapshot:
     scheduler: str  # the role of the schedules
     schedules: dict[str, str]  # ARN of each, and of what it is aimed at
     repository: str
+    broker: Broker | None = None
 
     def arn(self, service: str, rest: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Every function, and every alias of one."""
+        found = (self.function, self.notifier_function, self.courier_function)
+        if self.broker is None:
+            return found
+        return (*found, self.broker.function, *self.broker.aliases)
+
+    @property
+    def app_key(self) -> tuple[str, ...]:
+        return (self.broker.key,) if self.broker else ()
 
     @property
     def dashboard(self) -> str:
@@ -126,7 +149,9 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
     scheduler = next(schedule["Target"]["RoleArn"] for schedule in schedules)
     topics = list(topics_of(client, {cp, *(f"{cp}--{name}" for name in arns)}))
     reports, key = pipeline["reports_topic_arn"], pipeline["kms_key_arn"]
+    broker = broker_of(pipeline)
     ours = [*arns.values(), function["Role"], notifier["Role"], courier["Role"], scheduler]
+    ours += [broker.role] if broker else []
     identities = {
         identity.arn: identity
         for identity in (
@@ -157,6 +182,9 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
             notifier["FunctionArn"]: function_policy(client, functions[1]),
             courier["FunctionArn"]: function_policy(client, functions[2]),
             repository: repository_policy(client, cp.lower()),
+            **({broker.key: key_policy(client, broker.key)} if broker else {}),
+            **({broker.function: function_policy(client, f"{cp}--broker")} if broker else {}),
+            **{arn: function_policy(client, arn) for arn in (broker.aliases if broker else ())},
         },
         topics=tuple(topics),
         queues=(queues[0], queues[1]),
@@ -173,7 +201,18 @@ def read(pipeline: Pipeline, extra_publishers: dict[str, tuple[str, ...]]) -> Sn
         scheduler=scheduler,
         schedules={schedule["Arn"]: schedule["Target"]["Arn"] for schedule in schedules},
         repository=repository,
+        broker=broker,
     )
+
+
+def broker_of(pipeline: Pipeline) -> Broker | None:
+    described = pipeline.description.get("broker")
+    if described is None:
+        return None
+    function = function_called(pipeline.client, described["function"])
+    found = pages(pipeline.client("lambda"), "list_aliases", FunctionName=described["function"])
+    aliases = tuple(alias["AliasArn"] for page in found for alias in page["Aliases"])
+    return Broker(function["Role"], function["FunctionArn"], aliases, described["key_arn"])
 
 
 def asked(call: Callable[[], Any]) -> Any:

@@ -86,7 +86,9 @@ def names_of(snapshot: Snapshot, **more: tuple[str, ...]) -> Names:
         "key": (snapshot.key,),
         "repository": (snapshot.repository,),
         "launcher": (snapshot.launcher,),
-        "function": (snapshot.function, snapshot.notifier_function, snapshot.courier_function),
+        "function": snapshot.functions,
+        "app_key": snapshot.app_key,
+        "broker": (snapshot.broker.role,) if snapshot.broker else (),
         "notifier": (snapshot.notifier,),
         "courier": (snapshot.courier,),
         "notifier_function": (snapshot.notifier_function,),
@@ -116,6 +118,8 @@ def identity_subjects(snapshot: Snapshot, identity: Identity) -> Iterator[Callab
         yield lambda: identity_subject(identity, "notifier", names_of(snapshot), identity.policies)
     elif identity.arn == snapshot.courier:
         yield lambda: identity_subject(identity, "courier", names_of(snapshot), identity.policies)
+    elif snapshot.broker and identity.arn == snapshot.broker.role:
+        yield lambda: identity_subject(identity, "broker", names_of(snapshot), identity.policies)
     elif identity.arn == snapshot.scheduler:
         aimed_at = names_of(snapshot, own_topics=scheduled_topics(snapshot))
         yield lambda: identity_subject(identity, "scheduler", aimed_at, identity.policies)
@@ -174,31 +178,37 @@ def virtual(snapshot: Snapshot, kind: str) -> Subject:
 
 
 def named_in_conditions(snapshot: Snapshot) -> set[str]:
-    """Whom the key's policy names in conditions: they may read credentials back."""
-    statements = compiled(snapshot.resources[snapshot.key], True)
+    """Whom the keys' policies name in conditions: they may read credentials back, or sign for the App."""
+    keys = (snapshot.key, *snapshot.app_key)
+    statements = [statement for key in keys for statement in compiled(snapshot.resources[key], True)]
     conditions = [condition for statement in statements for condition in statement.conditions]
     return {value for condition in conditions if condition.key == "aws:principalarn" for value in condition.values}
 
 
 def keepers(snapshot: Snapshot) -> list[str]:
-    return sorted(arn for arn in named_in_conditions(snapshot) if not has_wildcard(arn))
+    # The broker is judged as what it is.
+    named = named_in_conditions(snapshot) - set(snapshot.identities)
+    return sorted(arn for arn in named if not has_wildcard(arn))
 
 
 def lookalikes(snapshot: Snapshot) -> list[str]:
-    """Principals that a wildcard there would let in, beside the pipeline's roles."""
+    """Principals that a wildcard there would let in."""
     found = {
         filled(pattern, text)
         for pattern in named_in_conditions(snapshot)
         if has_wildcard(pattern)
         for text in ("", "x")
     }
-    return sorted(arn for arn in found if not arn.startswith(f"{snapshot.roles}/{snapshot.iam_prefix}"))
+    return sorted(found)
 
 
 def lookalike_subject(snapshot: Snapshot, arn: str) -> Subject:
     names = names_of(snapshot)
     principal = Principal(arn, Kind.IDENTITY, snapshot.account, compiled(EVERYTHING, False))
-    return Subject(f"{arn} (lookalike)", entry_of("administrator", names), principal, names)
+    is_insider = arn.startswith(f"{snapshot.roles}/{snapshot.iam_prefix}")
+    return Subject(
+        f"{arn} (lookalike)", entry_of("insider" if is_insider else "administrator", names), principal, names
+    )
 
 
 def keeper_subject(snapshot: Snapshot, arn: str) -> Subject:

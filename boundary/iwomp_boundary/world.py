@@ -68,7 +68,7 @@ def things_of(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     found += [arn("kms", f"alias/{cp}")]
     found += [
         arn("logs", f"log-group:/aws/lambda/{cp}--{name}{stream}")
-        for name in ("launcher", "notifier", "courier")
+        for name in ("launcher", "notifier", "courier", *(["broker"] if snapshot.broker else []))
         for stream in STREAMS
     ]
     found += [arn("scheduler", f"schedule-group/{cp}"), *snapshot.schedules]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from iwomp_boundary.identities import Identity
 from iwomp_boundary.policy import Document
-from iwomp_boundary.snapshot import Snapshot, default_topic_policy
+from iwomp_boundary.snapshot import Broker, Snapshot, default_topic_policy
 from iwomp_boundary.subjects import FENCE, FOREIGN_ACCOUNT, is_deploy, listed
 from place import Place
 
@@ -31,6 +31,11 @@ GRANTS = {
 }
 
 
+def the_broker(snapshot: Snapshot) -> Broker:
+    assert snapshot.broker is not None, "the pipeline that is weakened has a GitHub App"
+    return snapshot.broker
+
+
 Enlarge = Callable[[Snapshot], Iterator[tuple[str, Place, Document]]]
 PIPELINES: dict[str, Enlarge] = {}
 
@@ -42,7 +47,7 @@ def of_pipeline(enlarge: Enlarge) -> Enlarge:
 
 def one_of_each(snapshot: Snapshot) -> Iterator[Identity]:
     project = next(iter(snapshot.projects.values()), None)
-    programs = (snapshot.launcher, snapshot.notifier, snapshot.courier, snapshot.scheduler)
+    programs = (snapshot.launcher, snapshot.notifier, snapshot.courier, snapshot.scheduler, the_broker(snapshot).role)
     for arn in (*programs, *snapshot.publishers, *([project.role] if project else [])):
         yield snapshot.identities[arn]
 
@@ -186,6 +191,7 @@ def thing_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
         (snapshot.notifier_function, "lambda:UpdateFunctionConfiguration"),
         (snapshot.repository, "ecr:PutImage"),
         (snapshot.courier_function, "lambda:InvokeFunction"),
+        *((arn, "lambda:InvokeFunction") for arn in (the_broker(snapshot).function, *the_broker(snapshot).aliases[:2])),
         *(
             (queue, action)
             # But not the queue of deliveries: whoever may send there, it denies that by itself.
@@ -284,6 +290,48 @@ def courier_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, Do
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         place = Place("identity", snapshot.courier, "added")
         yield f"{action} on {resource.rpartition(':')[2]}", place, {"Statement": statement}
+
+
+@of_pipeline
+def broker_reaches_further(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """It reads entries and signs. Neither a secret nor another's alias is anything to it."""
+    cp, arn, parameters = snapshot.config_path, snapshot.arn, snapshot.arn("ssm", "parameter")
+    broker = the_broker(snapshot)
+    for action, resource in (
+        ("kms:PutKeyPolicy", broker.key),
+        ("kms:Decrypt", snapshot.key),
+        ("ssm:PutParameter", f"{parameters}/{cp}/*"),
+        ("ssm:GetParameter", f"{parameters}/{cp}-credentials/*"),
+        ("ssm:GetParameter", f"{parameters}/{cp}-notify/*"),
+        ("lambda:InvokeFunction", broker.aliases[0]),
+        ("codebuild:StartBuild", arn("codebuild", f"project/{cp}--*")),
+    ):
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        yield f"{action} on {resource}", Place("identity", broker.role, "added"), {"Statement": statement}
+
+
+@of_pipeline
+def app_key_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """Its policy is what keeps everybody else from signing, whatever their own policies say."""
+    key = the_broker(snapshot).key
+    document = snapshot.resources[key]
+    root = {"AWS": f"arn:{snapshot.partition}:iam::{snapshot.account}:root"}
+    for action in ("kms:*", "kms:Sign", "kms:CreateGrant"):
+        statement = {"Effect": "Allow", "Principal": root, "Action": action, "Resource": "*"}
+        yield action, Place("resource", key), {**document, "Statement": [*listed(document), statement]}
+
+
+@of_pipeline
+def others_ask_the_broker(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """A right on the function, on the aliases of others, or on those of another purpose."""
+    function = the_broker(snapshot).function
+    project = next(iter(snapshot.projects.values()))
+    for role, name in ((snapshot.courier, "courier"), (project.role, "worker")):
+        for resource in (function, f"{function}:*", f"{function}:fetch-x-other", f"{function}:$LATEST"):
+            statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": resource}
+            document = snapshot.identities[role].policies[name]
+            made = {**document, "Statement": [*listed(document), statement]}
+            yield f"{name} / {resource}", Place("identity", role, name), made
 
 
 @of_pipeline

@@ -18,8 +18,8 @@ use clap_complete::Shell;
 use contract::{Branch, ConfigPath, NameError, is_trigger_id};
 
 pub use changing::{
-    Change, PauseArguments, ProjectArguments, RedriveArguments, ReleaseArguments, RollbackArguments, SecretArguments,
-    TriggerArguments,
+    Change, ImportKeyArguments, PauseArguments, ProjectArguments, RedriveArguments, ReleaseArguments,
+    RollbackArguments, SecretArguments, TriggerArguments,
 };
 pub use reading::{
     DoctorArguments, HistoryArguments, LogsArguments, MigrateArguments, Output, ProjectsArguments, RegisterCommand,
@@ -73,6 +73,9 @@ pub enum Command {
     /// What the parameters of the original article's set-up become here, as a file for Terraform
     #[command(after_help = example!("iwomp migrate --config-path iwomp-in-aws --to iwomp >terraform.tfvars"))]
     Migrate(MigrateArguments),
+    /// The GitHub App whose tokens take the place of stored Git credentials
+    #[command(subcommand)]
+    GithubApp(GithubAppCommand),
     /// What a shell completes
     #[command(after_help = example!("iwomp completions bash >~/.local/share/bash-completion/completions/iwomp"))]
     Completions { shell: Shell },
@@ -149,6 +152,13 @@ pub enum SecretCommand {
     /// Whether the worker will take what is stored; nothing of it is shown
     #[command(after_help = example!("iwomp secret check demo --in-build"))]
     Check(SecretCheckArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GithubAppCommand {
+    /// Put its private key into KMS, where it signs for the pipeline's broker alone, and say what Terraform is told
+    #[command(after_help = example!("iwomp github-app import-key acme-deployments.2026-11-26.private-key.pem --yes"))]
+    ImportKey(ImportKeyArguments),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -1,6 +1,7 @@
 //! One file a command, and what commands that read or change have in common.
 
 pub mod doctor;
+pub mod github_app;
 pub mod history;
 pub mod logs;
 pub mod migrate;

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, OfPipeline, Place, RegisterCommand, SecretCommand};
+use crate::arguments::{Arguments, Command, GithubAppCommand, OfPipeline, Place, RegisterCommand, SecretCommand};
 use crate::exit::{Exit, Failure};
 use crate::pipeline::Pipeline;
 use crate::terminal::Terminal;
@@ -46,6 +46,9 @@ fn main() -> ExitCode {
         Command::Man => commands::shell::man(),
         Command::Migrate(asked) => commands::migrate::run(&arguments.place, asked, &mut terminal),
         Command::VerifyBoundary(asked) => commands::verify_boundary::run(&arguments.place, asked, &mut terminal),
+        Command::GithubApp(GithubAppCommand::ImportKey(asked)) => {
+            commands::github_app::import_key(&arguments.place, asked, &mut terminal)
+        }
         Command::OfPipeline(command) => run(command, &arguments.place, &mut terminal),
     };
     let exit = ended.unwrap_or_else(|failure| {

@@ -51,10 +51,7 @@ impl Named {
     /// # Errors
     /// If nothing says in which region.
     pub async fn find(place: &Place, terminal: &mut Terminal) -> Result<Self, Failure> {
-        let config_path = match &place.config_path {
-            Some(config_path) => config_path.clone(),
-            None => ConfigPath::parse(DEFAULT_CONFIG_PATH).context("the default config path")?,
-        };
+        let config_path = config_path(place)?;
         let aws = config(place, terminal).await?;
         match aws.region().cloned() {
             Some(region) => Ok(Self { config_path, region, aws }),
@@ -104,7 +101,16 @@ impl Pipeline {
     }
 }
 
-async fn config(place: &Place, terminal: &mut Terminal) -> Result<SdkConfig, Failure> {
+/// Its name, whether or not it is there.
+pub fn config_path(place: &Place) -> anyhow::Result<ConfigPath> {
+    match &place.config_path {
+        Some(config_path) => Ok(config_path.clone()),
+        None => ConfigPath::parse(DEFAULT_CONFIG_PATH).context("the default config path"),
+    }
+}
+
+/// What clients are made of.
+pub async fn config(place: &Place, terminal: &mut Terminal) -> Result<SdkConfig, Failure> {
     let mut loader = client::loader(&BOUNDS);
     // An endpoint in the environment names a place, too.
     let is_named = place.is_named() || std::env::var_os("AWS_ENDPOINT_URL").is_some();

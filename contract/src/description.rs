@@ -29,6 +29,8 @@ pub struct Description {
     pub launcher: Function,
     pub notifier: Function,
     pub courier: Function,
+    /// None: there is no GitHub App.
+    pub broker: Option<Function>,
     /// Encrypts the Git credentials.
     pub kms_key_arn: String,
     pub repository_url: String,

@@ -1,4 +1,4 @@
-//! What the notifier's lines are about, where they tell of no build's end: the word under `event`.
+//! What the lines of notifier, courier and broker are about, where they tell of no build's end: the word under `event`.
 
 use crate::word::words;
 
@@ -21,6 +21,8 @@ words! {
         RegisterChanged = "register_changed",
         /// So many builds ended that the oldest are not told.
         ReportsSkipped = "reports_skipped",
+        /// The broker was asked for a token, or to revoke one.
+        Token = "token",
         /// Triggers lay in the queue at the moment of a look.
         UntakenTriggers = "untaken_triggers",
     }

@@ -173,6 +173,12 @@ impl GitUrl {
         self.port
     }
 
+    /// The repository's path without what may stand around it: `owner/name`, on most hosts.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        self.text[self.text.len() - self.path_bytes..].trim_matches('/').trim_end_matches(".git")
+    }
+
     /// Scheme, host and port: what a credential is bound to.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -320,6 +326,18 @@ mod tests {
         for text in ["https://git.example/o/r", "https://git.example/o/r.git", "https://git.example/o/r/"] {
             let batch = "https://git.example/o/r.git/info/lfs/objects/batch";
             assert_eq!(GitUrl::parse(text).unwrap().lfs_batch(), batch, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_repository_is_the_path_without_what_may_stand_around_it() {
+        for text in [
+            "https://git.example/o/r",
+            "https://git.example//o/r.git",
+            "git@git.example:o/r.git",
+            "https://git.example/o/r/",
+        ] {
+            assert_eq!(GitUrl::parse(text).unwrap().repository(), "o/r", "{text}");
         }
     }
 

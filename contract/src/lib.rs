@@ -5,6 +5,7 @@
 //! environment. Errors name the key and the rule, never a value: register documents and messages may hold secrets.
 
 mod branch;
+pub mod broker;
 pub mod class;
 pub mod credentials;
 pub mod deployed;

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::document::{Faults, Object, strings};
-use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError};
+use crate::{Branch, CommitId, Credentials, DocumentError, GitUrl, NameError, Scheme};
 use crate::{credentials, environment, ssh_key};
 
 pub use checkout::{Checkout, Extent, GitFault, LargeFiles, Submodules, Tags};
 pub use notify::{State, Target, TargetKind, is_target_name};
 
 /// The keys of an entry. tests/register_keys.rs holds every other list to this one, and entry.rs says what each means.
-pub const KEYS: [&str; 23] = [
+pub const KEYS: [&str; 24] = [
     "gitUrl",
     "command",
     "deployDir",
@@ -39,6 +39,7 @@ pub const KEYS: [&str; 23] = [
     "tags",
     "acceptedGitFaults",
     "gitAccess",
+    "githubApp",
     "notify",
 ];
 /// What an entry may hold only if the parameter is encrypted. An SSH key never stands here: it has no place in the article.
@@ -112,6 +113,7 @@ pub struct Project {
     pub checkout: Checkout,
     /// Whether the command gets at its own Git host.
     pub git_access: GitAccess,
+    pub credential_source: CredentialSource,
     pub auth_scheme: AuthScheme,
     /// PEM certificates to trust for `gitUrl`, and no others.
     pub ca_bundle: Option<String>,
@@ -183,6 +185,16 @@ pub enum GitAccess {
     Lent,
 }
 
+/// Where the project's Git credential comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// Somebody has stored it, or there is none.
+    #[default]
+    Stored,
+    /// The pipeline's GitHub App: for each run a token of its own, see [`crate::broker`].
+    GitHubApp,
+}
+
 /// How a token is sent over HTTPS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AuthScheme {
@@ -240,6 +252,7 @@ impl Project {
         let environment = faults.keep(environment::take(object));
         let checkout = Checkout::take(object, git_url.as_ref(), deploy_dir.as_ref(), faults);
         let git_access = faults.keep(object.take_bool("gitAccess"));
+        let credential_source = faults.keep(CredentialSource::take(object, git_url.as_ref()));
         let auth_scheme = faults.keep(AuthScheme::take(object));
         let ca_bundle = faults.keep(take_ca_bundle(object));
         let token_username = if holds_secret { Some(None) } else { faults.keep(credentials::take_username(object)) };
@@ -268,6 +281,7 @@ impl Project {
                 Some(true) => GitAccess::Lent,
                 Some(false) | None => GitAccess::Kept,
             },
+            credential_source: credential_source?,
             auth_scheme: auth_scheme?,
             ca_bundle: ca_bundle?,
             token_username: token_username?,
@@ -369,6 +383,26 @@ impl Command {
 /// What no name of an executable has, unless somebody took it for a line that a shell reads.
 fn is_of_a_command_line(c: char) -> bool {
     c.is_whitespace() || "\"'`$;&|<>".contains(c)
+}
+
+impl CredentialSource {
+    /// As [`Credentials`] has them, and how they would be sent.
+    const OF_OTHERS: [&str; 4] = ["authToken", "basicUsername", "basicPassword", "authScheme"];
+
+    fn take(object: &mut Object, git_url: Option<&GitUrl>) -> Result<Self, DocumentError> {
+        const KEY: &str = "githubApp";
+        let invalid = |rule| Err(DocumentError::Invalid { key: KEY, rule });
+        match object.take_bool(KEY)? {
+            Some(false) | None => Ok(Self::Stored),
+            Some(true) if Self::OF_OTHERS.into_iter().any(|key| object.has(key)) => {
+                invalid("gives the credential, and how it is sent: leave out authToken, basic... and authScheme")
+            }
+            Some(true) if git_url.is_some_and(|url| url.scheme() == Scheme::Ssh) => {
+                invalid("gives a token, which is of no use for an SSH URL: use the HTTPS URL")
+            }
+            Some(true) => Ok(Self::GitHubApp),
+        }
+    }
 }
 
 impl AuthScheme {
@@ -746,6 +780,7 @@ mod tests {
             r#""requireCommit":"true""#,
             r#""firstParent":0"#,
             r#""gitAccess":"true""#,
+            r#""githubApp":"true""#,
             r#""pinned":"newest""#,
             r#""pinned":true"#,
         ] {
@@ -768,6 +803,23 @@ mod tests {
         let project = with(r#""requireCommit":true,"firstParent":false,"pinned":"head""#).unwrap();
         assert_eq!((project.lineage, project.commit_rule), (Lineage::AnyAncestor, CommitRule::CommitRequired));
         assert_eq!(project.pinned, Pinned::Head);
+    }
+
+    #[test]
+    fn the_github_app_gives_the_credential_alone_and_only_over_https() {
+        let with = |more: &str| Project::read(encrypted(&format!("{},{more}}}", &MINIMAL[..MINIMAL.len() - 1])), None);
+        assert_eq!(read(MINIMAL).unwrap().credential_source, CredentialSource::Stored);
+        assert_eq!(with(r#""githubApp":false,"authToken":"t""#).unwrap().credential_source, CredentialSource::Stored);
+        assert_eq!(with(r#""githubApp":true"#).unwrap().credential_source, CredentialSource::GitHubApp);
+        let ssh = r#"{"gitUrl":"git@git.example:a/b.git","command":"deploy.sh","githubApp":true}"#;
+        for error in [
+            read(ssh).unwrap_err(),
+            with(r#""githubApp":true,"authToken":"t""#).unwrap_err(),
+            with(r#""githubApp":true,"basicUsername":"u","basicPassword":"p""#).unwrap_err(),
+            with(r#""githubApp":true,"authScheme":"bearer""#).unwrap_err(),
+        ] {
+            assert!(error.to_string().starts_with("\"githubApp\" gives "), "{error}");
+        }
     }
 
     #[test]

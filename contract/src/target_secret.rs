@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::DocumentError;
+use crate::broker::Minted;
 use crate::document::Object;
 use crate::register::TargetKind;
 
@@ -62,6 +63,14 @@ impl TargetSecret {
             return Err(invalid("url", "must be the base of the host's API, without a query"));
         }
         Ok(Self { url: url.into(), host, token, key })
+    }
+}
+
+impl From<Minted> for TargetSecret {
+    /// Of a Git host that the pipeline's GitHub App is let in by.
+    fn from(minted: Minted) -> Self {
+        let host = host(&minted.api).unwrap_or_default();
+        Self { url: minted.api.into(), host, token: Some(minted.token), key: None }
     }
 }
 

@@ -101,6 +101,7 @@ fn entry() -> impl Strategy<Value = Map<String, Value>> {
         ("sparse", prop::bool::weighted(0.1).prop_map(Value::from).boxed()),
         ("tags", any::<bool>().prop_map(Value::from).boxed()),
         ("gitAccess", any::<bool>().prop_map(Value::from).boxed()),
+        ("githubApp", prop::bool::weighted(0.1).prop_map(Value::from).boxed()),
         (
             "notify",
             prop::collection::vec("github|slack|webhook", 0..2)

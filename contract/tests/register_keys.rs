@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use contract::register::{KEYS, terraform_name};
 
-/// Of use to an entry written elsewhere, too: the build's role must be allowed to take the deploy role.
-const WITH_EXTERNAL_REGISTER: [&str; 1] = ["deployRoleArn"];
+/// Of use to an entry written elsewhere, too: the build's role must be allowed to take the deploy role, and to call the broker.
+const WITH_EXTERNAL_REGISTER: [&str; 2] = ["deployRoleArn", "githubApp"];
 
 fn file(path: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()

@@ -12,6 +12,7 @@ STACKS = REPOSITORY / ".local"
 DEFAULT_STACK = STACKS / "default"
 LAUNCHER_ZIP = REPOSITORY / "target" / "lambda" / "launcher" / "bootstrap.zip"
 NOTIFIER_ZIP = REPOSITORY / "target" / "lambda" / "notifier" / "bootstrap.zip"
+BROKER_ZIP = REPOSITORY / "target" / "lambda" / "broker" / "bootstrap.zip"
 
 
 class Missing(RuntimeError):
@@ -24,6 +25,10 @@ def launcher_zip() -> Path:
 
 def notifier_zip() -> Path:
     return built(NOTIFIER_ZIP)
+
+
+def broker_zip() -> Path:
+    return built(BROKER_ZIP)
 
 
 def built(path: Path) -> Path:

@@ -78,7 +78,11 @@ class Stack:
     def start(cls, directory: Path, lifetime: Lifetime, more: Mapping[str, str] = NOTHING_MORE) -> Stack:
         """Starts the local AWS and prepares Terraform; applies nothing yet. `more` is for the emulator."""
         # Looked for before anything runs that must be stopped.
-        zips = {"launcher_zip": places.launcher_zip(), "notifier_zip": places.notifier_zip()}
+        zips = {
+            "launcher_zip": places.launcher_zip(),
+            "notifier_zip": places.notifier_zip(),
+            "broker_zip": places.broker_zip(),
+        }
         worker = places.worker()
         if directory.exists():
             shutil.rmtree(directory)
@@ -203,7 +207,8 @@ class Stack:
         known = {
             "PATH": os.defpath,
             "HOME": str(self.directory),
-            "IWOMP_CONFIG_PATH": self.pipeline.config_path,
+            # There is none before the first apply, for which a key may be imported.
+            **({} if "IWOMP_CONFIG_PATH" in over else {"IWOMP_CONFIG_PATH": self.pipeline.config_path}),
             **variables(self.emulator, self.operator),
             **over,
         }

@@ -50,6 +50,7 @@ STACK = {
     "test_dashboard.py": "ways",
     "test_delivery.py": "deliveries",
     "test_doctor.py": "deliveries",
+    "test_github_app.py": "deliveries",
     "test_image.py": "deliveries",
     "test_iwomp.py": "deliveries",
     "test_notifications.py": "ways",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import github_host
+from github_host import GitHub
 
 from iwomp_local.certificates import Authority
 from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
@@ -94,11 +98,19 @@ MANAGED: dict[str, dict[str, Any]] = {
             {"to": "eventbridge", "on": ["succeeded"]},
         ],
     },
+    "app": {
+        "command": "deploy.sh",
+        "github_app": True,
+        "notify": [{"to": "github", "private": True, "environment": "production"}],
+    },
+    "lent": {"command": "deploy.sh", "github_app": True, "git_access": True},
     "thief": {"command": "deploy.sh"},
     IN_THE_IMAGE: {"command": "deploy.sh", "image": THE_IMAGE},
 }
+# Where the GitHub App is installed, by project.
+OF_APP = {"app": "acme/app", "lent": "acme/lent"}
 # Where a repository is on its host, if not under the project's name: GitHub's have an owner.
-PLACES = {"told": "acme/shop"}
+PLACES = {"told": "acme/shop", **OF_APP}
 # Registered by hand, in the format of the original article.
 EXTERNAL = ("article", "article-token", "article-basic", "broken")
 ACCESS: dict[str, Access] = {
@@ -153,6 +165,7 @@ class PipelineUnderTest:
     authority: Authority
     world: Authority
     """The one that the functions trust, as they trust the public ones in AWS."""
+    github: GitHub
     dead_trigger: str = ""
     crowd: Crowd = field(init=False)
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -227,14 +240,15 @@ def running(
     with (
         GitServer(repositories, authority.server_context()) as git,
         SshServer(repositories) as ssh,
+        github_host.listening(authority.server_context(), f"{CANARY}-app-") as github,
         Stack.start(directory / "stack", Lifetime.WITH_STARTER, trusted) as stack,
     ):
-        made = PipelineUnderTest(stack, git, ssh, authority, world)
+        made = PipelineUnderTest(stack, git, ssh, authority, world, github)
         for name in names:
             place = PLACES.get(name, name)
             repository = Repository.create(repositories / f"{place}.git")
             repository.commit("first", {"deploy.sh": DEPLOY, "services/api/deploy.sh": DEPLOY})
-            git.serve(place, ACCESS.get(name, Anybody()))
+            git.serve(place, github.access(place) if name in OF_APP else ACCESS.get(name, Anybody()))
             made.repositories[name] = repository
         configure(made)
         with logged(stack, log):
@@ -289,6 +303,17 @@ def logged(stack: Stack, log: Path | None) -> Iterator[None]:
             del stack.terraform.variables[name]
 
 
+def imported_key(made: PipelineUnderTest) -> str:
+    """The ARN of the App's key in KMS, which an operator imports before the first apply."""
+    file = made.stack.directory / "app.private-key.pem"
+    file.write_text(made.github.pem)
+    done = made.stack.iwomp("github-app", "import-key", str(file), "--yes", IWOMP_CONFIG_PATH="")
+    file.unlink()
+    found = re.search(r'^github_app = .*key = "([^"]+)"', done.out, re.MULTILINE)
+    assert found, done
+    return found[1]
+
+
 def configure(made: PipelineUnderTest) -> None:
     projects: dict[str, Any] = {name: {"external_register": True} for name in EXTERNAL if name in made.repositories}
     for name, fields in MANAGED.items():
@@ -306,6 +331,12 @@ def configure(made: PipelineUnderTest) -> None:
         builds_per_hour=100,
         event_bus_arn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{EVENT_BUS}",
         dashboard=True,
+        github_app={
+            "app_id": github_host.APP_ID,
+            "key": imported_key(made),
+            "api_url": made.github.api,
+            "ca_bundle": made.ca_bundle,
+        },
     )
 
 

@@ -81,7 +81,7 @@ def test_the_ci_may_publish_and_see_its_own_builds_if_asked_and_nothing_else_of_
 
 
 def test_every_role_and_every_project_is_judged(verdicts: list[Verdict], snapshot: Snapshot) -> None:
-    for kind in ("launcher", "notifier", "courier", "scheduler"):
+    for kind in ("launcher", "notifier", "courier", "broker", "scheduler"):
         assert len(of_kind(verdicts, kind)) == 1
     for kind in ("project", "project as applied", "fence"):
         assert len(of_kind(verdicts, kind)) == len(snapshot.projects) > 10

@@ -38,7 +38,8 @@ def test_an_apply_is_whole_and_destroy_leaves_nothing_but_what_was_written_by_ha
         states = [
             client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client("kms").list_keys()["Keys"]
         ]
-        assert {state["KeyState"] for state in states if state["KeyManager"] == "CUSTOMER"} == {"PendingDeletion"}
+        ours = {(state["Origin"], state["KeyState"]) for state in states if state["KeyManager"] == "CUSTOMER"}
+        assert ours == {("AWS_KMS", "PendingDeletion"), ("EXTERNAL", "Enabled")}, "the App's key was made by hand"
         pages = client("ssm").get_paginator("describe_parameters").paginate()
         names = [parameter["Name"] for page in pages for parameter in page["Parameters"]]
         managed = {f"/{cp}/token", f"/{cp}/ssh", f"/{cp}-credentials/token"}

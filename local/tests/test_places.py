@@ -13,7 +13,8 @@ def test_without_a_build_the_error_says_how_to_get_one(monkeypatch: pytest.Monke
     monkeypatch.setattr(places, "REPOSITORY", tmp_path)
     monkeypatch.setattr(places, "LAUNCHER_ZIP", tmp_path / "bootstrap.zip")
     monkeypatch.setattr(places, "NOTIFIER_ZIP", tmp_path / "bootstrap.zip")
-    for look in (places.launcher_zip, places.notifier_zip, places.worker):
+    monkeypatch.setattr(places, "BROKER_ZIP", tmp_path / "bootstrap.zip")
+    for look in (places.launcher_zip, places.notifier_zip, places.broker_zip, places.worker):
         with pytest.raises(places.Missing, match="make build"):
             look()
 

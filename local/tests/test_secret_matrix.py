@@ -112,6 +112,7 @@ def roles(applied: Snapshot) -> dict[str, str]:
         "(notifier)": applied.notifier,
         COURIER: applied.courier,
         "(scheduler)": applied.scheduler,
+        **({"(broker)": applied.broker.role} if applied.broker else {}),
     }
     projects = {name: project.role for name, project in applied.projects.items()}
     assert len(projects) > 10
@@ -143,8 +144,8 @@ def test_every_role_reads_its_own_secrets_and_nobody_elses(
         for secret, way in itertools.product(secrets, WAYS):
             got = read_by(client, secret, way) == plain[secret]
             expected = is_own(role, secret) and way in (OF_THE_COURIER if role == COURIER else OF_A_PROJECT)
-            if secret.reader is None and role in ("(launcher)", "(notifier)", COURIER):
-                # It is a String here and holds no secret; two read it, and the notifier lists the register.
+            if secret.reader is None and role in ("(launcher)", "(notifier)", COURIER, "(broker)"):
+                # It is a String here and holds no secret; three read it, and the notifier lists the register.
                 expected = way == (
                     "GetParametersByPath without decryption" if role == "(notifier)" else "GetParameters"
                 )

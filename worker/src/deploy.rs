@@ -11,6 +11,7 @@ use contract::register::{GitAccess, RoleArn, Unchanged};
 use contract::{CommitId, Deployed, Outcome, Project, Report, Rollback};
 use iwomp_aws::client::SdkConfig;
 
+use crate::app_token::AppToken;
 use crate::bounds::Bounds;
 use crate::build_tree;
 use crate::choice::{Choice, choose};
@@ -42,10 +43,13 @@ pub async fn deploy(
     narration: &mut Narration,
     report: &mut Report,
 ) -> Result<Outcome, Failure> {
-    let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &variables.config_path, &variables.project);
-    let mut sight = Sight::default();
-    let result = try_deploy(variables, aws, &parameters, &mut sight, bounds, narration, report).await;
+    let (mut sight, mut token) = (Sight::default(), None);
+    let result = try_deploy(variables, aws, (&mut sight, &mut token), bounds, narration, report).await;
+    if let Some(token) = token {
+        token.revoke(narration).await;
+    }
     // Last, when nothing can change any more what may run; and whatever the result is.
+    let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &variables.config_path, &variables.project);
     if let Some((seen, ended)) = sight.to_note(variables)
         && let Err(failure) = parameters.note_seen(seen, ended).await
     {
@@ -54,20 +58,22 @@ pub async fn deploy(
     result
 }
 
-async fn try_deploy(
-    variables: &Variables,
+async fn try_deploy<'a>(
+    variables: &'a Variables,
     aws: &SdkConfig,
-    parameters: &Parameters<'_>,
-    sight: &mut Sight,
+    (sight, token): (&mut Sight, &mut Option<AppToken<'a>>),
     bounds: &Bounds,
     narration: &mut Narration,
     report: &mut Report,
 ) -> Result<Outcome, Failure> {
     say_what_is_asked(variables, narration);
+    let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &variables.config_path, &variables.project);
     let asked = bounds.or_stop("reading the register", parameters.read(&variables.branch)).await?;
     let (mut project, record) = (asked.project, asked.record);
     hide_secrets(&project, narration);
     rules::require_allowed_trigger(variables, &project)?;
+    let own = (&variables.config_path, &variables.project);
+    *token = AppToken::take(&mut project, aws, own, bounds, narration).await?;
 
     let scratch = private_directory()?;
     let mut repository = Repository::create(scratch.path(), &variables.environment, bounds, narration).await?;
@@ -104,6 +110,11 @@ async fn try_deploy(
     let git_access = lend_git_access(&project, user.as_ref(), narration)?;
     // Wiped, as nothing needs them any more.
     project.credentials = None;
+    if git_access.is_none()
+        && let Some(token) = token.take()
+    {
+        token.revoke(narration).await;
+    }
     repository.name_branch(&project.git_url, &variables.branch, &commit, history.head()).await?;
     let workplace = hand_over(&repository.into_checkout(), user.as_ref())?;
     drop(scratch);

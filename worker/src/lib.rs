@@ -3,6 +3,7 @@
 //! [`deploy`] is the runbook, [`rules`] says what may be deployed. Around them: [`variables`] reads the environment, [`parameters`] knows AWS, [`git`] knows git,
 //! [`process`] starts and ends children, [`narration`] prints.
 
+pub mod app_token;
 pub mod aws;
 pub mod bounds;
 pub mod build_tree;

@@ -6,7 +6,7 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ssm::operation::get_parameters::GetParametersError;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
-use contract::register::{Document, Storage};
+use contract::register::{CredentialSource, Document, Storage};
 use contract::{
     Branch, CommitId, ConfigPath, Credentials, Deployed, GitUrl, Project, ProjectName, Seen, SeenBranch, parameter,
 };
@@ -79,7 +79,9 @@ impl<'a> Parameters<'a> {
         let mut project = Project::read(entry, found.get(&default_name))
             .with_context(|| format!("reading the register entry {entry_name} (with {default_name} under it)"))
             .or_fail(Kind::Register, "correct the parameter, then trigger again")?;
-        if let Some(document) = found.get(&credentials_name) {
+        if project.credential_source == CredentialSource::Stored
+            && let Some(document) = found.get(&credentials_name)
+        {
             project.credentials = Some(credentials(document, &credentials_name, &project.git_url)?);
         }
         Ok(project)

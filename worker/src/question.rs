@@ -1,9 +1,10 @@
 //! What an operator asks from inside a build: whether the Git host takes the project's credentials. The register and one question
 //! to the host; nothing is fetched, run or written.
 
-use contract::{Outcome, Report};
+use contract::{Outcome, Project, Report};
 use iwomp_aws::client::SdkConfig;
 
+use crate::app_token::AppToken;
 use crate::bounds::Bounds;
 use crate::deploy::{hide_secrets, private_directory};
 use crate::failure::Failure;
@@ -27,13 +28,15 @@ pub async fn ask_git_host(
     narration.say("project", question.project.as_str());
     narration.say("question", &format!("does its Git host take its credentials? asks {by}"));
     let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &question.config_path, &question.project);
-    let project = bounds.or_stop("reading the register", parameters.read_project()).await?;
+    let mut project = bounds.or_stop("reading the register", parameters.read_project()).await?;
     hide_secrets(&project, narration);
-    let scratch = private_directory()?;
-    let repository = Repository::create(scratch.path(), &question.environment, bounds, narration).await?;
-    narration.say("asking", project.git_url.as_str());
-    let told = repository.ask_host(&project).await?;
-    let answer = match (told, &project.credentials) {
+    let own = (&question.config_path, &question.project);
+    let token = AppToken::take(&mut project, aws, own, bounds, narration).await?;
+    let told = ask(&project, question, bounds, narration).await;
+    if let Some(token) = token {
+        token.revoke(narration).await;
+    }
+    let answer = match (told?, &project.credentials) {
         (Told::Credentials, _) => "takes the project's credentials",
         (Told::Nothing, None) => "asks for no credentials",
         (Told::Nothing, Some(_)) => {
@@ -42,4 +45,11 @@ pub async fn ask_git_host(
     };
     report.reason = Some(format!("the Git host {answer}; nothing was fetched or run"));
     Ok(Outcome::Unchanged)
+}
+
+async fn ask(project: &Project, question: &Question, bounds: &Bounds, narration: &Narration) -> Result<Told, Failure> {
+    let scratch = private_directory()?;
+    let repository = Repository::create(scratch.path(), &question.environment, bounds, narration).await?;
+    narration.say("asking", project.git_url.as_str());
+    repository.ask_host(project).await
 }

@@ -95,6 +95,15 @@ pub struct SecretArguments {
     pub change: Change,
 }
 
+#[derive(Debug, Args)]
+pub struct ImportKeyArguments {
+    /// As GitHub gives it: PEM
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub change: Change,
+}
+
 /// Of commands that change something.
 #[derive(Debug, Args)]
 pub struct Change {

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Read};
 use anyhow::Context;
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use contract::credentials::{MAX_DOCUMENT_BYTES, handed_over};
+use contract::register::CredentialSource;
 use contract::{TargetSecret, parameter};
 use iwomp_aws::aws_error;
 use secrecy::zeroize::Zeroizing;
@@ -83,7 +84,14 @@ async fn store(
 
 fn of_git_host(entry: &register::Entry, bytes: &[u8]) -> Result<SecretString, Failure> {
     // Of an encrypted entry, or a broken one, the URL is not known: then the rules that need it are the worker's alone.
-    let url = entry.project.as_ref().and_then(|read| read.as_ref().ok()).map(|project| &project.git_url);
+    let project = entry.project.as_ref().and_then(|read| read.as_ref().ok());
+    if project.is_some_and(|project| project.credential_source == CredentialSource::GitHubApp) {
+        return Err(Failure::new(
+            Exit::Refused,
+            "the entry says githubApp, with which no stored credential is used; nothing was stored",
+        ));
+    }
+    let url = project.map(|project| &project.git_url);
     handed_over(bytes, url).map_err(|error| {
         Failure::new(Exit::Refused, format!("{error}; nothing was stored"))
             .advise("docs/register.md#credentials has the forms")
@@ -151,6 +159,7 @@ mod tests {
             (demo(), r#"{"authToken":"canary","authToken":"canary"}"#, change(), Some(Exit::Refused)),
             (demo(), r#"{"sshPrivateKey":"canary","knownHosts":"h"}"#, change(), Some(Exit::Refused)),
             (Aws::default(), "canary", change(), Some(Exit::NotThere)),
+            (Aws::with([entry("demo", r#"{"githubApp":true}"#)]), "canary", change(), Some(Exit::Refused)),
             (demo(), "canary-token", dry_run(), None),
         ] {
             let (ended, done, said) = set_to(aws, None, secret, change).await;

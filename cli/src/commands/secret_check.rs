@@ -3,6 +3,7 @@
 
 use anyhow::Context;
 use aws_sdk_ssm::types::ParameterMetadata;
+use contract::register::CredentialSource;
 use contract::{Credentials, GitUrl, ProjectName, parameter};
 use iwomp_aws::aws_error;
 use jiff::Timestamp;
@@ -72,6 +73,13 @@ pub async fn run(
     let stored = Stored::of(pipeline, project).await?;
     let name = parameter::credentials(&pipeline.config_path, project);
     let Some(metadata) = stored.find(&name) else {
+        let read = entry.project.as_ref().and_then(|read| read.as_ref().ok());
+        if read.is_some_and(|entry| entry.credential_source == CredentialSource::GitHubApp) {
+            let why = format!("{project} has none stored: each build gets a token of the GitHub App");
+            return Err(
+                Failure::new(Exit::NotThere, why).advise(format!("iwomp doctor {project} --in-build tries one"))
+            );
+        }
         return Err(Failure::new(
             Exit::NotThere,
             format!("{project} has no stored Git credentials: no parameter {name}"),
@@ -240,6 +248,8 @@ mod tests {
     async fn what_nobody_stored_or_may_read_has_not_passed() {
         let (ended, _) = check(Aws::with([entry("demo", "{}")])).await;
         assert_eq!(ended.unwrap_err().exit, Exit::NotThere);
+        let (ended, _) = check(Aws::with([entry("demo", r#"{"githubApp":true}"#)])).await;
+        assert!(ended.unwrap_err().what.contains("GitHub App"));
         let (ended, said) = check(Aws { is_sealed: true, ..demo("x") }).await;
         assert_eq!(ended.unwrap(), Exit::Unknown, "{said}");
         assert!(said.contains("AccessDenied") && said.contains("credential_keeper_arns"), "{said}");

@@ -67,6 +67,9 @@ pub struct Entry {
     /// `true`: the command gets the project's Git credential, for the origin of `gitUrl`, see
     /// [below](#the-git-credential-for-the-command). Default: `false`
     git_access: bool,
+    /// `true`: the Git credential is a token of the pipeline's GitHub App, made for each build, see [below](#the-github-app). Needs
+    /// an `https://` URL of the App's GitHub, and a String as parameter. Default: `false`
+    github_app: bool,
     /// Who is told how a trigger or its build stands, see [notifications](notifications.md): objects with `to` (WORDS) and, where
     /// wanted, `name`, `on`, `environment` and `private`. Default: nobody
     #[schemars(length(max = MAX_TARGETS))]

@@ -3,9 +3,8 @@
 //!
 //! News come by a FIFO queue: one group a project, then one a target, so that no old news overtake newer ones and what comes
 //! twice within five minutes is one. [`parcel`] is what lies in the queue, [`handler`] takes it out, [`message`] writes what a
-//! host wants to read and [`deployment`] what GitHub's deployments want, [`host`] asks it, and [`address`] keeps it off what is nobody else's.
+//! host wants to read and [`deployment`] what GitHub's deployments want, and [`host`] asks it.
 
-mod address;
 #[cfg(test)]
 mod contract_tests;
 mod deployment;
@@ -21,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use iwomp_aws::client::Bounds;
-use iwomp_aws::lambda;
+use iwomp_aws::{broker, lambda};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 use crate::environment::CourierEnvironment;
@@ -37,6 +36,7 @@ const BOUNDS: Bounds = Bounds {
 pub struct Courier {
     environment: CourierEnvironment,
     events: aws_sdk_eventbridge::Client,
+    lambda: broker::Client,
     sns: aws_sdk_sns::Client,
     sqs: aws_sdk_sqs::Client,
     ssm: aws_sdk_ssm::Client,
@@ -57,6 +57,7 @@ pub async fn run() -> Result<(), Error> {
     let courier = &Courier {
         environment,
         events: aws_sdk_eventbridge::Client::new(&aws),
+        lambda: broker::client(&aws),
         sns: aws_sdk_sns::Client::new(&aws),
         sqs: aws_sdk_sqs::Client::new(&aws),
         ssm: aws_sdk_ssm::Client::new(&aws),

@@ -116,7 +116,11 @@ def naming_resources(
         handed = delegation.passed(service, request)
         if service == "lambda":
             function = delegation.mapping(path, request, f"arn:aws:lambda:{region}:{account}:function:", thing)
-            return Resources((named,), context=function, passed=handed)
+            # Who calls an alias is judged by the alias.
+            qualifier = delegation.text_of(query, "Qualifier") if path.endswith("/invocations") else ""
+            return Resources((f"{named}:{qualifier}" if qualifier else named,), context=function, passed=handed)
+        if service == "kms":
+            return Resources((named,), context=signing(request))
         if service == "codebuild":
             every = (named,) if named != UNKNOWN else projects(request, f"arn:aws:codebuild:{region}:{account}:")
             return Resources(every, context=overrides(request), passed=handed)
@@ -147,6 +151,12 @@ def naming_resources(
         return named
 
     return extract_resource_arn
+
+
+def signing(request: dict[str, Any]) -> dict[str, Any]:
+    """The condition keys of a Sign request."""
+    keys = {"kms:SigningAlgorithm": request.get("SigningAlgorithm"), "kms:MessageType": request.get("MessageType")}
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def group_of(request: dict[str, Any], query: Any) -> str:

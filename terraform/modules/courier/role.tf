@@ -89,6 +89,13 @@ locals {
       Condition = { StringEquals = { "events:source" = "iwomp" } }
     }
     ], [
+    for broker in var.broker_arn[*] : {
+      Sid      = "AskTheBroker"
+      Effect   = "Allow"
+      Action   = "lambda:InvokeFunction"
+      Resource = "${broker}:notify-*"
+    }
+    ], [
     for vpc in var.vpc[*] : {
       # Lambda makes the function's network interfaces with its role. None of these can be bound to one function.
       Sid    = "BeInTheNetwork"

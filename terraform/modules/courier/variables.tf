@@ -58,6 +58,12 @@ variable "event_bus_arn" {
   default     = null
 }
 
+variable "broker_arn" {
+  description = "ARN of the broker's function, or null where there is no GitHub App."
+  type        = string
+  default     = null
+}
+
 variable "vpc" {
   description = "Subnets and security groups in which the function runs, or null."
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })

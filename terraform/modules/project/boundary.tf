@@ -39,6 +39,7 @@ locals {
       var.repository_arn,
       "${local.arn_prefix}:cloudformation:*:*:stack/${var.names.prefix}*",
     ],
+    compact([var.app_key_arn]),
   )
 
   # What the worker needs of the pipeline's things, as in role.tf, in the fewest characters: IAM takes 6144.
@@ -81,6 +82,11 @@ locals {
         Resource = var.repository_arn
       },
     ],
+    [for uses in [local.uses_app] : {
+      Effect   = "Allow"
+      Action   = "lambda:InvokeFunction"
+      Resource = local.own_alias_arn
+    } if uses],
     [for statement in concat(local.nameless_statements, local.identity_statements) : { for key, value in statement : key => value if key != "Sid" }],
   )
 }

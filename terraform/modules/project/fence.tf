@@ -50,8 +50,8 @@ locals {
         # Topics that do not exist included: the launcher takes a project's name from the name of a topic.
         Sid      = "LeaveTriggersAlone"
         Effect   = "Deny"
-        Action   = ["events:*", "lambda:*", "scheduler:*", "sns:*", "sqs:*"]
-        Resource = concat(local.pipeline_triggers, [local.pipeline_functions])
+        Action   = compact(["events:*", local.uses_app ? "" : "lambda:*", "scheduler:*", "sns:*", "sqs:*"])
+        Resource = concat(local.pipeline_triggers, local.uses_app ? [] : [local.pipeline_functions])
       },
       {
         # The pipeline's metrics are read from these logs: whoever can write there can tell those who watch what is not so.
@@ -102,8 +102,34 @@ locals {
         Resource  = var.repository_arn
       },
     ],
+    local.broker_statements,
     local.nameless_statements,
     local.identity_statements,
+  )
+
+  broker_statements = concat(
+    [for uses in [local.uses_app] : {
+      Sid       = "LeaveFunctionsAlone"
+      Effect    = "Deny"
+      NotAction = "lambda:InvokeFunction"
+      Resource  = local.pipeline_functions
+    } if uses],
+    # No pattern tells its own alias from another project's: that is for boundary.tf.
+    [for uses in [local.uses_app] : {
+      Sid    = "CallTheBrokerToFetchOnly"
+      Effect = "Deny"
+      Action = "lambda:InvokeFunction"
+      Resource = [
+        for name in ["launcher*", "notifier*", "courier*", "broker", "broker:$LATEST", "broker:notify-*"] :
+        "${local.arn_prefix}:lambda:*:*:function:${var.names.prefix}${name}"
+      ]
+    } if uses],
+    [for arn in compact([var.app_key_arn]) : {
+      Sid      = "LeaveAppKeyAlone"
+      Effect   = "Deny"
+      Action   = "kms:*"
+      Resource = arn
+    }],
   )
 
   # What reaches the pipeline without naming anything of it, so that no resource of a statement could keep it off.

@@ -25,6 +25,7 @@ locals {
         tags              = var.tags
         acceptedGitFaults = var.accepted_git_faults
         gitAccess         = var.git_access
+        githubApp         = var.github_app
       } : key => value if value != null
     },
     { for key, value in { command = var.command_vector } : key => value if value != null },

@@ -98,6 +98,12 @@ locals {
         Resource = "${local.arn_prefix}:logs:${local.arn_suffix}:log-group:/aws/codebuild/${local.full_name}:*" # its streams
       },
     ],
+    [for alias in keys(local.token_purposes) : {
+      Sid      = "AskTheBroker"
+      Effect   = "Allow"
+      Action   = "lambda:InvokeFunction"
+      Resource = local.own_alias_arn
+    } if alias == "fetch"],
     # The worker tags the session with what it deploys, so that the deploy role and CloudTrail can tell.
     [for arn in compact([var.deploy_role_arn]) : {
       Sid      = "TakeDeployRole"

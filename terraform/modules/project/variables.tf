@@ -263,6 +263,22 @@ variable "git_access" {
   default     = null
 }
 
+variable "github_app" {
+  description = "Whether the project's Git credential is a token of the pipeline's GitHub App, made for each build; git_url must be https, at the App's GitHub. Null: no."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = var.github_app != true || var.git_url == null ? true : startswith(lower(var.git_url), "https://")
+    error_message = "Project ${var.name}: with github_app, git_url must be https://."
+  }
+
+  validation {
+    condition     = var.github_app != true || var.auth_scheme == null && var.credentials_version == null
+    error_message = "Project ${var.name}: github_app gives the credential, and how it is sent: leave out credentials_version and auth_scheme."
+  }
+}
+
 variable "allowed_signers" {
   description = "Public keys of which one must have signed the commit: lines of an SSH allowed_signers file, or a GPG public key in ASCII armour. Null: signatures are not looked at."
   type        = string
@@ -474,6 +490,18 @@ variable "key_arn" {
   description = "Key that encrypts the credentials."
   type        = string
   nullable    = false
+}
+
+variable "broker_function" {
+  description = "Name of the broker's function, or null where there is no GitHub App."
+  type        = string
+  default     = null
+}
+
+variable "app_key_arn" {
+  description = "ARN of the key in KMS that is the GitHub App's, or null: it is nothing of this project's."
+  type        = string
+  default     = null
 }
 
 variable "key_alias" {

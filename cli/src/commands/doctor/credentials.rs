@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use aws_sdk_kms::types::KeyState;
 use aws_sdk_ssm::types::ParameterMetadata;
-use contract::register::Target;
+use contract::register::{CredentialSource, Target};
 use contract::{Project, ProjectName, Scheme, TargetSecret, parameter};
 use iwomp_aws::aws_error;
 
@@ -54,6 +54,9 @@ async fn of_projects(patient: &Patient<'_>) -> Result<Vec<Finding>> {
         let metadata = stored.find(&parameter::credentials(&pipeline.config_path, project));
         let about = About::of(project, "credentials");
         let store = format!("iwomp secret set {project}");
+        if entry(patient, project).is_some_and(|entry| entry.credential_source == CredentialSource::GitHubApp) {
+            return of_app(about, metadata);
+        }
         let Some(metadata) = metadata else {
             let url = entry(patient, project).map(|entry| entry.git_url.scheme());
             return without_credentials(about, url, store);
@@ -72,10 +75,13 @@ async fn of_targets(patient: &Patient<'_>) -> Result<Vec<Finding>> {
         return Ok(Vec::new());
     }
     let stored = Stored::of_targets(pipeline, patient.only).await?;
-    let of_one = |project: &'_ ProjectName, target: &Target| {
+    let of_one = |project: &'_ ProjectName, target: &Target, by_app: bool| {
         let about = About::of(project, "notify");
         let store = format!("iwomp secret set {project} --target {}", target.name);
         match stored.find(&parameter::notify(&pipeline.config_path, project, &target.name)) {
+            None if target.kind == TargetKind::GitHub && by_app => {
+                about.good(format!("{} is told with tokens of the GitHub App", target.name))
+            }
             None => about.problem(format!("{} has no secret, and is not told", target.name), store),
             Some(metadata) => {
                 let what = format!("the secret of {} is", target.name);
@@ -86,7 +92,8 @@ async fn of_targets(patient: &Patient<'_>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (project, entry) in &told {
         let with_secret = entry.notify.iter().filter(|target| TargetSecret::is_of(target.kind));
-        findings.extend(with_secret.map(|target| of_one(project, target)));
+        let by_app = entry.credential_source == CredentialSource::GitHubApp;
+        findings.extend(with_secret.map(|target| of_one(project, target, by_app)));
     }
     Ok(findings)
 }
@@ -96,6 +103,16 @@ fn entry(patient: &Patient<'_>, project: &ProjectName) -> Option<Project> {
     let (config_path, entries) = (&patient.pipeline.config_path, patient.register.as_ref().ok()?);
     let entry = entries.find(&parameter::register(config_path, project))?;
     register::read(entry, entries.find(&parameter::default(config_path)))?.ok()
+}
+
+fn of_app(about: About<'_>, stored: Option<&ParameterMetadata>) -> Finding {
+    match stored.and_then(ParameterMetadata::name) {
+        None => about.good("each build gets a token of the GitHub App"),
+        Some(name) => about.warning(
+            "some are stored, and not used: each build gets a token of the GitHub App",
+            format!("withdraw them at GitHub, and aws ssm delete-parameter --name {name}"),
+        ),
+    }
 }
 
 fn without_credentials(about: About<'_>, scheme: Option<Scheme>, store: String) -> Finding {
@@ -141,6 +158,9 @@ mod tests {
         {
             assert_eq!(without_credentials(about, scheme, String::new()).grade, grade, "{scheme:?}");
         }
+        let stored = ParameterMetadata::builder().name("/x-credentials/demo").build();
+        assert_eq!(of_app(about, None).grade, Grade::Good);
+        assert_eq!(of_app(about, Some(&stored)).grade, Grade::Warning);
         for (keeping, grade) in [
             (Keeping::OwnKey, Grade::Good),
             (Keeping::SharedKey, Grade::Warning),

@@ -18,7 +18,8 @@ pub fn looks<'a>(patient: &'a Patient<'_>, account: &'a Account) -> Vec<Look<'a>
     let mut looks = Vec::new();
     let functions =
         [("launcher", &described.launcher), ("notifier", &described.notifier), ("courier", &described.courier)];
-    for (check, function) in functions {
+    let broker = described.broker.as_ref().map(|broker| ("broker", broker));
+    for (check, function) in functions.into_iter().chain(broker) {
         let about = About::the(check);
         looks.push(look(about, state(about, account, function)));
         looks.push(look(about, concurrency(about, account, function)));

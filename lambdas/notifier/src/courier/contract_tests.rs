@@ -6,6 +6,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use contract::GitUrl;
 use contract::register::{State, Target, TargetKind};
+use iwomp_aws::host::{Message, Verdict, connector};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -13,8 +14,8 @@ use tokio::time::Instant;
 
 use super::deployment::Deployment;
 use super::handler::{postponed, tell};
-use super::host::{self, Verdict};
-use super::message::{Message, deployment, message};
+use super::host;
+use super::message::{deployment, message};
 use super::parcel::Parcel;
 use super::standin::{Answer, Standin, TOKEN, facts};
 use crate::fixtures::COMMIT;
@@ -57,7 +58,7 @@ fn requests(host: &Standin, kind: TargetKind, parcel: &Parcel) -> Option<(Messag
 }
 
 async fn told(host: &Standin, kind: TargetKind, parcel: &Parcel) -> Option<Result<(), Verdict>> {
-    let connector = host::connector(true, Some(&host.authority)).unwrap();
+    let connector = connector(true, Some(&host.authority)).unwrap();
     let (message, deployment) = requests(host, kind, parcel)?;
     Some(tell(&connector, &message, deployment.as_ref()).await)
 }
@@ -115,7 +116,7 @@ async fn a_git_host_shows_what_ran_as_what_it_came_to_and_what_ran_nothing_as_ne
 #[tokio::test]
 async fn the_stand_in_refuses_what_is_not_as_documented() {
     let host = Standin::listening().await;
-    let connector = host::connector(true, Some(&host.authority)).unwrap();
+    let connector = connector(true, Some(&host.authority)).unwrap();
     for kind in kinds() {
         let facts = facts(kind);
         let good = || requests(&host, kind, &parcel("deployed", "")).unwrap().0;
@@ -287,7 +288,7 @@ async fn a_host_that_takes_a_connection_and_says_nothing_costs_some_seconds() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", mute.local_addr().unwrap().port());
     let message = Message { method: "POST", url, headers: Vec::new(), body: String::new() };
-    let (connector, begin) = (host::connector(true, None).unwrap(), Instant::now());
+    let (connector, begin) = (connector(true, None).unwrap(), Instant::now());
     let taking = async {
         let taken = mute.accept().await.unwrap();
         tokio::time::pause();

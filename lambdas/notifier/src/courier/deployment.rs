@@ -3,11 +3,11 @@
 //! whoever listens for such, and a state of one says what its environment has.
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use iwomp_aws::host::{Message, Verdict};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::host::{self, Verdict};
-use super::message::Message;
+use super::host;
 
 /// That a commit is live.
 #[derive(Debug)]

@@ -7,17 +7,21 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use contract::register::{Document, Project, Storage, Target, TargetKind};
+use contract::broker::Purpose;
+use contract::register::{CredentialSource, Project, Target, TargetKind};
 use contract::{Event, ProjectName, TargetSecret, parameter, printable};
 use iwomp_aws::aws_error;
+use iwomp_aws::broker::Broker;
+use iwomp_aws::host::Verdict;
 use iwomp_aws::metric::{self, Metric};
+use iwomp_aws::parameters::Entry;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::Courier;
 use super::deployment::Deployment;
-use super::host::{self, Verdict};
-use super::message::{Message, deployment, event, is_decided, message};
+use super::host;
+use super::message::{deployment, event, is_decided, is_shown, message, revocation};
 use super::parcel::Parcel;
 use crate::notifier::MAX_REASON_CHARS;
 use crate::report;
@@ -29,6 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(3600);
 /// For all requests of one delivery: the function has 60 s, also for what it asks of AWS.
 const TELLING: Duration = Duration::from_secs(40);
+/// For a token of the GitHub App before, and to give it back.
+const MINTING: Duration = Duration::from_secs(10);
+const GIVING_BACK: Duration = Duration::from_secs(3);
 /// Then SQS lays the message aside: Terraform's `maxReceiveCount`.
 const MAX_TRIES: u32 = 10;
 
@@ -136,17 +143,29 @@ impl Courier {
         if target.kind == TargetKind::EventBridge {
             return self.put(parcel, event(parcel, state, link)).await;
         }
+        if target.kind.is_git_host() && !is_shown(parcel, state, target) {
+            return Ok(Fate::Dropped("a Git host is told of builds that ran, at a commit that is known"));
+        }
         let parameter = parameter::notify(&self.environment.config_path, &project, name);
         let aside = |reason: &str| Ok(Fate::Aside(format!("{parameter}: {reason}")));
-        let Some(stored) = self.secret(&parameter).await? else {
-            return aside("there is no such parameter: iwomp secret set --target stores it");
-        };
-        if stored.r#type() != Some(&ParameterType::SecureString) {
-            return aside("it is no SecureString, and many can read it: withdraw the secret, and store a new one");
-        }
-        let secret = match TargetSecret::parse(stored.value().unwrap_or_default(), target.kind) {
-            Ok(secret) => secret,
-            Err(error) => return aside(&format!("what is stored there {error}")),
+        let is_of_app = target.kind == TargetKind::GitHub && entry.credential_source == CredentialSource::GitHubApp;
+        let mut borrowed = false;
+        let secret = match self.secret(&parameter).await? {
+            None if is_of_app => match self.token_of_app(&project).await {
+                Ok(secret) => {
+                    borrowed = true;
+                    secret
+                }
+                Err(fate) => return Ok(fate),
+            },
+            None => return aside("there is no such parameter: iwomp secret set --target stores it"),
+            Some(stored) if stored.r#type() != Some(&ParameterType::SecureString) => {
+                return aside("it is no SecureString, and many can read it: withdraw the secret, and store a new one");
+            }
+            Some(stored) => match TargetSecret::parse(stored.value().unwrap_or_default(), target.kind) {
+                Ok(secret) => secret,
+                Err(error) => return aside(&format!("what is stored there {error}")),
+            },
         };
         let deployment = deployment(parcel, state, target, &secret, &entry.git_url, link.clone());
         let message = message(parcel, state, target, &secret, &entry.git_url, link, SystemTime::now());
@@ -158,14 +177,19 @@ impl Courier {
             Err(reason) => return aside(reason),
         };
         let is_undecided = target.kind.is_git_host() && !is_decided(state, target);
-        let telling = async {
-            let connector =
-                connector(target, &secret, &entry).map_err(|error| Verdict::Never { reason: format!("{error:#}") })?;
-            tell(&connector, &message, deployment.as_ref()).await
+        let connector = match connector(target, &secret, &entry) {
+            Ok(connector) => connector,
+            Err(error) => return aside(&format!("{error:#}")),
         };
+        let telling = async { tell(&connector, &message, deployment.as_ref()).await };
         let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
         let slow = |_| Err(Verdict::Later { reason: "the host is slow".to_owned(), after: None });
-        Ok(match timeout(TELLING, telling).await.unwrap_or_else(slow) {
+        let told = timeout(TELLING, telling).await.unwrap_or_else(slow);
+        if borrowed {
+            // Where it is not revoked, it ends within the hour.
+            let _ = timeout(GIVING_BACK, host::ask(&connector, &revocation(&secret))).await;
+        }
+        Ok(match told {
             Ok(()) => {
                 self.say(Some(parcel), "delivered", "");
                 Fate::Gone
@@ -177,6 +201,17 @@ impl Courier {
             }
             Err(Verdict::Never { reason: why }) => Fate::Aside(reason(&why)),
         })
+    }
+
+    /// A token for the project's repository, to tell of its deployments.
+    async fn token_of_app(&self, project: &ProjectName) -> Result<TargetSecret, Fate> {
+        let broker = Broker::new(self.lambda.clone(), &self.environment.config_path, project, Purpose::Notify);
+        match timeout(MINTING, broker.mint()).await {
+            Ok(Ok(minted)) => Ok(minted.into()),
+            Ok(Err(refusal)) if refusal.is_lasting => Err(Fate::Aside(refusal.reason)),
+            Ok(Err(refusal)) => Err(Fate::Again(refusal.reason, None)),
+            Err(_) => Err(Fate::Again("the broker is slow".to_owned(), None)),
+        }
     }
 
     /// Puts an event on the platform team's bus.
@@ -197,17 +232,7 @@ impl Courier {
     }
 
     async fn entry(&self, project: &ProjectName) -> Result<Entry> {
-        let config_path = &self.environment.config_path;
-        let names = [parameter::register(config_path, project), parameter::default(config_path)];
-        let call = self.ssm.get_parameters().set_names(Some(names.to_vec())).send();
-        let answer = call.await.map_err(aws_error).with_context(|| format!("reading {}", names[0]))?;
-        let find = |name: &str| answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
-        let document = |name| {
-            find(name)
-                .map(|parameter| Document { text: parameter.value().unwrap_or_default(), storage: Storage::Plain })
-        };
-        let Some(entry) = document(&names[0]) else { return Ok(Entry::Missing) };
-        Ok(Project::read(entry, document(&names[1])).map_or(Entry::Unreadable, |entry| Entry::Read(Box::new(entry))))
+        Entry::read(&self.ssm, &self.environment.config_path, project).await
     }
 
     async fn secret(&self, name: &str) -> Result<Option<Parameter>> {
@@ -252,14 +277,6 @@ impl Courier {
     }
 }
 
-/// What there is of a project.
-enum Entry {
-    Missing,
-    /// The launcher tells of a broken one, as a refusal.
-    Unreadable,
-    Read(Box<Project>),
-}
-
 fn tries(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
@@ -289,7 +306,7 @@ fn connector(target: &Target, secret: &TargetSecret, entry: &Project) -> Result<
     let is_chat = matches!(target.kind, TargetKind::Slack | TargetKind::Teams | TargetKind::Discord);
     let is_own = !is_chat && secret.host == entry.git_url.host();
     let ca_bundle = entry.ca_bundle.as_deref().filter(|_| is_own);
-    host::connector(target.may_be_private, ca_bundle)
+    iwomp_aws::host::connector(target.may_be_private, ca_bundle)
 }
 
 #[cfg(test)]
@@ -298,6 +315,8 @@ mod tests {
 
     use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
     use aws_sdk_eventbridge::types::PutEventsResultEntry;
+    use aws_sdk_lambda::operation::invoke::InvokeOutput;
+    use aws_sdk_lambda::primitives::Blob;
     use aws_sdk_sns::operation::publish::PublishOutput;
     use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
     use aws_sdk_sqs::operation::send_message::{SendMessageInput, SendMessageOutput};
@@ -342,6 +361,12 @@ mod tests {
             None => mock!(aws_sdk_ssm::Client::get_parameter)
                 .then_error(|| GetParameterError::ParameterNotFound(ParameterNotFound::builder().build())),
         };
+        let no_token = mock!(aws_sdk_lambda::Client::invoke)
+            .match_requests(|input| input.qualifier() == Some("notify-demo"))
+            .then_output(|| {
+                let payload = Blob::new(r#"{"errorType":"never","errorMessage":"the App is not installed there"}"#);
+                InvokeOutput::builder().function_error("Unhandled").payload(payload).build()
+            });
         let (sent, told, pauses) = (Arc::clone(&done), Arc::clone(&done), Arc::clone(&done));
         let send = mock!(aws_sdk_sqs::Client::send_message).then_compute_output(move |input| {
             sent.lock().unwrap().sent.push(input.clone());
@@ -370,6 +395,7 @@ mod tests {
                 event_bus_arn: Some(BUS.to_owned()),
             },
             events: mock_client!(aws_sdk_eventbridge, RuleMode::MatchAny, [&put]),
+            lambda: mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&no_token]),
             sns: mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]),
             sqs: mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&send, &postpone]),
             ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&read, &secret]),
@@ -432,6 +458,23 @@ mod tests {
         let queues: Vec<_> = done.sent.iter().map(|input| input.queue_url().unwrap()).collect();
         assert_eq!((queues, done.pauses.len()), (vec![DEAD], 0));
         assert_eq!(done.sent[0].message_group_id(), Some("demo/slack"));
+    }
+
+    #[tokio::test]
+    async fn only_github_is_told_by_the_app_and_only_where_the_entry_says_so() {
+        let by_app = ENTRY.replacen('{', r#"{"githubApp":true,"#, 1);
+        for (entry, target, outcome, laid_aside) in [
+            (by_app.as_str(), "github", "deployed", true),
+            (&by_app, "github", "busy", false),
+            (&by_app, "audit", "deployed", true),
+            (ENTRY, "github", "deployed", true),
+        ] {
+            let (courier, done) = courier(Some(entry.to_owned().leak()));
+            let more = format!(r#","target":"{target}""#);
+            let built = news(outcome, &more).records[0].body.clone().unwrap();
+            courier.handle(message(&built.replacen(r#""project""#, r#""build":"x:1","project""#, 1))).await;
+            assert_eq!(done.lock().unwrap().sent.len(), usize::from(laid_aside), "{entry} {target} {outcome}");
+        }
     }
 
     #[tokio::test]

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contract::register::{State, Target, TargetKind};
 use contract::{GitUrl, TargetSecret, printable};
 use hmac::{Hmac, KeyInit, Mac};
+use iwomp_aws::host::{Message, headers_of_github};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use super::deployment::Deployment;
 use super::hex;
@@ -20,15 +20,6 @@ const MAX_DESCRIPTION_CHARS: usize = 120;
 const MAX_REASON_CHARS: usize = 300;
 /// The name under which a host keeps a commit's status: one a project, so that two of one repository do not hide each other.
 const CONTEXT: &str = "iwomp";
-
-/// A request to be made.
-#[derive(Debug)]
-pub struct Message {
-    pub method: &'static str,
-    pub url: String,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: String,
-}
 
 /// The request that tells `target` of `parcel`. None: of this it is not told. A Git host is told of builds: whoever may publish
 /// could otherwise put a state on any commit, by a trigger that is refused, or that is answered with nothing.
@@ -108,7 +99,7 @@ pub fn message(
             return Ok(None);
         }
     };
-    let headers = if kind == TargetKind::GitHub { of_github(token) } else { vec![authorization] };
+    let headers = if kind == TargetKind::GitHub { headers_of_github(token) } else { vec![authorization] };
     Ok(Some(Message { method: "POST", url, headers, body: story.status(kind, light).to_string() }))
 }
 
@@ -133,7 +124,7 @@ pub fn deployment(
     let base = secret.url.expose_secret().trim_end_matches('/');
     Ok(Some(Deployment {
         url: format!("{base}/repos/{}/deployments", Path::of(git_url).two()?),
-        headers: of_github(token),
+        headers: headers_of_github(token),
         commit: commit.to_string(),
         environment: environment.clone(),
         task: format!("deploy:{CONTEXT}/{}", parcel.text("project")),
@@ -142,17 +133,21 @@ pub fn deployment(
     }))
 }
 
-fn of_github(token: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("authorization", format!("Bearer {token}")),
-        ("accept", "application/vnd.github+json".to_owned()),
-        ("x-github-api-version", "2022-11-28".to_owned()),
-    ]
+/// Gives a token of the GitHub App back: <https://docs.github.com/en/rest/apps/installations#revoke-an-installation-access-token>
+pub fn revocation(secret: &TargetSecret) -> Message {
+    let token = secret.token.as_ref().map_or("", ExposeSecret::expose_secret);
+    let url = format!("{}/installation/token", secret.url.expose_secret());
+    Message { method: "DELETE", url, headers: headers_of_github(token), body: String::new() }
 }
 
 /// What a webhook is sent, for whom it is no secret where: JSON.
 pub fn event(parcel: &Parcel, state: State, link: Option<String>) -> Value {
     Story { parcel, state, link }.webhook()
+}
+
+/// Whether a Git host is told of it at all, as [`message`] has it.
+pub fn is_shown(parcel: &Parcel, state: State, target: &Target) -> bool {
+    Light::of(state, target).is_some() && !parcel.text("build").is_empty() && parcel.commit().is_some()
 }
 
 /// Whether a Git host shows success or failure of it.
@@ -212,9 +207,7 @@ struct Path(Vec<String>);
 
 impl Path {
     fn of(git_url: &GitUrl) -> Self {
-        let path = Url::parse(git_url.as_str()).map(|url| url.path().to_owned()).unwrap_or_default();
-        let path = path.trim_matches('/').trim_end_matches(".git");
-        Self(path.split('/').map(str::to_owned).collect())
+        Self(git_url.repository().split('/').map(str::to_owned).collect())
     }
 
     fn whole(&self) -> String {
