@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use aws_sdk_kms::types::KeyState;
 use aws_sdk_ssm::types::ParameterMetadata;
-use contract::register::{CredentialSource, Target};
+use contract::register::{CredentialSource, Target, TargetKind};
 use contract::{Project, ProjectName, Scheme, TargetSecret, parameter};
 use iwomp_aws::aws_error;
 

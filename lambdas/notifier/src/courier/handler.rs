@@ -12,7 +12,7 @@ use contract::register::{CredentialSource, Project, Target, TargetKind};
 use contract::{Event, ProjectName, TargetSecret, parameter, printable};
 use iwomp_aws::aws_error;
 use iwomp_aws::broker::Broker;
-use iwomp_aws::host::Verdict;
+use iwomp_aws::host::{Message, Verdict};
 use iwomp_aws::metric::{self, Metric};
 use iwomp_aws::parameters::Entry;
 use serde_json::{Value, json};
