@@ -13,6 +13,7 @@ module "broker" {
 
   zip                  = coalesce(var.broker_zip, "${path.module}/../target/lambda/broker/bootstrap.zip")
   architecture         = var.architecture
+  concurrency          = var.broker_concurrency
   log_retention_days   = var.log_retention_days
   permissions_boundary = var.permissions_boundary
 }

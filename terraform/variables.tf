@@ -552,6 +552,17 @@ variable "github_app" {
   }
 }
 
+variable "broker_concurrency" {
+  description = "How many calls of the broker run at once at most: a project's command may call its own alias as often as it likes, and uses up the account's concurrent executions otherwise. Null: no bound; a new account can reserve none."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.broker_concurrency == null ? true : var.broker_concurrency >= 1 && floor(var.broker_concurrency) == var.broker_concurrency
+    error_message = "Must be a whole number of at least 1, or null."
+  }
+}
+
 variable "courier_vpc" {
   description = "Subnets and security groups for the courier, which tells Git hosts and chats how deployments went, and, with github_app, the broker: for hosts in a network of one's own, whose targets say private = true. From there it must reach SSM, KMS, SQS and SNS, EventBridge with event_bus_arn, and Lambda with github_app, by endpoints or a NAT gateway, and for public hosts the internet. Null: it runs outside of any network of yours, and reaches public hosts."
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })

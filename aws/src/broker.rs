@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::error::{Effect, Kind, explain};
 
 /// More than the broker's own, which is two requests to GitHub.
-const ATTEMPT: Duration = Duration::from_secs(25);
+const ATTEMPT: Duration = Duration::from_secs(45);
 /// Longest sentence of the broker's that is repeated, in characters.
 const MAX_REASON_CHARS: usize = 500;
 /// How the broker calls an error that no later try mends, and one that may pass.

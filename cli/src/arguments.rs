@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn every_command_has_an_example_that_is_one_of_it() {
         let commands = commands(&Arguments::command(), "iwomp");
-        assert_eq!(commands.len(), 23, "{commands:?}");
+        assert_eq!(commands.len(), 24, "{commands:?}");
         for (words, help) in commands {
             let example = help.strip_prefix("Example:\n  ").unwrap_or_else(|| panic!("{words} has no example"));
             assert!(example.starts_with(&words) && !example.contains('\n'), "{example}");

@@ -10,6 +10,8 @@ use crate::{ConfigPath, ProjectName};
 
 /// The key of what is asked for, if it is not a token: one that is to be revoked.
 const REVOKE: &str = "revoke";
+/// What GitHub begins the token of an installation with: no other is anything to the broker.
+const OF_AN_INSTALLATION: &str = "ghs_";
 /// GitHub's have 40 characters, and are announced to become some 500.
 const MAX_TOKEN_BYTES: usize = 2048;
 
@@ -60,7 +62,10 @@ impl Question {
         let object = payload.as_object()?;
         match (object.len(), object.get(REVOKE)) {
             (0, None) => Some(Self::Mint),
-            (1, Some(token)) => Some(Self::Revoke(token_of(token)?)),
+            (1, Some(token)) => {
+                let token = token_of(token)?;
+                token.expose_secret().starts_with(OF_AN_INSTALLATION).then_some(Self::Revoke(token))
+            }
             _ => None,
         }
     }
@@ -145,11 +150,12 @@ mod tests {
             json!("x"),
             json!({"project": "shop"}),
             json!({"repositories": ["shop"]}),
-            json!({"revoke": "a\nb"}),
+            json!({"revoke": "ghs_a\nb"}),
             json!({"revoke": ""}),
+            json!({"revoke": "ghp_of-a-person"}),
             json!({"revoke": 7}),
-            json!({"revoke": "x".repeat(MAX_TOKEN_BYTES + 1)}),
-            json!({"revoke": "x", "permissions": {"contents": "write"}}),
+            json!({"revoke": format!("ghs_{}", "x".repeat(MAX_TOKEN_BYTES))}),
+            json!({"revoke": "ghs_x", "permissions": {"contents": "write"}}),
         ] {
             assert!(Question::read(&wrong).is_none(), "{wrong}");
         }

@@ -340,6 +340,10 @@ fn read_default(default: Document<'_>, faults: &mut Faults) -> Option<Object> {
             faults,
         );
     }
+    if object.has(GITHUB_APP) {
+        let rule = "must not stand in _default: Terraform gives the right to a token to each project that says it for itself";
+        faults.note(DocumentError::Invalid { key: GITHUB_APP, rule });
+    }
     Some(object)
 }
 
@@ -385,14 +389,15 @@ fn is_of_a_command_line(c: char) -> bool {
     c.is_whitespace() || "\"'`$;&|<>".contains(c)
 }
 
+const GITHUB_APP: &str = "githubApp";
+
 impl CredentialSource {
     /// As [`Credentials`] has them, and how they would be sent.
     const OF_OTHERS: [&str; 4] = ["authToken", "basicUsername", "basicPassword", "authScheme"];
 
     fn take(object: &mut Object, git_url: Option<&GitUrl>) -> Result<Self, DocumentError> {
-        const KEY: &str = "githubApp";
-        let invalid = |rule| Err(DocumentError::Invalid { key: KEY, rule });
-        match object.take_bool(KEY)? {
+        let invalid = |rule| Err(DocumentError::Invalid { key: GITHUB_APP, rule });
+        match object.take_bool(GITHUB_APP)? {
             Some(false) | None => Ok(Self::Stored),
             Some(true) if Self::OF_OTHERS.into_iter().any(|key| object.has(key)) => {
                 invalid("gives the credential, and how it is sent: leave out authToken, basic... and authScheme")
@@ -743,6 +748,7 @@ mod tests {
         let said = faults(r#"{"pinned":"x","authToken":"canary-9","branches":[]}"#);
         let keys: Vec<_> = said.iter().map(|said| said.split_whitespace().next().unwrap()).collect();
         assert_eq!(keys, ["\"authToken\"", "\"branches\"", "\"pinned\""]);
+        assert!(faults(r#"{"githubApp":true}"#)[0].starts_with("\"githubApp\" must not stand in _default"));
         assert_eq!(faults("{"), ["is not valid JSON (line 1, column 1)"]);
     }
 

@@ -240,7 +240,7 @@ def running(
     with (
         GitServer(repositories, authority.server_context()) as git,
         SshServer(repositories) as ssh,
-        github_host.listening(authority.server_context(), f"{CANARY}-app-") as github,
+        github_host.listening(authority.server_context(), f"ghs_{CANARY}-app-") as github,
         Stack.start(directory / "stack", Lifetime.WITH_STARTER, trusted) as stack,
     ):
         made = PipelineUnderTest(stack, git, ssh, authority, world, github)

@@ -48,8 +48,9 @@ fn required(name: &str) -> Result<String> {
 pub struct Api {
     /// Without a slash at its end.
     pub url: String,
-    /// The host of its repositories.
+    /// The host of its repositories, and the port, if it is not that of HTTPS.
     pub git_host: String,
+    git_port: Option<u16>,
 }
 
 impl Api {
@@ -60,7 +61,7 @@ impl Api {
         };
         // github.com and its tenants have the API on a host of its own; an Enterprise Server has it below /api/v3.
         let git_host = host.strip_prefix("api.").filter(|_| url.path() == "/").unwrap_or(host).to_owned();
-        Ok(Self { url: text.trim_end_matches('/').to_owned(), git_host })
+        Ok(Self { url: text.trim_end_matches('/').to_owned(), git_host, git_port: url.port() })
     }
 
     /// An Enterprise Server may stand in a network of one's own: whoever writes Terraform says where, and no entry does.
@@ -71,7 +72,12 @@ impl Api {
     /// `owner/name` of a repository of this GitHub.
     pub fn repository<'a>(&self, git_url: &'a GitUrl) -> Option<(&'a str, &'a str)> {
         let (owner, name) = git_url.repository().split_once('/')?;
-        (git_url.host() == self.git_host && !name.contains('/')).then_some((owner, name))
+        let is_name = |name: &str| {
+            let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+            !name.is_empty() && name.bytes().all(is_plain) && ![".", ".."].contains(&name)
+        };
+        let is_here = git_url.host() == self.git_host && git_url.port() == self.git_port;
+        (is_here && is_name(owner) && is_name(name)).then_some((owner, name))
     }
 }
 
@@ -111,6 +117,10 @@ mod tests {
             "https://api.github.com/acme/shop",
             "https://github.com/acme",
             "https://github.com/acme/team/shop",
+            "https://github.com:8443/acme/shop",
+            "https://github.com/acme/.git",
+            "https://github.com/acme/...git",
+            "https://github.com/acme/a%20b",
         ] {
             assert_eq!(repository(url), None, "{url}");
         }

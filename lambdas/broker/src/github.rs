@@ -63,8 +63,7 @@ impl GitHub<'_> {
         match answer.status {
             // Of one that lets nobody in already, GitHub says 401.
             204 | 401 => Ok(()),
-            _ => Err(passing(&answer, "revoking a token")
-                .unwrap_or_else(|| Refusal::never(format!("revoking a token: GitHub answered {}", answer.status)))),
+            status => Err(Refusal::never(format!("revoking a token: GitHub answered {status}"))),
         }
     }
 

@@ -61,7 +61,12 @@ impl Broker {
         let (asked, answer) = match Question::read(payload) {
             None => ("nothing", Err(Refusal::never("the broker is asked with {} for a token, or to revoke one"))),
             Some(Question::Mint) => ("token", self.mint(purpose, &project).await),
-            Some(Question::Revoke(token)) => ("revocation", self.asks().revoke(&token).await.map(|()| Value::Null)),
+            Some(Question::Revoke(token)) => {
+                let answer = self.asks().revoke(&token).await;
+                say(purpose, &project, "revocation", answer.as_ref().err());
+                // Whatever GitHub said: else it could be asked here which tokens let somebody in.
+                return Ok(Value::Null);
+            }
         };
         say(purpose, &project, asked, answer.as_ref().err());
         answer
@@ -303,7 +308,7 @@ mod tests {
 
     #[tokio::test]
     async fn to_revoke_a_token_tells_nothing_of_it() {
-        for status in [204, 401] {
+        for status in [204, 401, 403, 404, 422, 500] {
             let scene = Scene { answers: vec![(status, "canary".to_owned())], ..Scene::default() };
             let (answer, asked) = scene.call(FETCH, json!({"revoke": "ghs_old"})).await;
             assert_eq!(answer.unwrap(), Value::Null);

@@ -51,3 +51,9 @@ variable "vpc" {
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
   default     = null
 }
+
+variable "concurrency" {
+  description = "How many calls run at once at most, taken from the account's concurrent executions for it alone. Null: as many as there are."
+  type        = number
+  default     = null
+}

@@ -11,14 +11,13 @@ resource "aws_lambda_alias" "broker" {
 }
 
 locals {
-  uses_app        = var.github_app == true
-  notifies_github = var.external_register || try(anytrue([for target in var.notify : target.to == "github"]), false)
+  uses_app = var.github_app == true
 
   token_purposes = {
     for purpose, description in {
       fetch  = "To read the files of ${var.name}: for its builds"
       notify = "To tell of deployments of ${var.name}: for the courier"
-    } : purpose => description if local.uses_app && (purpose == "fetch" || local.notifies_github)
+    } : purpose => description if local.uses_app # whom to tell may stand in _default
   }
 
   broker_arn    = "${local.arn_prefix}:lambda:${local.arn_suffix}:function:${var.names.prefix}broker"

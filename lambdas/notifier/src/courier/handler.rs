@@ -33,8 +33,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(3600);
 /// For all requests of one delivery: the function has 60 s, also for what it asks of AWS.
 const TELLING: Duration = Duration::from_secs(40);
-/// For a token of the GitHub App before, and to give it back.
-const MINTING: Duration = Duration::from_secs(10);
+/// Of these, for a token of the GitHub App before; and beside them, to give it back.
+const MINTING: Duration = Duration::from_secs(15);
 const GIVING_BACK: Duration = Duration::from_secs(3);
 /// Then SQS lays the message aside: Terraform's `maxReceiveCount`.
 const MAX_TRIES: u32 = 10;
@@ -184,7 +184,7 @@ impl Courier {
         let telling = async { tell(&connector, &message, deployment.as_ref()).await };
         let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
         let slow = |_| Err(Verdict::Later { reason: "the host is slow".to_owned(), after: None });
-        let told = timeout(TELLING, telling).await.unwrap_or_else(slow);
+        let told = timeout(if borrowed { TELLING - MINTING } else { TELLING }, telling).await.unwrap_or_else(slow);
         if borrowed {
             // Where it is not revoked, it ends within the hour.
             let _ = timeout(GIVING_BACK, host::ask(&connector, &revocation(&secret))).await;
