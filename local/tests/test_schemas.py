@@ -27,12 +27,12 @@ def test_it_is_a_schema(schema: Path) -> None:
     Draft202012Validator.check_schema(json.loads(schema.read_text()))
 
 
-@pytest.mark.parametrize("case", ENTRIES, ids=lambda case: case.get("fault", "good"))
+@pytest.mark.parametrize("told", ENTRIES, ids=lambda told: told.get("fault", "good"))
 def test_an_entry_is_refused_by_the_schema_only_if_the_programs_refuse_it(
-    register: dict[str, Any], case: dict[str, Any]
+    register: dict[str, Any], told: dict[str, Any]
 ) -> None:
-    is_taken = "fault" not in case or case.get("beyond_schema", False)
-    faults = [error.message for error in Draft202012Validator(register).iter_errors(case["entry"])]
+    is_taken = "fault" not in told or told.get("beyond_schema", False)
+    faults = [error.message for error in Draft202012Validator(register).iter_errors(told["entry"])]
     assert (faults == []) == is_taken, faults
 
 

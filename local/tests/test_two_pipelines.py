@@ -192,7 +192,11 @@ def test_the_projects_of_the_example_are_entries_that_work(pipeline: PipelineUnd
         projects = projects.replace(short, whole)
     file = tmp_path / "example.tfvars"
     file.write_text(projects)
-    variables = {"credentials": {"billing": '{"authToken": "x"}'}, "credential_keeper_arns": [KEEPER]}
+    variables = {
+        "credentials": {"billing": '{"authToken": "x"}'},
+        "credential_keeper_arns": [KEEPER],
+        "image_tags": {"minimal": IMAGE_TAG},
+    }
     (tmp_path / "more.tfvars.json").write_text(json.dumps(variables))
     files = (f"-var-file={file}", f"-var-file={tmp_path / 'more.tfvars.json'}")
     options = ("-no-color", "-input=false", "-lock=false", "-refresh=false", *files)
