@@ -341,7 +341,8 @@ fn read_default(default: Document<'_>, faults: &mut Faults) -> Option<Object> {
         );
     }
     if object.has(GITHUB_APP) {
-        let rule = "must not stand in _default: Terraform gives the right to a token to each project that says it for itself";
+        let rule =
+            "must not stand in _default: Terraform gives the right to a token to each project that says it for itself";
         faults.note(DocumentError::Invalid { key: GITHUB_APP, rule });
     }
     Some(object)
