@@ -183,10 +183,13 @@ deploy: preflight zip ## Apply terraform/ with terraform.tfvars, push the image,
 	@$(TERRAFORM) output publish_command
 	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Try it: iwomp trigger PROJECT BRANCH"
 
+# The name of the pipeline, whose builds the bucket is shut to.
+CONFIG_PATH = $(or $(shell sed -nE 's/^ *config_path *= *"([^"]*)".*/\1/p' terraform/*.tfvars 2>/dev/null | head -n 1),iwomp-in-aws)
+
 state-bucket: ## A bucket for Terraform's state, and the terraform/backend.tf that names it: [TF_ARGS="-var bucket=NAME"]
 	@! test -e terraform/backend.tf || { echo "terraform/backend.tf is there already, and says where the state is. To have another one, move it away first." >&2; exit 1; }
 	$(call THERE,$(STATE_BUCKET),$(TERRAFORM_INIT))
-	$(call THERE,$(STATE_BUCKET),$(TERRAFORM)) apply $(TF_ARGS)
+	$(call THERE,$(STATE_BUCKET),$(TERRAFORM)) apply -var config_path=$(CONFIG_PATH) $(TF_ARGS)
 	$(call THERE,$(STATE_BUCKET),$(TERRAFORM)) output -raw backend >terraform/backend.tf
 	@echo "terraform/backend.tf names it: keep it with your copy. To move the state there: $(subst -input=false,-migrate-state,$(TERRAFORM_INIT))"
 

@@ -3,7 +3,7 @@ output "publishers" {
   value       = module.pipeline.publishers
 }
 
-output "worker_image" {
+output "repository_url" {
   description = "Where to push the deployer image before the first build."
-  value       = module.pipeline.worker_image
+  value       = module.pipeline.repository_url
 }

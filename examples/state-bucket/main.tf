@@ -1,5 +1,5 @@
 # A bucket for the state of the pipeline's Terraform: who can write that state owns the deploy roles, so it is shut to
-# everything that a deployment runs as. `make state-bucket` applies this and writes terraform/backend.tf.
+# the builds' own roles and to what they make. `make state-bucket` applies this and writes terraform/backend.tf.
 
 resource "aws_s3_bucket" "this" {
   bucket = local.bucket

@@ -248,7 +248,7 @@ run "a_project_that_does_not_has_no_alias_and_reaches_no_function" {
   }
 }
 
-run "who_tells_no_github_needs_no_alias_for_it" {
+run "whom_an_entry_tells_may_stand_elsewhere_so_both_aliases_are_made" {
   command = plan
 
   module {
@@ -260,28 +260,8 @@ run "who_tells_no_github_needs_no_alias_for_it" {
   }
 
   assert {
-    condition     = keys(aws_lambda_alias.broker) == ["fetch"]
-    error_message = "As few resources as will do: ${join(", ", keys(aws_lambda_alias.broker))}"
-  }
-}
-
-run "of_an_entry_that_is_written_elsewhere_nobody_knows_whom_it_tells" {
-  command = plan
-
-  module {
-    source = "./modules/project"
-  }
-
-  variables {
-    git_url           = null
-    command           = null
-    external_register = true
-    github_app        = true
-  }
-
-  assert {
     condition     = keys(aws_lambda_alias.broker) == ["fetch", "notify"]
-    error_message = "Both may be needed."
+    error_message = "In _default, or in an entry that Terraform does not write: ${join(", ", keys(aws_lambda_alias.broker))}"
   }
 }
 

@@ -114,8 +114,10 @@ impl New {
         // As if it were encrypted: that a secret stands in the open is said beside it.
         let document = Document { text, storage: Storage::Encrypted };
         let faults = Project::read_whole(document, None).err().unwrap_or_default();
-        let object: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-        let is_good = |key: &str| !faults.iter().any(|fault| key_of(fault) == Some(key));
+        let object = object(text);
+        // Else nobody has looked at its values, and in any of them a secret may stand.
+        let is_read = faults.iter().all(is_of_one_key);
+        let is_good = |key: &str| is_read && !faults.iter().any(|fault| key_of(fault) == Some(key));
         let good = KEYS.into_iter().filter(|key| is_good(key));
         let fields: Vec<_> = good.filter_map(|key| field(key, object.get(key)?)).collect();
         let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
@@ -135,6 +137,15 @@ fn field(key: &str, value: &Value) -> Option<(String, String)> {
     Some((name, value.to_string().replace("${", "$${").replace("%{", "%%{")))
 }
 
+/// As the contract reads it: without a byte order mark.
+fn object(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text.trim().trim_start_matches('\u{feff}')).unwrap_or_default()
+}
+
+fn is_of_one_key(fault: &DocumentError) -> bool {
+    key_of(fault).is_some() || matches!(fault, DocumentError::UnknownKey { .. } | DocumentError::MissingKey(_))
+}
+
 fn key_of(fault: &DocumentError) -> Option<&str> {
     match fault {
         DocumentError::Invalid { key, .. } | DocumentError::Name { key, .. } => Some(key),
@@ -145,7 +156,7 @@ fn key_of(fault: &DocumentError) -> Option<&str> {
 
 /// How a project's credentials come here, if it has any.
 fn secret(old: &Old, project: &ProjectName, text: &str, from: &ConfigPath, to: &ConfigPath) -> String {
-    let object: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let object = object(text);
     if !object.keys().any(|key| is_secret(key)) {
         return String::new();
     }
@@ -194,6 +205,8 @@ mod tests {
             Old { text: None, is_encrypted: true, ..plain("shut", "") },
             plain("no.name", "{}"),
             plain("broken", "canary-4"),
+            plain("twice", r#"{"gitUrl":"https://u:canary-5@git.example/a","command":"x","old":{"a":1,"a":2}}"#),
+            plain("marked", &format!("\u{feff}{}", json!({"gitUrl": url, "command": "marked.sh"}))),
         ]
     }
 
@@ -220,6 +233,8 @@ mod tests {
             "    command_vector = [\"make\",\"deploy\"]\n",
             "  \"inside\" = {\n    command = \"x\"\n    # refused: the entry \"gitUrl\" must hold no user information",
             "  \"broken\" = {\n    # refused: the entry is not a JSON object\n  }\n",
+            "  \"twice\" = {\n    # refused: the entry ",
+            "    command = \"marked.sh\"\n",
             "  # left out: shut, which you may not decrypt\n",
             "  # left out: \"no.name\": project must",
             "#   iwomp secret set open --config-path iwomp --yes <new.json\n#     new.json: {authToken}, and new ones",
@@ -229,7 +244,7 @@ mod tests {
             assert!(file.contains(said), "{said}\nis not in\n{file}");
         }
         assert!(!file.contains("canary"), "{file}");
-        assert_eq!(refused, 4, "{file}");
+        assert_eq!(refused, 5, "{file}");
     }
 
     #[tokio::test]
