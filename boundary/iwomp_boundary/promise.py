@@ -114,10 +114,6 @@ def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
     yield from (*snapshot.topics[:2], snapshot.reports, *snapshot.queues, snapshot.key, arn("kms", f"alias/{cp}"))
     yield from (arn("sns", f"{cp}:x"), arn("sns", f"{cp}--x:x"), arn("sns", cp), snapshot.repository)
     yield from (*snapshot.deliveries, *snapshot.functions, f"{snapshot.function}:x", *snapshot.app_key)
-    if snapshot.broker:
-        # Aliases that may come, too: of another project, and of the other purpose.
-        names = (f"fetch-{other}", f"notify-{other}", f"notify-{project.name}", "$LATEST")
-        yield from (f"{snapshot.broker.function}:{name}" for name in names)
     yield from (arn("scheduler", f"schedule-group/{cp}"), arn("scheduler", f"schedule/{cp}/sweep"))
     yield from (arn("events", f"rule/{cp}--build-changed"), arn("cloudwatch", f"alarm:{cp}--dead-letters"))
     yield snapshot.dashboard

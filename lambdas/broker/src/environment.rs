@@ -48,9 +48,10 @@ fn required(name: &str) -> Result<String> {
 pub struct Api {
     /// Without a slash at its end.
     pub url: String,
-    /// The host of its repositories, and the port, if it is not that of HTTPS.
+    /// The host of its repositories.
     pub git_host: String,
-    git_port: Option<u16>,
+    /// Whether that is a host of GitHub's own, which has no other port than that of HTTPS.
+    is_githubs: bool,
 }
 
 impl Api {
@@ -60,8 +61,9 @@ impl Api {
             bail!("it is no https:// URL of an API");
         };
         // github.com and its tenants have the API on a host of its own; an Enterprise Server has it below /api/v3.
-        let git_host = host.strip_prefix("api.").filter(|_| url.path() == "/").unwrap_or(host).to_owned();
-        Ok(Self { url: text.trim_end_matches('/').to_owned(), git_host, git_port: url.port() })
+        let githubs = host.strip_prefix("api.").filter(|_| url.path() == "/");
+        let (git_host, is_githubs) = (githubs.unwrap_or(host).to_owned(), githubs.is_some());
+        Ok(Self { url: text.trim_end_matches('/').to_owned(), git_host, is_githubs })
     }
 
     /// An Enterprise Server may stand in a network of one's own: whoever writes Terraform says where, and no entry does.
@@ -76,7 +78,7 @@ impl Api {
             let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
             !name.is_empty() && name.bytes().all(is_plain) && ![".", ".."].contains(&name)
         };
-        let is_here = git_url.host() == self.git_host && git_url.port() == self.git_port;
+        let is_here = git_url.host() == self.git_host && (git_url.port().is_none() || !self.is_githubs);
         (is_here && is_name(owner) && is_name(name)).then_some((owner, name))
     }
 }
