@@ -34,7 +34,7 @@ impl GitHub<'_> {
             _ => return Err(not_found(&found, repository)),
         };
         if !installation["suspended_at"].is_null() {
-            return Err(Refusal::never(format!("{} {repository}: {SUSPENDED}", INSTALLATION)));
+            return Err(Refusal::never(format!("{INSTALLATION} {repository}: {SUSPENDED}")));
         }
         let id = installation["id"].as_u64().ok_or_else(|| not_understood(repository))?;
         let permissions: Map<_, _> = rights.iter().map(|(name, level)| ((*name).to_owned(), json!(level))).collect();

@@ -181,7 +181,7 @@ impl Courier {
             Ok(connector) => connector,
             Err(error) => return aside(&format!("{error:#}")),
         };
-        let telling = async { tell(&connector, &message, deployment.as_ref()).await };
+        let telling = tell(&connector, &message, deployment.as_ref());
         let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
         let slow = |_| Err(Verdict::Later { reason: "the host is slow".to_owned(), after: None });
         let told = timeout(if borrowed { TELLING - MINTING } else { TELLING }, telling).await.unwrap_or_else(slow);
