@@ -97,6 +97,11 @@ locals {
     })
   }
 
+  # Of the worker's image; those of projects that bring none of their own.
+  target_of_project = { for name, project in local.projects : name => coalesce(project.image_target, "all") if project.image == null }
+  # That of all, too, where nobody runs another: teams build their own on it.
+  image_targets = coalescelist(distinct(values(local.target_of_project)), ["all"])
+
   # Who may do something in this account beside what the worker does.
   projects_with_rights = [
     for name, project in local.projects : name

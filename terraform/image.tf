@@ -46,9 +46,6 @@ locals {
     for target, tag in merge({ for tag in compact([var.image_tag]) : "all" => tag }, var.image_tags) :
     target => join(startswith(tag, "sha256:") ? "@" : ":", [local.repository_url, tag])
   }
-  target_of_project = { for name, project in local.projects : name => coalesce(project.image_target, "all") if project.image == null }
-  # That of all, too, where nobody runs another: teams build their own on it.
-  image_targets = coalescelist(distinct(values(local.target_of_project)), ["all"])
   image_of_project = {
     for name, project in local.projects :
     name => coalesce(project.image, try(local.image_of_target[local.target_of_project[name]], null))

@@ -24,4 +24,7 @@ locals {
       description = "/${var.config_path}/_pipeline"
     }
   }
+
+  # Of the projects' own topics.
+  topic_arn_prefix = "arn:${local.account.partition}:sns:${local.arn_suffix}:${local.names.prefix}"
 }

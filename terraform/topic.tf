@@ -3,8 +3,7 @@
 
 locals {
   # As text, because the queue's policy must name the topics before they can be subscribed.
-  topic_arn        = "arn:${local.account.partition}:sns:${local.arn_suffix}:${var.config_path}"
-  topic_arn_prefix = "arn:${local.account.partition}:sns:${local.arn_suffix}:${local.names.prefix}"
+  topic_arn = "arn:${local.account.partition}:sns:${local.arn_suffix}:${var.config_path}"
   own_topic_arns = {
     for name, project in local.projects : name => "${local.topic_arn_prefix}${name}" if project.own_topic
   }

@@ -73,6 +73,10 @@ run "with_an_app_there_is_a_broker_and_the_description_says_so" {
 run "a_project_needs_the_pipelines_app" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = { shop = { git_url = "https://github.com/acme/shop.git", command = "deploy.sh", github_app = true } }
   }
@@ -83,6 +87,10 @@ run "a_project_needs_the_pipelines_app" {
 run "the_private_key_itself_is_no_value_of_terraforms" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     github_app = { app_id = "123456", key = "-----BEGIN RSA PRIVATE KEY-----" }
   }
@@ -92,6 +100,10 @@ run "the_private_key_itself_is_no_value_of_terraforms" {
 
 run "an_app_has_an_id_and_an_api_a_url" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     github_app = {
@@ -269,7 +281,7 @@ run "the_app_is_of_no_use_over_ssh" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -284,7 +296,7 @@ run "there_is_one_credential" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {

@@ -15,6 +15,10 @@ variables {
 run "a_misspelt_field_is_an_error" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       site = { git_url = "https://git.example/site.git", command = "deploy.sh" }
@@ -27,6 +31,10 @@ run "a_misspelt_field_is_an_error" {
 
 run "a_singular_for_a_plural_is_an_error" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -41,6 +49,10 @@ run "a_singular_for_a_plural_is_an_error" {
 run "a_field_of_another_tool_is_an_error" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       site = { git_url = "https://git.example/site.git", command = "deploy.sh" }
@@ -53,6 +65,10 @@ run "a_field_of_another_tool_is_an_error" {
 
 run "a_key_of_the_register_is_no_field" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -67,6 +83,10 @@ run "a_key_of_the_register_is_no_field" {
 run "a_misspelt_field_of_a_publisher_is_an_error" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       site = { git_url = "https://git.example/site.git", command = "deploy.sh" }
@@ -80,6 +100,10 @@ run "a_misspelt_field_of_a_publisher_is_an_error" {
 run "a_misspelt_field_of_a_vpc_is_an_error" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", vpc = { vpc_id = "vpc-0a", subnets = ["subnet-0a"], security_group_ids = ["sg-0a"] } }
@@ -91,6 +115,10 @@ run "a_misspelt_field_of_a_vpc_is_an_error" {
 
 run "a_publisher_says_which_ci_it_is_for" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -105,6 +133,10 @@ run "a_publisher_says_which_ci_it_is_for" {
 run "a_number_is_a_number" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       site = { git_url = "https://git.example/site.git", command = "deploy.sh" }
@@ -117,6 +149,10 @@ run "a_number_is_a_number" {
 
 run "a_list_is_a_list" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -131,6 +167,10 @@ run "a_list_is_a_list" {
 run "a_flag_is_true_or_false" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       site = { git_url = "https://git.example/site.git", command = "deploy.sh" }
@@ -143,6 +183,10 @@ run "a_flag_is_true_or_false" {
 
 run "an_object_is_an_object" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {

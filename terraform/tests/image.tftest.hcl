@@ -72,6 +72,10 @@ run "a_project_runs_the_target_that_it_names" {
 run "what_no_image_was_built_for_is_no_target" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = { site = { git_url = "https://git.example/site.git", command = "deploy.sh", image_target = "cdk" } }
   }
@@ -81,6 +85,10 @@ run "what_no_image_was_built_for_is_no_target" {
 
 run "there_are_four_targets" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     image_tags = { most = "test" }

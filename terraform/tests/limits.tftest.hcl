@@ -24,6 +24,10 @@ run "a_trust_policy_has_room_for_some_subjects" {
 run "cloudwatch_takes_five_actions_of_an_alarm" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     image_tag     = "test"
     launcher_zip  = "versions.tf"
@@ -36,6 +40,10 @@ run "cloudwatch_takes_five_actions_of_an_alarm" {
 
 run "the_keys_policy_has_room_for_some_keepers" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     image_tag              = "test"
@@ -50,6 +58,10 @@ run "the_keys_policy_has_room_for_some_keepers" {
 run "the_topics_policy_has_room_for_some_publishers" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     image_tag      = "test"
     launcher_zip   = "versions.tf"
@@ -62,6 +74,10 @@ run "the_topics_policy_has_room_for_some_publishers" {
 
 run "a_projects_topic_has_room_for_some_publishers" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     image_tag    = "test"
@@ -76,6 +92,10 @@ run "a_projects_topic_has_room_for_some_publishers" {
 run "a_schedule_has_256_characters" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     image_tag    = "test"
     launcher_zip = "versions.tf"
@@ -88,6 +108,10 @@ run "a_schedule_has_256_characters" {
 
 run "credentials_fit_into_a_parameter" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     image_tag              = "test"

@@ -668,7 +668,7 @@ run "a_role_of_the_pipelines_is_not_lent_to_a_build" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -682,7 +682,7 @@ run "roles_are_lent_one_by_one" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -897,7 +897,7 @@ run "iam_attaches_ten_policies_to_a_role" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {

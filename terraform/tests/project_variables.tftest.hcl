@@ -35,7 +35,7 @@ run "a_name_is_no_path" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -49,7 +49,7 @@ run "a_name_is_not_the_default_entrys" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -63,7 +63,7 @@ run "a_name_has_no_version_selector" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -77,7 +77,7 @@ run "a_name_is_one_line" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -91,7 +91,7 @@ run "a_name_is_at_most_63_long" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -105,7 +105,7 @@ run "a_url_is_required" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -119,7 +119,7 @@ run "a_command_is_required" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -133,7 +133,7 @@ run "a_command_is_given_once" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -147,7 +147,7 @@ run "an_external_entry_is_not_given_here_too" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -161,7 +161,7 @@ run "an_external_entry_keeps_its_branches_to_itself" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -178,7 +178,7 @@ run "a_command_vector_is_not_empty" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -193,7 +193,7 @@ run "a_command_vector_starts_with_a_program" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -225,7 +225,7 @@ run "variables_for_the_command_may_speak_of_much" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -237,7 +237,7 @@ run "a_version_of_credentials_counts_from_1" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -252,7 +252,7 @@ run "large_files_are_refused_ignored_or_fetched" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -266,7 +266,7 @@ run "large_files_are_fetched_over_https_alone" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -299,7 +299,7 @@ run "sparse_needs_a_directory_to_leave_something_out" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -313,7 +313,7 @@ run "sparse_does_not_take_the_root_for_a_part" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -328,7 +328,7 @@ run "sparse_needs_a_directory_in_one_line" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -343,7 +343,7 @@ run "sparse_does_not_stand_beside_tags" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -359,7 +359,7 @@ run "sparse_does_not_stand_beside_accepted_faults" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -395,7 +395,7 @@ run "an_external_entry_says_itself_what_to_do_with_what_is_live" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -412,7 +412,7 @@ run "an_external_entry_keeps_its_signers_to_itself" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -565,7 +565,7 @@ run "signers_may_have_options_comments_and_several_keys" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -577,7 +577,7 @@ run "signers_may_be_a_gpg_key" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -589,7 +589,7 @@ run "no_variable_takes_these_1" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -686,7 +686,7 @@ run "no_variable_takes_these_2" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -751,7 +751,7 @@ run "no_variable_takes_these_3" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -804,7 +804,7 @@ run "no_variable_takes_these_4" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -841,7 +841,7 @@ run "no_variable_takes_these_5" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -878,7 +878,7 @@ run "no_variable_takes_these_6" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -911,7 +911,7 @@ run "no_variable_takes_these_7" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -944,7 +944,7 @@ run "no_variable_takes_these_8" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -969,7 +969,7 @@ run "no_variable_takes_these_9" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -994,7 +994,7 @@ run "no_variable_takes_these_10" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1015,7 +1015,7 @@ run "no_variable_takes_these_11" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1036,7 +1036,7 @@ run "no_variable_takes_these_12" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1057,7 +1057,7 @@ run "no_variable_takes_these_13" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1078,7 +1078,7 @@ run "no_variable_takes_these_14" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1099,7 +1099,7 @@ run "no_variable_takes_these_15" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1120,7 +1120,7 @@ run "no_variable_takes_these_16" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1141,7 +1141,7 @@ run "no_variable_takes_these_17" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1162,7 +1162,7 @@ run "no_variable_takes_these_18" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {
@@ -1179,7 +1179,7 @@ run "no_variable_takes_these_19" {
   command = plan
 
   module {
-    source = "./modules/project"
+    source = "./tests/inputs/project"
   }
 
   variables {

@@ -437,7 +437,7 @@ run "what_it_sees_is_status_or_log" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -452,7 +452,7 @@ run "on_the_shared_topic_it_sees_nothing" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -488,7 +488,7 @@ run "a_topic_is_one" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -503,7 +503,7 @@ run "a_ci_is_one_of_these" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -517,7 +517,7 @@ run "a_subject_is_not_every_branch" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -532,7 +532,7 @@ run "a_subject_is_not_every_repository" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -547,7 +547,7 @@ run "a_subject_has_no_single_wildcard" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -562,7 +562,7 @@ run "a_subject_has_no_policy_variable" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -579,7 +579,7 @@ run "a_subject_is_one_line" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -594,7 +594,7 @@ run "a_subject_is_no_pull_request" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -609,7 +609,7 @@ run "a_subject_is_no_tag" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -624,7 +624,7 @@ run "a_subject_names_branch_or_environment" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -639,7 +639,7 @@ run "somebody_is_let_in" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -653,7 +653,7 @@ run "one_exact_subject_does_not_excuse_another" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -668,7 +668,7 @@ run "of_gitlab_no_tag_is_let_in" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -683,7 +683,7 @@ run "of_circleci_the_branch_must_be_named" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -699,7 +699,7 @@ run "of_circleci_the_issuer_is_the_subjects_organisation" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -715,7 +715,7 @@ run "of_circleci_the_issuer_is_an_organisation" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -731,7 +731,7 @@ run "of_bitbucket_a_step_without_environment_is_not_let_in" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -748,7 +748,7 @@ run "of_bitbucket_the_issuer_is_a_workspace" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -765,7 +765,7 @@ run "of_buildkite_the_branch_must_be_named" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -780,7 +780,7 @@ run "of_buildkite_there_is_one_issuer" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -821,7 +821,7 @@ run "of_another_ci_a_subject_has_no_wildcard" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -838,7 +838,7 @@ run "a_user_has_no_subjects" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -853,7 +853,7 @@ run "an_issuer_is_https" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -869,7 +869,7 @@ run "an_issuer_has_no_wildcard" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -885,7 +885,7 @@ run "an_issuer_has_no_port" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -901,7 +901,7 @@ run "an_issuer_has_no_query" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -917,7 +917,7 @@ run "an_issuer_is_one_line" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -933,7 +933,7 @@ run "a_provider_is_one" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -949,7 +949,7 @@ run "an_issuer_is_named_once" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -966,7 +966,7 @@ run "of_another_ci_the_issuer_must_be_named" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -982,7 +982,7 @@ run "of_another_ci_the_audience_must_be_named" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {
@@ -998,7 +998,7 @@ run "an_audience_has_no_wildcard" {
   command = plan
 
   module {
-    source = "./modules/publisher"
+    source = "./tests/inputs/publisher"
   }
 
   variables {

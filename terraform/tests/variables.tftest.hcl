@@ -14,6 +14,10 @@ variables {
 run "two_projects_do_not_differ_in_case_only" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh" }
@@ -27,6 +31,10 @@ run "two_projects_do_not_differ_in_case_only" {
 run "no_project_is_called_like_the_launcher" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = { Launcher = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
   }
@@ -36,6 +44,10 @@ run "no_project_is_called_like_the_launcher" {
 
 run "no_project_is_called_like_the_notifier" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = { notifier = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
@@ -47,6 +59,10 @@ run "no_project_is_called_like_the_notifier" {
 run "no_project_is_called_like_the_scheduler" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = { Scheduler = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
   }
@@ -57,6 +73,10 @@ run "no_project_is_called_like_the_scheduler" {
 run "no_project_is_called_like_the_topic_of_the_reports" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = { reports = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
   }
@@ -66,6 +86,10 @@ run "no_project_is_called_like_the_topic_of_the_reports" {
 
 run "a_schedule_is_an_expression_of_the_scheduler" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -79,6 +103,10 @@ run "a_schedule_is_an_expression_of_the_scheduler" {
 run "a_rate_is_not_nothing" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main"], schedule = "rate(0 hours)" }
@@ -90,6 +118,10 @@ run "a_rate_is_not_nothing" {
 
 run "a_cron_expression_has_six_fields" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -103,6 +135,10 @@ run "a_cron_expression_has_six_fields" {
 run "a_time_names_no_zone" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["main"], schedule = "at(2030-01-01T03:00:00Z)" }
@@ -114,6 +150,10 @@ run "a_time_names_no_zone" {
 
 run "a_clock_knows_no_tested_commit" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -127,6 +167,10 @@ run "a_clock_knows_no_tested_commit" {
 run "a_schedule_needs_a_whole_branch_name" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", branches = ["release/*"], schedule = "rate(1 day)" }
@@ -138,6 +182,10 @@ run "a_schedule_needs_a_whole_branch_name" {
 
 run "a_schedule_does_not_guess_the_branch" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -169,6 +217,10 @@ run "every_form_of_schedule_is_taken" {
 run "credentials_need_a_project_that_asks_for_them" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects    = { shop = { git_url = "https://git.example/shop.git", command = "deploy.sh" } }
     credentials = { shop = "{\"authToken\":\"x\"}" }
@@ -179,6 +231,10 @@ run "credentials_need_a_project_that_asks_for_them" {
 
 run "a_project_that_asks_for_credentials_gets_them" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -192,6 +248,10 @@ run "a_project_that_asks_for_credentials_gets_them" {
 
 run "credentials_are_json" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -207,6 +267,10 @@ run "credentials_are_json" {
 run "credentials_are_an_object" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
@@ -220,6 +284,10 @@ run "credentials_are_an_object" {
 
 run "credentials_have_the_contracts_keys_only" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -235,6 +303,10 @@ run "credentials_have_the_contracts_keys_only" {
 run "half_a_credential_is_none" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
@@ -249,6 +321,10 @@ run "half_a_credential_is_none" {
 run "terraform_must_be_a_keeper_of_the_credentials_it_writes" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", credentials_version = 1 }
@@ -262,6 +338,10 @@ run "terraform_must_be_a_keeper_of_the_credentials_it_writes" {
 run "a_keeper_is_a_role_or_a_user" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     credential_keeper_arns = ["arn:aws:iam::123456789012:root"]
   }
@@ -271,6 +351,10 @@ run "a_keeper_is_a_role_or_a_user" {
 
 run "seconds_of_waiting_are_whole" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     max_wait_seconds = 600.5
@@ -282,6 +366,10 @@ run "seconds_of_waiting_are_whole" {
 run "a_trigger_is_not_given_up_at_once" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     max_wait_seconds = 59
   }
@@ -291,6 +379,10 @@ run "a_trigger_is_not_given_up_at_once" {
 
 run "a_trigger_is_given_up_before_it_dies_of_old_age" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     max_wait_seconds = 604801
@@ -302,6 +394,10 @@ run "a_trigger_is_given_up_before_it_dies_of_old_age" {
 
 run "sqs_counts_to_a_thousand_tries" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     max_wait_seconds = 8801
@@ -328,6 +424,10 @@ run "a_thousand_tries_are_allowed" {
 run "without_the_shared_topic_every_project_has_its_own" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     shared_topic = false
     projects = {
@@ -342,6 +442,10 @@ run "without_the_shared_topic_every_project_has_its_own" {
 run "without_the_shared_topic_there_is_a_project" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     shared_topic = false
   }
@@ -351,6 +455,10 @@ run "without_the_shared_topic_there_is_a_project" {
 
 run "a_publisher_needs_a_topic" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     shared_topic   = false
@@ -364,6 +472,10 @@ run "a_publisher_needs_a_topic" {
 run "more_own_topics_than_the_queues_policy_can_name_are_not_let_in_by_prefix_unasked" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = { for number in range(500) : "project-${number}" => { git_url = "https://git.example/shop.git", command = "deploy.sh", own_topic = true } }
   }
@@ -373,6 +485,10 @@ run "more_own_topics_than_the_queues_policy_can_name_are_not_let_in_by_prefix_un
 
 run "a_projects_publisher_has_the_projects_topic" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -386,6 +502,10 @@ run "a_projects_publisher_has_the_projects_topic" {
 run "a_projects_publisher_of_another_account_has_the_projects_topic" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     projects = {
       shop = { git_url = "https://git.example/shop.git", command = "deploy.sh", publisher_arns = ["arn:aws:iam::210987654321:role/ci"] }
@@ -397,6 +517,10 @@ run "a_projects_publisher_of_another_account_has_the_projects_topic" {
 
 run "a_projects_publisher_has_no_wildcard" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     projects = {
@@ -452,6 +576,10 @@ run "every_form_of_credentials_is_taken" {
 run "with_deploy_roles_only_a_project_holds_no_right_of_its_own" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     deploy_roles_only = true
     projects = {
@@ -465,6 +593,10 @@ run "with_deploy_roles_only_a_project_holds_no_right_of_its_own" {
 run "with_deploy_roles_only_neither_a_policy_document" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     deploy_roles_only = true
     projects = {
@@ -477,6 +609,10 @@ run "with_deploy_roles_only_neither_a_policy_document" {
 
 run "with_deploy_roles_only_every_project_has_a_deploy_role" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     deploy_roles_only = true
@@ -520,6 +656,10 @@ run "nothing_is_counted_from_build_logs" {
 
 run "no_variable_takes_these_1" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     # a config path is one segment
@@ -578,6 +718,10 @@ run "no_variable_takes_these_1" {
 run "no_variable_takes_these_2" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     # a config path has single separators only
     config_path = "a--b"
@@ -615,6 +759,10 @@ run "no_variable_takes_these_2" {
 run "no_variable_takes_these_3" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     # a config path ends in no separator
     config_path = "a-"
@@ -640,6 +788,10 @@ run "no_variable_takes_these_3" {
 run "no_variable_takes_these_4" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     # a config path has no capitals that iam would take for small letters
     config_path = "Team"
@@ -652,6 +804,10 @@ run "no_variable_takes_these_4" {
 
 run "no_variable_takes_these_5" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     # a config path is at most 32 long
@@ -666,6 +822,10 @@ run "no_variable_takes_these_5" {
 run "no_variable_takes_these_6" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     # a config path does not look like a tree of another
     config_path = "team-credentials"
@@ -678,6 +838,10 @@ run "no_variable_takes_these_6" {
 
 run "no_variable_takes_these_7" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     # a config path does not look like what is live of another
@@ -692,6 +856,10 @@ run "no_variable_takes_these_7" {
 run "no_variable_takes_these_8" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     # a config path does not look like what is paused of another
     config_path = "team-paused"
@@ -705,6 +873,10 @@ run "no_variable_takes_these_8" {
 run "no_variable_takes_these_9" {
   command = plan
 
+  module {
+    source = "./tests/inputs/pipeline"
+  }
+
   variables {
     # a config path does not look like what was reported of another
     config_path = "team-reported"
@@ -717,6 +889,10 @@ run "no_variable_takes_these_9" {
 
 run "no_variable_takes_these_10" {
   command = plan
+
+  module {
+    source = "./tests/inputs/pipeline"
+  }
 
   variables {
     # a config path does not take ssms reserved names
