@@ -40,7 +40,8 @@ pub struct Answer {
     pub status: u16,
     /// The beginning of its body. Never shown: it is the host's word.
     pub text: String,
-    /// Whether it wants fewer requests, as GitHub says with 403.
+    /// Whether it wants fewer requests, as GitHub says with 403:
+    /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>.
     pub is_limited: bool,
     /// After so long, if it says so.
     pub after: Option<Duration>,
@@ -126,8 +127,11 @@ async fn read(response: HttpResponse) -> Result<Answer> {
     let over =
         until.map(|until| until.saturating_sub(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
     let after = seconds("retry-after").or(over);
-    let (status, is_limited) = (response.status().as_u16(), after.is_some() || has_none_left);
-    Ok(Answer { status, text: text(response).await?, is_limited, after })
+    let status = response.status().as_u16();
+    let text = text(response).await?;
+    // Of its limit on bursts GitHub may say so in words alone.
+    let is_limited = after.is_some() || has_none_left || status == 403 && text.contains("secondary rate limit");
+    Ok(Answer { status, text, is_limited, after })
 }
 
 /// The beginning of an answer.

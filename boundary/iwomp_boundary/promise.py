@@ -114,6 +114,9 @@ def things_of(snapshot: Snapshot, project: Project) -> Iterator[str]:
     yield from (*snapshot.topics[:2], snapshot.reports, *snapshot.queues, snapshot.key, arn("kms", f"alias/{cp}"))
     yield from (arn("sns", f"{cp}:x"), arn("sns", f"{cp}--x:x"), arn("sns", cp), snapshot.repository)
     yield from (*snapshot.deliveries, *snapshot.functions, f"{snapshot.function}:x", *snapshot.app_key)
+    if snapshot.broker:  # aliases that are still to be made, too
+        qualifiers = ("$LATEST", *(f"{use}-{name}" for use in ("fetch", "notify") for name in (project.name, other)))
+        yield from (f"{snapshot.broker.function}:{qualifier}" for qualifier in qualifiers)
     yield from (arn("scheduler", f"schedule-group/{cp}"), arn("scheduler", f"schedule/{cp}/sweep"))
     yield from (arn("events", f"rule/{cp}--build-changed"), arn("cloudwatch", f"alarm:{cp}--dead-letters"))
     yield snapshot.dashboard

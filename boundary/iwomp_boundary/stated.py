@@ -102,9 +102,10 @@ def entry_of(kind: str, names: Names) -> Entry:
 
 
 def rows_of(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of an entry, or of the one that it refers to."""
+    """The rows of an entry, and those of the entries that it refers to."""
     may = entry["may"]
-    return list(table()[may]["may"] if isinstance(may, str) else may)
+    rows = [may] if isinstance(may, str) else may
+    return [row for each in rows for row in (rows_of(table()[each]) if isinstance(each, str) else [each])]
 
 
 def row_of(row: dict[str, Any], names: Names) -> Row:

@@ -17,7 +17,7 @@ from iwomp_boundary.stated import Entry, Names, entry_of, table
 FOREIGN_ACCOUNT = "999999999999"
 EVERYTHING: Document = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 FENCE = "fence"
-VIRTUAL = ("administrator", "insider", "nobody", "stranger", "anonymous")
+VIRTUAL = ("administrator", "insider", "offspring", "nobody", "stranger", "anonymous")
 # Services that act on behalf of whoever asks them: any of them could be the deputy of another account.
 DEPUTIES = (
     *("apigateway", "codebuild", "codepipeline", "cloudformation", "cloudtrail", "cloudwatch", "config", "ec2"),
@@ -166,6 +166,12 @@ def virtual(snapshot: Snapshot, kind: str) -> Subject:
         "insider": Principal(
             f"{prefix}{snapshot.account}:role/{snapshot.iam_prefix}x", Kind.IDENTITY, snapshot.account, everything
         ),
+        "offspring": Principal(
+            f"{snapshot.roles}/{snapshot.config_path}/{snapshot.region}/x/x",
+            Kind.IDENTITY,
+            snapshot.account,
+            everything,
+        ),
         "nobody": Principal(f"{prefix}{snapshot.account}:user/x-nobody", Kind.IDENTITY, snapshot.account),
         "stranger": Principal(
             f"{prefix}{FOREIGN_ACCOUNT}:role/{snapshot.iam_prefix}x", Kind.IDENTITY, FOREIGN_ACCOUNT, everything
@@ -181,7 +187,7 @@ def named_in_conditions(snapshot: Snapshot) -> set[str]:
     """Whom the keys' policies name in conditions: they may read credentials back, or sign for the App."""
     keys = (snapshot.key, *snapshot.app_key)
     statements = [statement for key in keys for statement in compiled(snapshot.resources[key], True)]
-    conditions = [condition for statement in statements for condition in statement.conditions]
+    conditions = [each for statement in statements if statement.allows for each in statement.conditions]
     return {value for condition in conditions if condition.key == "aws:principalarn" for value in condition.values}
 
 
@@ -214,7 +220,7 @@ def lookalike_subject(snapshot: Snapshot, arn: str) -> Subject:
 def keeper_subject(snapshot: Snapshot, arn: str) -> Subject:
     names = names_of(snapshot)
     principal = Principal(arn, Kind.IDENTITY, snapshot.account, compiled(EVERYTHING, False))
-    return Subject(f"{arn.rpartition('/')[2]} (keeper)", entry_of("insider", names), principal, names)
+    return Subject(f"{arn.rpartition('/')[2]} (keeper)", entry_of("keeper", names), principal, names)
 
 
 def service_subject(snapshot: Snapshot, service: str) -> Subject:

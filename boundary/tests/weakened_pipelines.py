@@ -322,6 +322,23 @@ def app_key_opened(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
 
 
 @of_pipeline
+def app_key_left_to_builds(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
+    """A key that no fence knows yet, or no longer, has only its own policy."""
+    key = the_broker(snapshot).key
+    document = snapshot.resources[key]
+    deny = next(statement for statement in listed(document) if statement["Effect"] == "Deny")
+    rest = [statement for statement in listed(document) if statement is not deny]
+    yield "not denied", Place("resource", key), {**document, "Statement": rest}
+    patterns = deny["Condition"]["ArnLike"]["aws:PrincipalArn"]
+    for name in patterns:
+        others = {"ArnLike": {"aws:PrincipalArn": [other for other in patterns if other != name]}}
+        yield f"not to {name}", Place("resource", key), {**document, "Statement": [*rest, {**deny, "Condition": others}]}
+    for action in ("kms:PutKeyPolicy", "kms:GetParametersForImport", "kms:ScheduleKeyDeletion"):
+        fewer = {**deny, "NotAction": ["kms:Sign", action]}
+        yield f"but for {action}", Place("resource", key), {**document, "Statement": [*rest, fewer]}
+
+
+@of_pipeline
 def others_ask_the_broker(snapshot: Snapshot) -> Iterator[tuple[str, Place, Document]]:
     """A right on the function, on the aliases of others, or on those of another purpose."""
     function = the_broker(snapshot).function

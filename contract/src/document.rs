@@ -162,6 +162,11 @@ impl Object {
         self.0.contains_key(key)
     }
 
+    /// Whether `key` is there, and true.
+    pub(crate) fn says(&self, key: &'static str) -> bool {
+        self.0.get(key) == Some(&Value::Bool(true))
+    }
+
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Value> {
         self.0.remove(key)
     }

@@ -230,7 +230,12 @@ impl Project {
     fn lay_over(entry: Document<'_>, default: Option<Document<'_>>, faults: &mut Faults) -> Option<Object> {
         let mut object = read_document(entry, faults)?;
         if let Some(default) = default {
-            object.lay_under(read_default(default, faults)?);
+            let mut default = read_default(default, faults)?;
+            if object.says(CredentialSource::KEY) {
+                // How everybody else's credential is sent.
+                CredentialSource::OF_OTHERS.into_iter().for_each(|key| drop(default.take(key)));
+            }
+            object.lay_under(default);
         }
         Some(object)
     }
@@ -340,10 +345,10 @@ fn read_default(default: Document<'_>, faults: &mut Faults) -> Option<Object> {
             faults,
         );
     }
-    if object.has(GITHUB_APP) {
+    if object.has(CredentialSource::KEY) {
         let rule =
             "must not stand in _default: Terraform gives the right to a token to each project that says it for itself";
-        faults.note(DocumentError::Invalid { key: GITHUB_APP, rule });
+        faults.note(DocumentError::Invalid { key: CredentialSource::KEY, rule });
     }
     Some(object)
 }
@@ -390,15 +395,14 @@ fn is_of_a_command_line(c: char) -> bool {
     c.is_whitespace() || "\"'`$;&|<>".contains(c)
 }
 
-const GITHUB_APP: &str = "githubApp";
-
 impl CredentialSource {
+    const KEY: &str = "githubApp";
     /// As [`Credentials`] has them, and how they would be sent.
     const OF_OTHERS: [&str; 4] = ["authToken", "basicUsername", "basicPassword", "authScheme"];
 
     fn take(object: &mut Object, git_url: Option<&GitUrl>) -> Result<Self, DocumentError> {
-        let invalid = |rule| Err(DocumentError::Invalid { key: GITHUB_APP, rule });
-        match object.take_bool(GITHUB_APP)? {
+        let invalid = |rule| Err(DocumentError::Invalid { key: CredentialSource::KEY, rule });
+        match object.take_bool(Self::KEY)? {
             Some(false) | None => Ok(Self::Stored),
             Some(true) if Self::OF_OTHERS.into_iter().any(|key| object.has(key)) => {
                 invalid("gives the credential, and how it is sent: leave out authToken, basic... and authScheme")
@@ -827,6 +831,10 @@ mod tests {
         ] {
             assert!(error.to_string().starts_with("\"githubApp\" gives "), "{error}");
         }
+        let entry = format!(r#"{},"githubApp":true}}"#, &MINIMAL[..MINIMAL.len() - 1]);
+        let default = r#"{"authScheme":"bearer","basicUsername":"deployer"}"#;
+        let project = Project::read(plain(&entry), Some(plain(default))).unwrap();
+        assert_eq!((project.credential_source, project.auth_scheme), (CredentialSource::GitHubApp, AuthScheme::Basic));
     }
 
     #[test]

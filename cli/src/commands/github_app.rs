@@ -76,9 +76,8 @@ pub async fn import_key(
     if !is_wanted(&question, "make a key in KMS, and import this one", change, terminal)? {
         return Ok(Exit::Done);
     }
-    let iam = format!("arn:{partition}:iam::{account}");
-    let broker = format!("{iam}:role/{config_path}--{region}--broker");
-    let arn = import(&Client::new(&aws), &key, &config_path, &policy(&iam, &broker)).await?;
+    let policy = policy(&format!("arn:{partition}:iam::{account}"), region.as_ref(), &config_path);
+    let arn = import(&Client::new(&aws), &key, &config_path, &policy).await?;
     terminal.line([format!("imported as {arn}").into()]);
     terminal
         .note("Only the pipeline's broker can sign with it. What stands in terraform.tfvars, with the App's own id:");
@@ -97,9 +96,13 @@ fn parse(text: &str) -> Result<PrivateKey> {
     Ok(key)
 }
 
-/// The key's policy: what no policy of IAM can widen.
-fn policy(iam: &str, broker: &str) -> Value {
+/// The key's policy: what no policy of IAM can widen. Of the roles of builds, and of what those make, it keeps off every pipeline's
+/// in every region, by the shape of their names: no fence knows of a key that stands in no `github_app`.
+fn policy(iam: &str, region: &str, config_path: &ConfigPath) -> Value {
     let account = json!({"AWS": format!("{iam}:root")});
+    // By names: the broker's role may not be there yet.
+    let broker = format!("{iam}:role/{config_path}--{region}--broker");
+    let builds = [format!("{iam}:role/*--*-*-?--*"), format!("{iam}:*/*/*-*-?/*/*")];
     json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -108,9 +111,12 @@ fn policy(iam: &str, broker: &str) -> Value {
                 "Sid": "SignForTheApp", "Effect": "Allow", "Principal": account, "Action": "kms:Sign", "Resource": "*",
                 "Condition": {
                     "StringEquals": {"kms:SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256", "kms:MessageType": "RAW"},
-                    // By its name: the role may not be there yet.
                     "ArnEquals": {"aws:PrincipalArn": broker},
                 },
+            },
+            {
+                "Sid": "NothingElseForBuilds", "Effect": "Deny", "Principal": "*", "NotAction": "kms:Sign", "Resource": "*",
+                "Condition": {"ArnLike": {"aws:PrincipalArn": builds}},
             },
         ],
     })
@@ -195,14 +201,22 @@ mod tests {
 
     #[test]
     fn only_the_broker_signs_and_only_as_github_wants_it() {
+        let policy = policy("arn:aws:iam::123456789012", "eu-central-1", &ConfigPath::parse("iwomp-in-aws").unwrap());
+        let [administer, sign, deny] = policy["Statement"].as_array().unwrap().as_slice() else { panic!("{policy}") };
         let broker = "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--broker";
-        let policy = policy("arn:aws:iam::123456789012", broker);
-        let [administer, sign] = policy["Statement"].as_array().unwrap().as_slice() else { panic!("{policy}") };
         assert_eq!(
             (&sign["Action"], &sign["Condition"]["ArnEquals"]),
             (&json!("kms:Sign"), &json!({"aws:PrincipalArn": broker}))
         );
         let actions = administer["Action"].to_string();
         assert!(!actions.contains("Sign") && !actions.contains("CreateGrant") && !actions.contains('*'), "{actions}");
+        assert_eq!(
+            (&deny["Effect"], &deny["NotAction"], &deny["Condition"]["ArnLike"]["aws:PrincipalArn"]),
+            (
+                &json!("Deny"),
+                &json!("kms:Sign"),
+                &json!(["arn:aws:iam::123456789012:role/*--*-*-?--*", "arn:aws:iam::123456789012:*/*/*-*-?/*/*"])
+            )
+        );
     }
 }

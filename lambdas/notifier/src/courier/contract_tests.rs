@@ -196,6 +196,7 @@ async fn of_every_host_what_may_pass_is_tried_again_when_it_says_and_what_cannot
             (With(403, &[], "canary"), Never(SECRET)),
             (With(403, &[("x-ratelimit-remaining", "0")], ""), Later(None)),
             (With(403, &[("retry-after", "60")], ""), Later(Some(60))),
+            (With(403, &[], r#"{"message":"You have exceeded a secondary rate limit."}"#), Later(None)),
             (With(404, &[], "canary"), Never("has nothing there")),
             (With(410, &[], ""), Never("has nothing there")),
             (With(400, &[], ""), Never(REQUEST)),

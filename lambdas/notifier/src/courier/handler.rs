@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use contract::broker::Purpose;
-use contract::register::{CredentialSource, Project, Target, TargetKind};
+use contract::register::{CredentialSource, Project, State, Target, TargetKind};
 use contract::{Event, ProjectName, TargetSecret, parameter, printable};
 use iwomp_aws::aws_error;
 use iwomp_aws::broker::Broker;
@@ -38,6 +38,8 @@ const MINTING: Duration = Duration::from_secs(15);
 const GIVING_BACK: Duration = Duration::from_secs(3);
 /// Then SQS lays the message aside: Terraform's `maxReceiveCount`.
 const MAX_TRIES: u32 = 10;
+
+const NOT_SHOWN: &str = "a Git host is told of builds that ran, at a commit that is known";
 
 /// Of an event, by which rules of the bus find it.
 const EVENT_SOURCE: &str = "iwomp";
@@ -144,63 +146,69 @@ impl Courier {
             return self.put(parcel, event(parcel, state, link)).await;
         }
         if target.kind.is_git_host() && !is_shown(parcel, state, target) {
-            return Ok(Fate::Dropped("a Git host is told of builds that ran, at a commit that is known"));
+            return Ok(Fate::Dropped(NOT_SHOWN));
         }
         let parameter = parameter::notify(&self.environment.config_path, &project, name);
         let aside = |reason: &str| Ok(Fate::Aside(format!("{parameter}: {reason}")));
         let is_of_app = target.kind == TargetKind::GitHub && entry.credential_source == CredentialSource::GitHubApp;
-        let mut borrowed = false;
-        let secret = match self.secret(&parameter).await? {
+        match self.secret(&parameter).await? {
             None if is_of_app => match self.token_of_app(&project).await {
-                Ok(secret) => {
-                    borrowed = true;
-                    secret
+                Ok(token) => {
+                    let fate = self.bring(parcel, state, target, &token, &entry, link, TELLING - MINTING).await;
+                    give_back(target, &token, &entry).await;
+                    Ok(fate)
                 }
-                Err(fate) => return Ok(fate),
+                Err(fate) => Ok(fate),
             },
-            None => return aside("there is no such parameter: iwomp secret set --target stores it"),
+            None => aside("there is no such parameter: iwomp secret set --target stores it"),
             Some(stored) if stored.r#type() != Some(&ParameterType::SecureString) => {
-                return aside("it is no SecureString, and many can read it: withdraw the secret, and store a new one");
+                aside("it is no SecureString, and many can read it: withdraw the secret, and store a new one")
             }
             Some(stored) => match TargetSecret::parse(stored.value().unwrap_or_default(), target.kind) {
-                Ok(secret) => secret,
-                Err(error) => return aside(&format!("what is stored there {error}")),
+                Ok(secret) => Ok(self.bring(parcel, state, target, &secret, &entry, link, TELLING).await),
+                Err(error) => aside(&format!("what is stored there {error}")),
             },
-        };
-        let deployment = deployment(parcel, state, target, &secret, &entry.git_url, link.clone());
-        let message = message(parcel, state, target, &secret, &entry.git_url, link, SystemTime::now());
+        }
+    }
+
+    /// Tells the target, with this secret.
+    async fn bring(
+        &self,
+        parcel: &Parcel,
+        state: State,
+        target: &Target,
+        secret: &TargetSecret,
+        entry: &Project,
+        link: Option<String>,
+        within: Duration,
+    ) -> Fate {
+        let reason =
+            |reason: &str| printable(&format!("{} ({}): {reason}", target.name, secret.host), MAX_REASON_CHARS);
+        let deployment = deployment(parcel, state, target, secret, &entry.git_url, link.clone());
+        let message = message(parcel, state, target, secret, &entry.git_url, link, SystemTime::now());
         let (message, deployment) = match message.and_then(|message| Ok((message, deployment?))) {
             Ok((Some(message), deployment)) => (message, deployment),
-            Ok((None, _)) => {
-                return Ok(Fate::Dropped("a Git host is told of builds that ran, at a commit that is known"));
-            }
-            Err(reason) => return aside(reason),
+            Ok((None, _)) => return Fate::Dropped(NOT_SHOWN),
+            Err(why) => return Fate::Aside(reason(why)),
         };
-        let is_undecided = target.kind.is_git_host() && !is_decided(state, target);
-        let connector = match connector(target, &secret, &entry) {
+        let connector = match connector(target, secret, entry) {
             Ok(connector) => connector,
-            Err(error) => return aside(&format!("{error:#}")),
+            Err(error) => return Fate::Aside(reason(&format!("{error:#}"))),
         };
-        let telling = tell(&connector, &message, deployment.as_ref());
-        let reason = |reason: &str| printable(&format!("{name} ({}): {reason}", secret.host), MAX_REASON_CHARS);
         let slow = |_| Err(Verdict::Later { reason: "the host is slow".to_owned(), after: None });
-        let told = timeout(if borrowed { TELLING - MINTING } else { TELLING }, telling).await.unwrap_or_else(slow);
-        if borrowed {
-            // Where it is not revoked, it ends within the hour.
-            let _ = timeout(GIVING_BACK, host::ask(&connector, &revocation(&secret))).await;
-        }
-        Ok(match told {
+        let told = timeout(within, tell(&connector, &message, deployment.as_ref())).await.unwrap_or_else(slow);
+        match told {
             Ok(()) => {
                 self.say(Some(parcel), "delivered", "");
                 Fate::Gone
             }
             Err(Verdict::Later { reason: why, after }) => Fate::Again(reason(&why), after),
             // A trigger may pin what the host has never seen. Whoever publishes such is to ring no alarm.
-            Err(Verdict::Never { .. }) if is_undecided => {
+            Err(Verdict::Never { .. }) if target.kind.is_git_host() && !is_decided(state, target) => {
                 Fate::Dropped("the host does not take it, and it tells of no success and no failure")
             }
             Err(Verdict::Never { reason: why }) => Fate::Aside(reason(&why)),
-        })
+        }
     }
 
     /// A token for the project's repository, to tell of its deployments.
@@ -297,6 +305,16 @@ pub(super) async fn tell(
     match deployment {
         Some(deployment) => deployment.tell(connector).await,
         None => Ok(()),
+    }
+}
+
+/// Has a token of the GitHub App revoked. One that is not ends within the hour.
+async fn give_back(target: &Target, token: &TargetSecret, entry: &Project) {
+    // With the usual certificates where the entry's are of no use.
+    let connector =
+        connector(target, token, entry).or_else(|_| iwomp_aws::host::connector(target.may_be_private, None));
+    if let Ok(connector) = connector {
+        let _ = timeout(GIVING_BACK, host::ask(&connector, &revocation(token))).await;
     }
 }
 
