@@ -36,11 +36,11 @@ LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 PROGRAM := $(or $(wildcard target/release/iwomp),target/debug/iwomp)
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
-PYTHON_ELSEWHERE := ../account ../bench ../boundary ../worker/build_context.py ../worker/tests/git
+PYTHON_ELSEWHERE := ../account ../bench ../boundary ../scripts/dist.py ../worker/build_context.py ../worker/tests/git
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip dist image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -131,9 +131,12 @@ fmt: $(TOOLS) ## Format everything
 	cd local && ruff format . $(PYTHON_ELSEWHERE) && ruff check --fix . $(PYTHON_ELSEWHERE)
 	terraform fmt -recursive terraform examples
 
+NO_PATHS = --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src/= --remap-path-prefix=$(CURDIR)/=
+
 # In one call, so that what the two have in common is compiled once; and linked by zig against the C library of Lambda's
-# provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is.
-BUILD = cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
+# provided.al2023, so that what is tested here is what runs there, whatever this machine's own library is. No path of this machine
+# is in them: the same source gives the same bytes elsewhere.
+BUILD = RUSTFLAGS="$(NO_PATHS) $${RUSTFLAGS-}" cargo lambda build --release --target $(1)-unknown-linux-gnu.2.34 --skip-target-check --output-format zip --locked
 
 build: programs iwomp ## All programs, for this machine: the zips of launcher, notifier and broker, the worker, and iwomp
 
@@ -143,7 +146,7 @@ programs: $(TOOLS)
 
 # Not in the call above: people sign in by more ways than a Lambda has, and cargo would give those to the Lambdas, too.
 iwomp: ## The program for people, target/release/iwomp
-	cargo build --release --locked --package iwomp
+	RUSTFLAGS="$(NO_PATHS) $${RUSTFLAGS-}" cargo build --release --locked --package iwomp
 
 # For the targets that use it: only where it is not there.
 $(PROGRAM):
@@ -151,6 +154,11 @@ $(PROGRAM):
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
 	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package broker --package launcher --package notifier
+
+# Of a commit, wherever it is made, the same bytes; .github/workflows/release.yml makes it twice and compares.
+dist: $(TOOLS) ## Everything of a release, in target/dist: [ARCHITECTURES="x86_64 arm64"] [DIST=FOLDER]
+	cargo install --quiet --locked --root .tools --version 0.5.9 cargo-cyclonedx
+	PATH="$(CURDIR)/.tools/bin:$$PATH" $(VENV)/bin/python scripts/dist.py $(addprefix --architecture ,$(ARCHITECTURES)) $(DIST)
 
 image: ## The deployer image, with docker, podman or buildah: [IMAGE_ARGS="NAME=VALUE ..."]
 	worker/image.sh build $(IMAGE_ARGS)

@@ -11,7 +11,7 @@ module "broker" {
   # It asks the host that the courier asks.
   vpc = var.courier_vpc
 
-  zip                  = coalesce(var.broker_zip, "${path.module}/../target/lambda/broker/bootstrap.zip")
+  zip                  = local.zips.broker
   architecture         = var.architecture
   concurrency          = var.broker_concurrency
   log_retention_days   = var.log_retention_days

@@ -11,7 +11,7 @@ module "courier" {
   event_bus_arn     = var.event_bus_arn
   broker_arn        = one(module.broker[*].function_arn)
 
-  zip                  = coalesce(var.notifier_zip, "${path.module}/../target/lambda/notifier/bootstrap.zip")
+  zip                  = local.zips.notifier
   architecture         = var.architecture
   log_retention_days   = var.log_retention_days
   permissions_boundary = var.permissions_boundary

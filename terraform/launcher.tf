@@ -16,7 +16,7 @@ module "launcher" {
   max_wait_seconds   = var.max_wait_seconds
   builds_per_hour    = var.builds_per_hour
 
-  zip                  = coalesce(var.launcher_zip, "${path.module}/../target/lambda/launcher/bootstrap.zip")
+  zip                  = local.zips.launcher
   architecture         = var.architecture
   maximum_concurrency  = var.launcher_concurrency
   log_retention_days   = var.log_retention_days

@@ -15,7 +15,7 @@ module "notifier" {
   register_keeper_arns  = var.register_keeper_arns
   deployed_records_days = var.deployed_records_days
 
-  zip                  = coalesce(var.notifier_zip, "${path.module}/../target/lambda/notifier/bootstrap.zip")
+  zip                  = local.zips.notifier
   architecture         = var.architecture
   log_retention_days   = var.log_retention_days
   permissions_boundary = var.permissions_boundary

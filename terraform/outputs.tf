@@ -51,6 +51,11 @@ output "launcher_log_group" {
 output "launcher_sha256" {
   description = "SHA-256 of the launcher's zip that was applied, as sha256sum prints it."
   value       = module.launcher.sha256
+
+  precondition {
+    condition     = !contains(local.foreign_zips, "launcher")
+    error_message = "${local.zips.launcher} is not the launcher of iwomp ${local.iwomp_version} for ${var.architecture}, by the sums that the module was released with: take what its archive holds, or the module of the checkout that the zip was built in."
+  }
 }
 
 output "notifier_function_name" {
@@ -66,11 +71,21 @@ output "notifier_log_group" {
 output "notifier_sha256" {
   description = "SHA-256 of the notifier's zip that was applied, as sha256sum prints it."
   value       = module.notifier.sha256
+
+  precondition {
+    condition     = !contains(local.foreign_zips, "notifier")
+    error_message = "${local.zips.notifier} is not the notifier of iwomp ${local.iwomp_version} for ${var.architecture}, by the sums that the module was released with: take what its archive holds, or the module of the checkout that the zip was built in."
+  }
 }
 
 output "broker_sha256" {
   description = "SHA-256 of the broker's zip that was applied, as sha256sum prints it; null without a GitHub App."
   value       = one(module.broker[*].sha256)
+
+  precondition {
+    condition     = !contains(local.foreign_zips, "broker")
+    error_message = "${local.zips.broker} is not the broker of iwomp ${local.iwomp_version} for ${var.architecture}, by the sums that the module was released with: take what its archive holds, or the module of the checkout that the zip was built in."
+  }
 }
 
 output "reports_topic_arn" {

@@ -33,19 +33,19 @@ variable "architecture" {
 }
 
 variable "launcher_zip" {
-  description = "Path of the launcher's zip. Null: where `make build` leaves it in this repository."
+  description = "Path of the launcher's zip. Null: the one of the release, or where `make build` leaves it in this repository."
   type        = string
   default     = null
 }
 
 variable "notifier_zip" {
-  description = "Path of the notifier's zip. Null: where `make build` leaves it in this repository."
+  description = "Path of the notifier's zip. Null: the one of the release, or where `make build` leaves it in this repository."
   type        = string
   default     = null
 }
 
 variable "broker_zip" {
-  description = "Path of the broker's zip. Null: where `make build` leaves it in this repository."
+  description = "Path of the broker's zip. Null: the one of the release, or where `make build` leaves it in this repository."
   type        = string
   default     = null
 }

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from iwomp_boundary.policy import Document
 from iwomp_boundary.proof import Focus
 from iwomp_boundary.snapshot import Snapshot
 from iwomp_boundary.subjects import is_deploy, listed
@@ -52,16 +53,29 @@ def places(snapshot: Snapshot) -> Iterator[Place]:
 
 def weakenings(snapshot: Snapshot) -> Iterator[Weakening]:
     """Every weakened variant of a pipeline's policies."""
+    bare = with_a_bare_app_key(snapshot)
+
+    def made(how: str, where: str, place: Place, document: Document) -> Weakening:
+        return Weakening(how, where, place.put(snapshot if place.kind == "resource" else bare, document), place.focus)
+
     for place in places(snapshot):
         statements = listed(place.of(snapshot))
         for number, statement in enumerate(statements):
             where = f"{place} / {statement.get('Sid') or number}"
             ways = BOUNDARIES if place.kind == "boundary" else STATEMENTS
             for how, weaken in ways.items():
-                for made in weaken(place, copy.deepcopy(statement)):
-                    rest = [*statements[:number], *made, *statements[number + 1 :]]
-                    weakened = place.put(snapshot, {**place.of(snapshot), "Statement": rest})
-                    yield Weakening(how, where, weakened, place.focus)
+                for instead in weaken(place, copy.deepcopy(statement)):
+                    rest = [*statements[:number], *instead, *statements[number + 1 :]]
+                    yield made(how, where, place, {**place.of(snapshot), "Statement": rest})
     for how, enlarge in PIPELINES.items():
         for what, place, document in enlarge(snapshot):
-            yield Weakening(how, what, place.put(snapshot, document), place.focus)
+            yield made(how, what, place, document)
+
+
+def with_a_bare_app_key(snapshot: Snapshot) -> Snapshot:
+    """The App's key keeps builds off by itself. What fence and boundary say of it has to hold without that, too."""
+    resources = dict(snapshot.resources)
+    for key in snapshot.app_key:
+        kept = [statement for statement in listed(resources[key]) if statement["Effect"] == "Allow"]
+        resources[key] = {**resources[key], "Statement": kept}
+    return changed(snapshot, resources=resources)
