@@ -40,7 +40,7 @@ PYTHON_ELSEWHERE := ../account ../bench ../boundary ../scripts/dist.py ../worker
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip dist image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up account down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip dist image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -53,7 +53,10 @@ demo: programs $(PROGRAM) ## The whole pipeline on this machine, from publish to
 up: programs $(PROGRAM) ## A local stack that stays, to try things on, or one more project in it: [PROJECT=]
 	@$(LOCAL) up $${PROJECT:+"$$PROJECT"}
 
-down: $(TOOLS) ## End the local stack
+account: programs ## An empty local AWS that stays, to try `make deploy` on: then `. .local/account/env`
+	@$(LOCAL) account
+
+down: $(TOOLS) ## End the local stack, and the empty one
 	$(LOCAL) down
 
 # Development
@@ -88,7 +91,7 @@ check-style: $(TOOLS) $(LINTERS)
 	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	hadolint worker/Dockerfile
-	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
+	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
 	actionlint
 	actionlint examples/ci/github-actions.yml
 	zizmor --offline --quiet .github examples/ci/github-actions.yml
@@ -180,16 +183,20 @@ NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",cdk="none",all="n
 
 # The images are there before any project is pointed at one: a trigger that came in between would otherwise be answered with a
 # build that cannot start. The first apply is of their repository, with its policy, which knows the targets in use.
-deploy: preflight zip ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
+deploy: preflight zip $(PROGRAM) ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
 	$(TERRAFORM_INIT)
 	$(TERRAFORM) apply -target=aws_ecr_lifecycle_policy.this $(NO_IMAGES) $(TF_ARGS)
 	tags= && for target in $$($(TERRAFORM) output -raw image_targets); do \
 	  digest=$$(IMAGE_TARGET=$$target worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \
 	  tags+="$$target=\"$$digest\"," || exit; done && \
 	$(TERRAFORM) apply -var "image_tags={$$tags}" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
-	@echo "The pipeline is there. For each private repository: iwomp secret set PROJECT --yes < token.txt. What each CI runs once its tests pass:"
+	@echo "The pipeline is there. What iwomp doctor says of it:"
+	@$(PROGRAM) --config-path "$$($(TERRAFORM) output -raw config_path)" doctor || true # before any credentials there is much to say
+	@echo "What each CI runs once its tests pass:"
 	@$(TERRAFORM) output publish_command
-	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Try it: iwomp trigger PROJECT BRANCH"
+	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Of a project's own: output publishers."
+	@echo "For each private repository: iwomp secret set PROJECT --yes < token.txt. Then: iwomp doctor PROJECT --in-build, and"
+	@echo "iwomp trigger PROJECT BRANCH --wait, which publishes as its CI will."
 
 # The name of the pipeline, whose builds the bucket is shut to.
 CONFIG_PATH = $(or $(shell sed -nE 's/^ *config_path *= *"([^"]*)".*/\1/p' terraform/*.tfvars 2>/dev/null | head -n 1),iwomp-in-aws)
@@ -201,8 +208,12 @@ state-bucket: ## A bucket for Terraform's state, and the terraform/backend.tf th
 	$(call THERE,$(STATE_BUCKET),$(TERRAFORM)) output -raw backend >terraform/backend.tf
 	@echo "terraform/backend.tf names it: keep it with your copy. To move the state there: $(subst -input=false,-migrate-state,$(TERRAFORM_INIT))"
 
-destroy: ## Take everything down again
-	$(TERRAFORM) destroy $(NO_IMAGES) $(TF_ARGS)
+# What is live is no part of the pipeline, and stays. What builds, functions and people wrote under its name goes as well.
+destroy: $(TOOLS) $(PROGRAM) ## Take everything down again, after a list of what is live and will be deployed by nothing any more
+	@name=$$($(TERRAFORM) output -raw config_path 2>/dev/null) || name=$(CONFIG_PATH); \
+	echo "What is live stays as it is, and nothing deploys it any more:"; \
+	$(PROGRAM) --config-path "$$name" status || true; \
+	$(TERRAFORM) destroy $(NO_IMAGES) $(TF_ARGS) && $(ON_ACCOUNT) forget "$$name"
 
 # In use: `iwomp` of this folder (docs/commands.md) on the local stack while one is up, else in the account of the environment.
 # ARGS= takes further options, such as --yes. Where it merely says no (statuses 2 to 5) that is said, and make adds nothing and

@@ -1,4 +1,4 @@
-"""The command line: `preflight` and `accept`."""
+"""The command line: `preflight`, `accept` and `forget`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from iwomp_account import place, preflight
+from iwomp_account import neighbours, place, preflight
+from iwomp_account.accept import remains
 from iwomp_account.accept.run import REPOSITORY, Acceptance, Options
 from iwomp_account.place import AccountError, one_line
 
@@ -65,7 +66,22 @@ def parser() -> argparse.ArgumentParser:
     accept.add_argument("--ca-bundle", type=Path, help="PEM certificates to trust for the repository's host")
     accept.add_argument("--image-tag", help="an image that needs no push; default: build and push worker/Dockerfile")
     accept.add_argument("--scratch", type=Path, default=REPOSITORY / ".accept", help="folder for state and results")
+    forget = sub.add_parser("forget", help="remove what was written under the name of a pipeline that is destroyed")
+    forget.set_defaults(run=run_forget)
+    forget.add_argument("config_path", help="its name")
     return top
+
+
+def run_forget(options: argparse.Namespace) -> int:
+    here, name = place.of_environment(), options.config_path
+    if name in neighbours.pipelines(here):
+        raise AccountError(f"{here} has the pipeline {name}: destroy it first")
+    left = remains.remove_written(here, name)
+    for item in left:
+        print(f"STILL THERE, remove it by hand: {item}", file=sys.stderr)
+    for entry in remains.parameters(here, f"/{name}"):
+        print(f"{entry} was not written by Terraform, and stays: aws ssm delete-parameter --name {entry}")
+    return 1 if left else 0
 
 
 def run_preflight(options: argparse.Namespace) -> int:

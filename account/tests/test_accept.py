@@ -206,3 +206,39 @@ def test_preflight_calls_unknown_what_the_credentials_may_not_read(emulator: Emu
     nobody = make_principal(emulator, "nobody", {"Action": "sts:GetCallerIdentity", "Resource": "*"})
     _, found = findings(emulator, nobody, tmp_path)
     assert (found["name"]["grade"], "not authorized" in found["name"]["saw"]) == ("unknown", True)
+
+
+def test_what_was_written_under_a_name_is_forgotten_and_nothing_of_another(
+    emulator: Emulator, operator: Principal, tmp_path: Path
+) -> None:
+    ssm = emulator.client("ssm")
+    written = [f"/gone-{tree}/shop" for tree in ("credentials", "deployed", "notify", "paused", "reported")]
+    others = ["/gone/by-hand", "/gone-by/shop", "/gone-by-deployed/shop/main", "/gone-deployed-too"]
+    for name in (*written, *others):
+        ssm.put_parameter(Name=name, Value="{}", Type="String")
+    status, said, complained = run(emulator, operator, tmp_path, "forget", "gone")
+    left = [name for name in names_of(emulator) if name.startswith("/gone")]
+    assert (status, complained, left) == (0, "", sorted(others))
+    assert "/gone/by-hand was not written by Terraform, and stays" in said
+
+
+def names_of(emulator: Emulator) -> list[str]:
+    pages = emulator.client("ssm").get_paginator("describe_parameters").paginate()
+    return sorted(parameter["Name"] for page in pages for parameter in page["Parameters"])
+
+
+def test_the_things_of_a_pipeline_that_is_there_are_not_forgotten(
+    emulator: Emulator, operator: Principal, tmp_path: Path
+) -> None:
+    role = emulator.client("iam").create_role(RoleName="there", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    for part in ("launcher", "notifier"):
+        emulator.client("lambda").create_function(
+            FunctionName=f"there--{part}",
+            Runtime="provided.al2023",
+            Handler="bootstrap",
+            Role=role,
+            Code={"ZipFile": places.launcher_zip().read_bytes()},
+        )
+    status, _, complained = run(emulator, operator, tmp_path, "forget", "there")
+    assert status == 2
+    assert "has the pipeline there: destroy it first" in complained

@@ -78,7 +78,8 @@ def parser() -> argparse.ArgumentParser:
     stays.add_argument(
         "project", nargs="?", default=demo_project.NAME, help="with which project; also to one that is up"
     )
-    command("down", "end the local stack", lambda _: standing.down(places.DEFAULT_STACK))
+    command("account", "an empty local AWS that stays", lambda _: standing.account(places.ACCOUNT))
+    command("down", "end what stays", lambda _: standing.down(places.DEFAULT_STACK, places.ACCOUNT))
     broken = command("faults", "many triggers while calls and deliveries go wrong; the figures", break_calls)
     broken.add_argument("--triggers", type=int, default=Size.triggers)
     broken.add_argument("--projects", type=int, default=Size.projects)

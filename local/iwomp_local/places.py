@@ -10,6 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TERRAFORM = REPOSITORY / "terraform"
 STACKS = REPOSITORY / ".local"
 DEFAULT_STACK = STACKS / "default"
+ACCOUNT = STACKS / "account"
 LAUNCHER_ZIP = REPOSITORY / "target" / "lambda" / "launcher" / "bootstrap.zip"
 NOTIFIER_ZIP = REPOSITORY / "target" / "lambda" / "notifier" / "bootstrap.zip"
 BROKER_ZIP = REPOSITORY / "target" / "lambda" / "broker" / "bootstrap.zip"

@@ -1,12 +1,17 @@
-"""`make up` and `make down`: a local stack that stays, with projects and a repository to push to for each."""
+"""`make up`, `make account` and `make down`: what stays on this machine until it is ended.
+
+A local stack, with projects and a repository to push to for each; or an empty account, to deploy into as into AWS.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import json
+import os
 import re
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +22,10 @@ from iwomp_local.emulator import REGION, Lifetime
 from iwomp_local.git_host import GitHost
 from iwomp_local.pipeline import PipelineError
 from iwomp_local.repository import Repository
-from iwomp_local.stack import Stack
+from iwomp_local.stack import Stack, variables
 from iwomp_local.story import Stopwatch, Story
 
+CONTAINER_TOOL = Path(__file__).with_name("container_tool.sh")
 PROJECT = re.compile("[a-z0-9][a-z0-9-]{0,40}")
 
 
@@ -82,6 +88,55 @@ def add(stack: Stack, directory: Path, name: str, story: Story) -> None:
     story.check(True, f"the token of its repository: {stack.store_secret(name, authToken=token)}")
 
 
+def account(directory: Path, story: Story | None = None) -> None:
+    """Brings up an account with nothing in it, and beside it a Git host with the demo's repository.
+
+    `directory` then has `env`, for a shell to read, and `token.txt`, with which the repository is fetched.
+    """
+    story = story or Story()
+    with alone(directory, story):
+        if Stack.running(directory) is None or not (directory / "env").exists():
+            stop(directory)
+            make_account(directory, story)
+    env = (directory / "env").relative_to(places.REPOSITORY)
+    story.line(f"""
+An empty account. From this folder, in a shell that shall talk to it and to nothing else:
+
+  . {env}
+  make deploy                       once there is a terraform/terraform.tfvars
+  make down                         ends it all""")
+
+
+def make_account(directory: Path, story: Story) -> None:
+    clock = Stopwatch()
+    stack = Stack.start(directory, Lifetime.STAYS)
+    try:
+        git, token = directory / "git", f"local-token-{secrets.token_hex(12)}"
+        git.mkdir()
+        Repository.create(git / f"{NAME}.git").commit("First", {"README.md": "What the team deploys.\n"})
+        url = GitHost.start(git).serve(NAME, token)
+        write_secret(directory / "token.txt", token)
+        tools = directory / "tools"
+        tools.mkdir()
+        shutil.copy(CONTAINER_TOOL, tools / "docker")
+        path = f"{directory / 'bin'}{os.pathsep}{tools}{os.pathsep}"
+        known = {**variables(stack.emulator, stack.operator), "CONTAINER_TOOL": "docker", "GIT_URL": url}
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in known.items()]
+        # A profile of the user's would go before the keys.
+        unset = "unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN\n"
+        write_secret(directory / "env", f'{unset}export PATH={shlex.quote(path)}"$PATH"\n{"".join(lines)}')
+    except BaseException:
+        stop(directory)
+        raise
+    story.check(True, f"an empty local AWS answers at {stack.emulator.url}", clock.seconds)
+    story.check(True, f"{url} has the repository “{NAME}”, for who has the token in token.txt beside it")
+
+
+def write_secret(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)
+
+
 def projects_of(stack: Stack) -> dict[str, object]:
     projects: dict[str, object] = stack.configured().get("projects", {})
     return projects if (stack.directory / "outputs.json").exists() else {}
@@ -115,18 +170,18 @@ def where(directory: Path) -> Path:
 def tell_where(stack: Stack, directory: Path) -> None:
     """Leaves in `directory` where the stack is, for `iwomp`: cli/src/local.rs reads it."""
     directory.mkdir(parents=True, exist_ok=True)
-    file = where(directory)
-    file.touch(mode=0o600)
     keys = {"access_key": stack.operator.access_key, "secret_key": stack.operator.secret_key}
-    file.write_text(json.dumps({"port": stack.emulator.port, "region": REGION, **keys}))
+    write_secret(where(directory), json.dumps({"port": stack.emulator.port, "region": REGION, **keys}))
 
 
-def down(directory: Path) -> None:
-    """Ends the stack and removes its files. Ending what is not up is no error."""
-    with alone(directory, Story()):
-        existed = directory.exists()
-        stop(directory)
-    print("the local stack is down" if existed else "no local stack is up")
+def down(*directories: Path) -> None:
+    """Ends the stacks and removes their files. Ending what is not up is no error."""
+    ended = []
+    for directory in directories:
+        with alone(directory, Story()):
+            ended += [directory] if directory.exists() else []
+            stop(directory)
+    print("the local stack is down" if ended else "no local stack is up")
 
 
 def stop(directory: Path) -> None:

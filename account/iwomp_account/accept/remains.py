@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,9 @@ KINDS = (
     Kind("parameter", "ssm", "describe_parameters", "Parameters", "Name"),
 )
 
+# terraform/names.tf: of the trees of parameters all but the register, whose entries are Terraform's, or somebody's own.
+TREES = ("credentials", "deployed", "notify", "paused", "reported")
+
 
 def find(place: Place, name: str) -> list[str]:
     """Everything whose name holds `name`, which is as long and random as to be nobody else's."""
@@ -61,15 +64,14 @@ def names(place: Place, kind: Kind) -> Iterator[str]:
             yield str(item[kind.name]) if kind.name else str(item)
 
 
-def remove_written(place: Place, config_path: str, more: list[str]) -> list[str]:
-    """Deletes what builds, functions and the run wrote under the pipeline's names, and what AWS made for their logs.
+def remove_written(place: Place, config_path: str, more: Iterable[str] = ()) -> list[str]:
+    """Deletes what builds, functions and people wrote under the pipeline's names, and what AWS made for their logs.
 
-    Says what could not be removed, and why.
+    Register entries are left to whoever wrote them. Says what could not be removed, and why.
     """
     left: list[str] = []
     ssm, logs = place.client("ssm"), place.client("logs")
-    own = [name for name in written(place) if name.startswith(f"/{config_path}")] + more
-    for name in own:
+    for name in [name for tree in TREES for name in parameters(place, f"/{config_path}-{tree}")] + [*more]:
         try:
             ssm.delete_parameter(Name=name)
         except ssm.exceptions.ParameterNotFound:
@@ -88,6 +90,7 @@ def remove_written(place: Place, config_path: str, more: list[str]) -> list[str]
     return left
 
 
-def written(place: Place) -> list[str]:
-    pages = place.client("ssm").get_paginator("describe_parameters").paginate()
+def parameters(place: Place, path: str) -> list[str]:
+    """The names of all parameters below a path."""
+    pages = place.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
     return [str(parameter["Name"]) for page in pages for parameter in page["Parameters"]]
