@@ -19,7 +19,7 @@ PLUGIN_HOMES := $(HOME)/.terraform.d/plugins /usr/local/share/terraform/plugins 
 TF_PLUGIN_DIR ?= $(patsubst %/$(PROVIDER),%,$(firstword $(wildcard $(addsuffix /$(PROVIDER),$(PLUGIN_HOMES)))))
 TERRAFORM := terraform -chdir=terraform
 STATE_BUCKET := examples/state-bucket
-EXAMPLES := examples/own-account examples/own-account/deploy-role examples/child-module
+EXAMPLES := examples/own-account examples/own-account/deploy-role examples/child-module examples/self
 # The provider is started once for each of some three hundred runs; fewer garbage collections save a third of the time.
 TERRAFORM_TEST := GOGC=400 $(TERRAFORM) test
 TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
@@ -36,7 +36,7 @@ LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 PROGRAM := $(or $(wildcard target/release/iwomp),target/debug/iwomp)
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
-PYTHON_ELSEWHERE := ../account ../bench ../boundary ../scripts/dist.py ../worker/build_context.py ../worker/tests/git
+PYTHON_ELSEWHERE := ../account ../bench ../boundary ../examples/self/live ../scripts/dist.py ../worker/build_context.py ../worker/tests/git
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 

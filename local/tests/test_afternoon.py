@@ -209,6 +209,9 @@ def test_a_trigger_that_waits_is_there_after_an_upgrade_and_nothing_changes_that
     assert re.findall("The page says: (.*)", said) == ["Hello", "Hello again"]
     assert afternoon.updated("Upgrade") == BY_CODE | BY_WAIT
     assert re.findall(r"Plan: .*", said) == ["Plan: 0 to add, 7 to change, 0 to destroy."]
+    # The image's content is that of the release: it is not built again.
+    assert afternoon.said.count("no image is built") == 1
+    assert "is there already" in said
 
 
 def test_no_trigger_is_lost_that_comes_in_while_the_version_before_is_put_back(afternoon: Afternoon) -> None:

@@ -16,6 +16,8 @@ import pytest
 import yaml
 from examples import EXAMPLES, projects
 
+from iwomp_local.places import REPOSITORY
+
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 MONOREPO = EXAMPLES / "monorepo"
 WHO = {f"GIT_{who}_{what}": "somebody@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -44,7 +46,8 @@ def test_the_table_has_every_example_and_no_other() -> None:
 
 @pytest.mark.parametrize(("folder", "entry"), entries())
 def test_the_command_of_an_entry_is_an_executable_of_the_repository(folder: Path, entry: dict[str, Any]) -> None:
-    repository = folder / "repository"
+    # What deploys itself is this repository.
+    repository = REPOSITORY if folder.name == "self" else folder / "repository"
     if not repository.exists():
         # These are about how the repository is reached.
         assert folder.name == "gitlab-private-ca"
@@ -154,3 +157,34 @@ def test_cdk_finds_its_application() -> None:
     assert node == "node"
     libraries = re.findall(r'require\("([^"]+)"\)', (folder / file).read_text())
     assert set(libraries) <= set(json.loads((folder / "package.json").read_text())["dependencies"])
+
+
+# examples/self: what its script lets through of a plan. That IAM holds where it does not, test_self.py shows.
+
+PLANS = {
+    "  # module.launcher.aws_lambda_function.this will be updated in-place": True,
+    '  # module.project["shop"].aws_iam_role.this will be destroyed': True,
+    '  # module.own_topic["shop"].aws_sns_topic.this will be destroyed': True,
+    "  # aws_sqs_queue.triggers must be replaced": False,
+    "  # aws_kms_key.this will be destroyed": False,
+    "  # module.launcher.aws_iam_role.this is tainted, so must be replaced": False,
+    '  # module.project["self"].aws_codebuild_project.this will be destroyed': False,
+}
+
+
+@pytest.mark.parametrize(("line", "is_applied"), PLANS.items())
+def test_a_plan_that_takes_the_pipeline_away_is_not_applied(line: str, is_applied: bool, tmp_path: Path) -> None:
+    here, programs = tmp_path / "examples" / "self", tmp_path / "programs"
+    for folder in (here, programs, tmp_path / "terraform"):
+        folder.mkdir(parents=True)
+    script = here / "deploy.sh"
+    script.write_text((EXAMPLES / "self" / "deploy.sh").read_text())
+    for program in (here / "live", programs / "terraform"):
+        program.write_text(f'#!/bin/sh\n[ "$1" != plan ] || echo \'{line}\'\necho "$1" >>{tmp_path / "called"}\n')
+        program.chmod(0o755)
+    variables = {"PATH": f"{programs}:{os.environ['PATH']}", "IWOMP_PROJECT": "self"}
+    done = subprocess.run(["sh", str(script)], env=variables, capture_output=True, text=True, check=False, timeout=60)
+    called = (tmp_path / "called").read_text().split()[1:]
+    assert (done.returncode == 0, called) == (is_applied, ["init", "plan", *(["apply"] if is_applied else [])])
+    assert line in done.stdout
+    assert is_applied or "that is for a person" in done.stderr

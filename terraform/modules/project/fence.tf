@@ -1,6 +1,7 @@
 # Denials around the pipeline and the other projects. They hold whatever the project's own policies allow, and also where
 # somebody else's permissions boundary takes the place of ours: a broad policy could otherwise take every other project's role
-# by way of the pipeline itself. It is for the same reason that the pipeline cannot deploy itself.
+# by way of the pipeline itself. It is for the same reason that no project can deploy the pipeline with its own role: that takes
+# a role from outside, under a ceiling (docs/decisions/0027-a-pipeline-deploys-itself-under-a-ceiling.md).
 #
 # A denial can leave out nothing. What is a project's own and cannot be told from another's by a pattern (its log, its record of
 # what is live) is for boundary.tf.
