@@ -61,7 +61,7 @@ pub async fn ask_git_host(pipeline: &Pipeline, project: &ProjectName) -> Result<
 pub async fn examine_image(pipeline: &Pipeline, project: &ProjectName) -> Result<Examined, Failure> {
     let build = ask(pipeline, project, variable::IMAGE).await?;
     let said = last_words(pipeline, &build).await?;
-    let found = said.iter().rev().find_map(|line| Findings::read(line, project));
+    let found = Findings::find(&said.concat(), project);
     Ok(Examined { answer: answer(build, &said)?, findings: found.map_or_else(Vec::new, |found| found.findings) })
 }
 

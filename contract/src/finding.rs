@@ -91,6 +91,9 @@ pub struct Findings {
     pub findings: Vec<Finding>,
 }
 
+/// How the line begins, and nothing else in JSON.
+const START: &str = r#"{"findings":["#;
+
 #[derive(Deserialize)]
 struct Line {
     findings: Vec<Said>,
@@ -112,10 +115,12 @@ impl Findings {
         serde_json::json!(self).to_string()
     }
 
-    /// Reads a line that a build of `project` has written; none if it is another line.
+    /// Finds the line in the log of a build of `project`; none if it has none. In the log nothing stands between two lines, for a
+    /// log keeps a long one in pieces.
     #[must_use]
-    pub fn read(line: &str, project: &ProjectName) -> Option<Self> {
-        let line: Line = serde_json::from_str(line).ok()?;
+    pub fn find(log: &str, project: &ProjectName) -> Option<Self> {
+        let start = log.rfind(START)?;
+        let line = serde_json::Deserializer::from_str(&log[start..]).into_iter::<Line>().next()?.ok()?;
         let findings = line.findings.into_iter().map(|Said { grade, check, saw, to_do }| Finding {
             grade,
             check,
@@ -139,10 +144,11 @@ mod tests {
         for about in [About::the("git"), About::of(&other, "git")] {
             let line = of(about).to_line();
             assert!(line.starts_with(r#"{"findings":[{"#) && !line.contains('\n'), "{line}");
-            assert_eq!(Findings::read(&line, &demo), Some(of(About::of(&demo, "git"))));
+            let log = format!("iwomp: good{line}{{\"outcome\":\"failed\"}}");
+            assert_eq!(Findings::find(&log, &demo), Some(of(About::of(&demo, "git"))));
         }
         for other in [r#"{"outcome":"failed"}"#, r#"{"findings":[{"grade":"fine"}]}"#, "iwomp: good"] {
-            assert_eq!(Findings::read(other, &demo), None);
+            assert_eq!(Findings::find(other, &demo), None);
         }
     }
 

@@ -160,7 +160,7 @@ def test_a_build_asks_the_git_host_and_deploys_nothing(
     finally:
         file.write_text(BEARER)
         assert iwomp("secret", "set", "bearer", "--file", str(file), "--yes").status == 0
-    assert refused.status == 1
+    assert refused.status == 1, refused
     (host,) = [finding for finding in refused.json["findings"] if finding["check"] == "git host"]
     assert (host["grade"], host["project"]) == ("problem", "bearer")
     assert "asking https://" in host["saw"]

@@ -186,33 +186,35 @@ def test_the_image_can_deploy_says_a_build_that_deploys_nothing(in_the_image: Pi
     assert "command: ran" not in log
 
 
+OLD_GIT = """#!/bin/sh
+[ "$1" != --version ] || exec echo git version 2.30.2
+exec /usr/bin/git "$@"
+"""
+
+
 def test_faults_of_an_image_are_told_from_a_build_in_it_each_with_what_to_do(
     in_the_image: PipelineUnderTest, iwomp: Iwomp, tmp_path: Path
 ) -> None:
     directory = in_the_image.stack.emulator.directory
     good = container.known_images(directory)[THE_IMAGE]
-    broken = {
-        "git, ssh and gpg": replace(good, variables={**good.variables, "PATH": "/usr/local/bin"}),
-        "home": replace(good, mounts={**good.mounts, str(tmp_path): "/home/deployer"}),
-        "the worker": replace(good, variables={**good.variables, "PATH": "/usr/bin:/bin"}),
-    }
-    told = {}
+    old, home = tmp_path / "old", tmp_path / "home"
+    for folder in (old, home):
+        folder.mkdir()
+    (old / "git").write_text(OLD_GIT)
+    (old / "git").chmod(0o755)
+    # Both are read-only there.
+    mounts = {**good.mounts, str(old): "/opt/old", str(home): "/home/deployer"}
+    variables = {**good.variables, "PATH": f"/opt/old:{good.variables['PATH']}"}
+    container.tell(directory, THE_IMAGE, replace(good, mounts=mounts, variables=variables))
     try:
-        for name, image_of_somebody in broken.items():
-            container.tell(directory, THE_IMAGE, image_of_somebody)
-            found = looked_at_in(iwomp).values()
-            told[name] = [finding for finding in found if finding["grade"] == "problem"]
+        found = looked_at_in(iwomp)
     finally:
         container.tell(directory, THE_IMAGE, good)
-    (git,) = told["git, ssh and gpg"]
-    assert (git["check"], git["saw"]) == ("git", "it is not on the PATH of the image")
-    assert git["to_do"].startswith("install git 2.39 or newer in the image")
-    (home,) = told["home"]
-    assert home["saw"] == "/home/deployer, the home of the command's user, cannot be written to"
-    (worker,) = told["the worker"]
-    assert worker["check"] == "build"
-    assert "exit status 127" in worker["saw"]
-    assert "built on the pipeline's present one" in worker["to_do"]
+    assert {check for check, finding in found.items() if finding["grade"] == "problem"} == {"git", "home"}
+    assert found["git"]["saw"] == "git version 2.30.2 is too old for the worker"
+    assert found["git"]["to_do"].startswith("install git 2.39 or newer in the image")
+    assert found["home"]["saw"] == "/home/deployer, the home of the command's user, cannot be written to"
+    assert in_the_image.stack.pipeline.builds(IN_THE_IMAGE)[0]["buildStatus"] == "FAILED"
 
 
 # The build's own role, where the command gets another

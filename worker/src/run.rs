@@ -75,7 +75,7 @@ pub async fn examine(output: Output) -> u8 {
 }
 
 async fn try_examine(narration: &mut Narration) -> Result<Vec<Finding>, Failure> {
-    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
+    close_memory()?;
     let environment: Environment = std::env::vars_os().collect();
     let Some(question) = Question::by_hand(environment.clone()).map_err(|problems| wrong_variables(&problems))? else {
         let bounds = begin(&environment, BY_HAND, None, narration)?;
@@ -136,7 +136,7 @@ fn identify(variables: &Variables, report: &mut Report) {
 }
 
 async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
-    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
+    close_memory()?;
     strays::adopt().context("asking for what the command leaves behind").or_fail(Kind::Machine, "this needs Linux")?;
     match read_variables(narration)? {
         Asked::Deployment(variables) => {
@@ -155,6 +155,11 @@ async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outco
             }
         }
     }
+}
+
+/// From here on, nothing that we start can read our memory.
+fn close_memory() -> Result<(), Failure> {
+    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")
 }
 
 fn begin(

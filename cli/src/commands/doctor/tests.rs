@@ -83,7 +83,7 @@ async fn the_worst_comes_first_and_says_what_to_do() {
     assert_eq!(said.text(), expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_build_that_fails_and_says_no_fault_is_one() {
     for (log, told) in [
         (vec!["sh: 1: iwomp-worker: not found"], "BUILD: exit status 127"),
