@@ -188,7 +188,8 @@ fn reason(outcome: Outcome, class: Option<Class>, build: &Build) -> Option<Strin
 }
 
 /// What CodeBuild says of the first phase that went wrong.
-fn said(build: &Build) -> String {
+#[must_use]
+pub fn said(build: &Build) -> String {
     let of_phase = |phase: &BuildPhase| {
         let message =
             phase.contexts().iter().filter_map(|context| context.message()).find(|it| !it.trim().is_empty())?;

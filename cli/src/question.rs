@@ -1,12 +1,14 @@
 //! Asks something from inside a build of a project, by the caller's own right to start builds: whether the Git host takes the
-//! project's credentials. The worker fetches, runs and writes nothing then, and who can publish triggers cannot ask.
+//! project's credentials, or all that a deployment needs of its image. The worker deploys and writes nothing then, and who can
+//! publish triggers cannot ask.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, EnvironmentVariableType};
+use contract::finding::{Finding, Findings};
 use contract::{ProjectName, variable};
-use iwomp_aws::{aws_error, builds};
+use iwomp_aws::{aws_error, builds, ending};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -34,44 +36,70 @@ pub struct Answer {
     pub reason: String,
 }
 
+/// What a build said of itself.
+#[derive(Debug)]
+pub struct Examined {
+    pub answer: Answer,
+    /// In the words of the image, which may be anybody's.
+    pub findings: Vec<Finding>,
+}
+
 /// Whether the Git host takes the credentials of the project.
 ///
 /// # Errors
 /// If no build can be started now, or if AWS does not tell how it ended.
 pub async fn ask_git_host(pipeline: &Pipeline, project: &ProjectName) -> Result<Answer, Failure> {
-    let id = start(pipeline, project).await?;
+    let build = ask(pipeline, project, variable::GIT_HOST).await?;
+    let said = last_words(pipeline, &build).await?;
+    answer(build, &said)
+}
+
+/// Whether the project can be deployed in its image, as its role, from its Git host.
+///
+/// # Errors
+/// Like [`ask_git_host`].
+pub async fn examine_image(pipeline: &Pipeline, project: &ProjectName) -> Result<Examined, Failure> {
+    let build = ask(pipeline, project, variable::IMAGE).await?;
+    let said = last_words(pipeline, &build).await?;
+    let found = Findings::find(&said.concat(), project);
+    Ok(Examined { answer: answer(build, &said)?, findings: found.map_or_else(Vec::new, |found| found.findings) })
+}
+
+/// The build that was asked, which is over.
+async fn ask(pipeline: &Pipeline, project: &ProjectName, question: &str) -> Result<Build, Failure> {
+    let id = start(pipeline, project, question).await?;
     let mut looks = LONGEST.as_secs() / LOOK.as_secs();
-    let build = loop {
+    loop {
         let found = builds::get(&pipeline.codebuild, vec![id.clone()]).await;
         let found = found.map_err(aws_error).with_context(|| format!("reading the build {id}"))?;
         match found.into_iter().next().filter(builds::has_ended) {
-            Some(build) => break build,
+            Some(build) => return Ok(build),
             None if looks == 0 => {
-                let what = format!("build {id}, which asks the Git host, does not end");
+                let what = format!("build {id}, which asks the {question}, does not end");
                 return Err(Failure::new(Exit::Waiting, what).advise(format!("iwomp logs {project} --build {id}")));
             }
             None => sleep(LOOK).await,
         }
         looks -= 1;
-    };
+    }
+}
+
+fn answer(build: Build, said: &[String]) -> Result<Answer, Failure> {
+    let reason = said.iter().rev().find_map(|line| reason(line)).unwrap_or_else(|| ending::said(&build));
     let is_taken = builds::succeeded(&build);
-    let reason = match last_word(pipeline, &build).await? {
-        Some(reason) => reason,
-        None => format!("the build ended as {}", build.build_status().map_or("unknown", |status| status.as_str())),
-    };
-    Ok(Answer { build: id, is_taken, reason })
+    Ok(Answer { build: build.id.context("CodeBuild did not say which build that was")?, is_taken, reason })
 }
 
 /// For who does not wait for the answer.
 #[must_use]
 pub fn goes_on(project: &ProjectName) -> String {
-    format!("the build that asks the Git host goes on if it was started, and deploys nothing: iwomp status {project}")
+    format!("the build that asks goes on if it was started, and deploys nothing: iwomp status {project}")
 }
 
-async fn start(pipeline: &Pipeline, project: &ProjectName) -> Result<String, Failure> {
+async fn start(pipeline: &Pipeline, project: &ProjectName, question: &str) -> Result<String, Failure> {
     let build_project = pipeline.build_project(project);
     let mut call = pipeline.codebuild.start_build().project_name(&build_project);
-    for (name, value) in [(variable::PROJECT, project.as_str()), (variable::QUESTION, variable::GIT_HOST)] {
+    for (name, value) in [(variable::PROJECT, project.as_str()), (variable::QUESTION, question)] {
         let variable =
             EnvironmentVariable::builder().name(name).value(value).r#type(EnvironmentVariableType::Plaintext);
         call = call.environment_variables_override(variable.build().context("naming a variable of the build")?);
@@ -79,7 +107,7 @@ async fn start(pipeline: &Pipeline, project: &ProjectName) -> Result<String, Fai
     match call.send().await {
         Err(error) if error.as_service_error().is_some_and(|error| error.is_account_limit_exceeded_exception()) => {
             let what =
-                format!("a build of {project} runs, or the account has none to spare: the Git host was not asked");
+                format!("a build of {project} runs, or the account has none to spare: the {question} was not asked");
             Err(Failure::new(Exit::Waiting, what).advise("ask again when it is over: iwomp status"))
         }
         answer => {
@@ -90,26 +118,31 @@ async fn start(pipeline: &Pipeline, project: &ProjectName) -> Result<String, Fai
     }
 }
 
-/// The reason in the worker's last line.
-async fn last_word(pipeline: &Pipeline, build: &Build) -> Result<Option<String>, Failure> {
-    let mut log = Log::default();
-    for _ in 0..LOOKS_FOR_LAST_LINE {
-        let lines = log.more(pipeline, build).await?;
-        let reason = lines.iter().rev().find_map(|line| {
-            let said: Value = serde_json::from_str(&line.text).ok()?;
-            said["reason"].as_str().map(str::to_owned)
-        });
-        if reason.is_some() {
-            return Ok(reason);
+/// The lines of its log, with the worker's last one, if that comes.
+async fn last_words(pipeline: &Pipeline, build: &Build) -> Result<Vec<String>, Failure> {
+    let (mut log, mut said) = (Log::default(), Vec::new());
+    for look in 0..LOOKS_FOR_LAST_LINE {
+        if look > 0 {
+            sleep(LAST_LINE).await;
         }
-        sleep(LAST_LINE).await;
+        said.extend(log.more(pipeline, build).await?.into_iter().map(|line| line.text));
+        if said.iter().any(|line| reason(line).is_some()) {
+            break;
+        }
     }
-    Ok(None)
+    Ok(said)
+}
+
+/// What the worker's last line gives as one.
+fn reason(line: &str) -> Option<String> {
+    let said: Value = serde_json::from_str(line).ok()?;
+    said["reason"].as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use aws_sdk_codebuild::types::StatusType;
+    use contract::finding::About;
 
     use super::*;
     use crate::fixtures::{Aws, build, entry, failed_with, project};
@@ -134,6 +167,21 @@ mod tests {
         // What a log says does not count against CodeBuild's word.
         let (answer, _) = ask(failed_with(StatusType::Failed, "exit status 69"), TAKEN).await;
         assert!(!answer.is_taken);
+    }
+
+    #[tokio::test]
+    async fn what_a_build_found_in_its_image_is_read_from_its_log_and_is_of_its_project() {
+        const FOUND: &str =
+            r#"{"findings":[{"grade":"problem","check":"git","project":"x","saw":"old","to_do":"renew"}]}"#;
+        let mut build = failed_with(StatusType::Failed, "exit status 69");
+        build.id = Some("iwomp-in-aws--demo:8".to_owned());
+        let log = vec!["iwomp: asking", FOUND, r#"{"outcome":"failed","reason":"in its way: git"}"#];
+        let aws = Aws { builds: vec![build], log, ..Aws::with([entry("demo", "{}")]) };
+        let (pipeline, done) = aws.pipeline();
+        let examined = examine_image(&pipeline, &project("demo")).await.unwrap();
+        assert_eq!(examined.findings, [About::of(&project("demo"), "git").problem("old", "renew")]);
+        assert_eq!((examined.answer.is_taken, examined.answer.reason.as_str()), (false, "in its way: git"));
+        assert_eq!(done.lock().unwrap().started[0].1[1], ("QUESTION".to_owned(), "image".to_owned()));
     }
 
     #[tokio::test]

@@ -126,7 +126,7 @@ fn who_presses_ctrl_c_is_told_what_goes_on() {
     const START: &str = "CodeBuild_20161006.StartBuild";
     const READ: &str = "AmazonSSM.GetParametersByPath";
     let commit = "0".repeat(40);
-    let asks = "the build that asks the Git host goes on if it was started, and deploys nothing: iwomp status demo";
+    let asks = "the build that asks goes on if it was started, and deploys nothing: iwomp status demo";
     let trigger = "95df01b4-ee98-5cb9-9903-4c221d41eb5e";
     for (arguments, call, told) in [
         (["rollback", "demo", "main", &commit, "--yes", "--wait=30m"].as_slice(), START, "nothing was started, unless"),

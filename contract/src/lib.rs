@@ -15,6 +15,7 @@ mod environment;
 mod event;
 pub mod failure;
 mod fate;
+pub mod finding;
 mod git_url;
 mod name;
 pub mod outcome;

@@ -23,7 +23,9 @@ pub const WAITING: &str = "WAITINGCOMMITS";
 pub const ROLLBACK: &str = "ROLLBACKTO";
 
 /// Set by an operator who asks something from inside a build, and by nobody else: the launcher's role may not. The build deploys
-/// nothing, and so no branch and no trigger comes with it. There is one question, [`GIT_HOST`].
+/// nothing, and so no branch and no trigger comes with it. There are two questions, [`GIT_HOST`] and [`IMAGE`].
 pub const QUESTION: &str = "QUESTION";
 /// Whether the Git host takes the project's credentials.
 pub const GIT_HOST: &str = "git-host";
+/// Whether the build's image, its role and its register entry are such that the project can be deployed; the Git host is asked, too.
+pub const IMAGE: &str = "image";

@@ -13,12 +13,14 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import examples
 import pytest
-from pipeline_under_test import IN_THE_IMAGE, THE_IMAGE, PipelineUnderTest, Result
+from pipeline_under_test import IN_THE_IMAGE, THE_IMAGE, Iwomp, PipelineUnderTest, Result
 from sessions import with_variables
 from test_thief import ATTEMPTS_ON_THE_MACHINE, OF_THE_WORKER, SCRIPT, environment_in, is_denied
 
@@ -153,6 +155,66 @@ def test_a_build_in_the_image_that_is_stopped_lets_the_command_end_in_order(in_t
     assert result.status == "STOPPED", result.log
     assert result.said("command: ") == ["waits", "tidied up"]
     assert result.outcome["class"] == "stopped", result.log
+
+
+# What an image is good for, as its own worker sees it in a build
+
+
+def looked_at_in(iwomp: Iwomp) -> dict[str, dict[str, Any]]:
+    """What was found in a build that looks at its image, by what was looked at."""
+    said = iwomp("doctor", IN_THE_IMAGE, "--in-build", "--json")
+    assert said.status == 1, said  # no image is in the local ECR, which the doctor sees from outside
+    found = {finding["check"]: finding for finding in said.json["findings"] if finding["project"] == IN_THE_IMAGE}
+    found.pop("image")
+    return found
+
+
+def test_the_image_can_deploy_says_a_build_that_deploys_nothing(in_the_image: PipelineUnderTest, iwomp: Iwomp) -> None:
+    in_the_image.repository(IN_THE_IMAGE).commit("shout", {"deploy.sh": "#!/bin/sh\necho command: ran\n"})
+    before = iwomp("history", IN_THE_IMAGE, "--json").json["records"]
+    found = looked_at_in(iwomp)
+    assert {check: finding["saw"] for check, finding in found.items() if finding["grade"] != "good"} == {}
+    assert "git host" in found
+    assert found["user"]["saw"] == "the command runs as deployer"
+    assert found["home"]["saw"] == "/home/deployer can be written to"
+    assert "terraform (Terraform v1." in found["tools"]["saw"]
+    assert ":assumed-role/" in found["role"]["saw"]
+    assert iwomp("history", IN_THE_IMAGE, "--json").json["records"] == before
+    build = in_the_image.stack.pipeline.builds(IN_THE_IMAGE)[0]
+    log = in_the_image.stack.pipeline.log_text(build)
+    assert build["buildStatus"] == "SUCCEEDED", log
+    assert "command: ran" not in log
+
+
+OLD_GIT = """#!/bin/sh
+[ "$1" != --version ] || exec echo git version 2.30.2
+exec /usr/bin/git "$@"
+"""
+
+
+def test_faults_of_an_image_are_told_from_a_build_in_it_each_with_what_to_do(
+    in_the_image: PipelineUnderTest, iwomp: Iwomp, tmp_path: Path
+) -> None:
+    directory = in_the_image.stack.emulator.directory
+    good = container.known_images(directory)[THE_IMAGE]
+    old, home = tmp_path / "old", tmp_path / "home"
+    for folder in (old, home):
+        folder.mkdir()
+    (old / "git").write_text(OLD_GIT)
+    (old / "git").chmod(0o755)
+    # Both are read-only there.
+    mounts = {**good.mounts, str(old): "/opt/old", str(home): "/home/deployer"}
+    variables = {**good.variables, "PATH": f"/opt/old:{good.variables['PATH']}"}
+    container.tell(directory, THE_IMAGE, replace(good, mounts=mounts, variables=variables))
+    try:
+        found = looked_at_in(iwomp)
+    finally:
+        container.tell(directory, THE_IMAGE, good)
+    assert {check for check, finding in found.items() if finding["grade"] == "problem"} == {"git", "home"}
+    assert found["git"]["saw"] == "git version 2.30.2 is too old for the worker"
+    assert found["git"]["to_do"].startswith("install git 2.39 or newer in the image")
+    assert found["home"]["saw"] == "/home/deployer, the home of the command's user, cannot be written to"
+    assert in_the_image.stack.pipeline.builds(IN_THE_IMAGE)[0]["buildStatus"] == "FAILED"
 
 
 # The build's own role, where the command gets another

@@ -14,7 +14,8 @@ pub const BOUNDS: Bounds = Bounds {
     attempts: 6,
 };
 
-const UNREACHABLE: &str = "AWS was not reached, so it is not a matter of rights: see whether the build's network leads there \
+/// What to do where AWS was not reached.
+pub const UNREACHABLE: &str = "AWS was not reached, so it is not a matter of rights: see whether the build's network leads there \
     (for a project in a VPC: a NAT gateway, or endpoints for SSM, KMS, STS, CloudWatch Logs and the like), whether its proxy \
     lets it through, and whether AWS has a disturbance; then trigger again";
 const NO_CREDENTIALS: &str = "the request could not be sent: see whether the build has its role's credentials";

@@ -1,5 +1,5 @@
-//! `iwomp-worker`: takes no arguments, reads its variables from the environment, prints to standard output. Whatever happens,
-//! the last line is the outcome.
+//! `iwomp-worker`: in a build it takes no arguments, reads its variables from the environment, prints to standard output, and
+//! whatever happens, the last line is the outcome. By hand it tells whether the image around it is of use.
 
 use std::process::ExitCode;
 
@@ -7,13 +7,29 @@ use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
 use worker::failure::{Failure, Kind, OrFail};
 use worker::process::privacy;
-use worker::run;
+use worker::run::{self, Output};
+
+const USAGE: &str = "\
+iwomp-worker                  in a build: deploys what its variables ask for
+iwomp-worker doctor [--json]  says whether a deployment would work in this image: exit status 0, else 1
+iwomp-worker --versions       prints the versions of the tools in this image
+";
 
 fn main() -> ExitCode {
     run::end_panics_with_an_outcome();
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let status = match start() {
         Ok(runtime) => {
-            let status = runtime.block_on(run::run());
+            let status = runtime.block_on(async {
+                match words.as_slice() {
+                    [] => run::run().await,
+                    ["doctor"] => run::examine(Output::Text).await,
+                    ["doctor", "--json"] => run::examine(Output::Json).await,
+                    ["--versions"] => run::tell_versions().await,
+                    _ => usage(),
+                }
+            });
             // What still waits, for a name server perhaps, is not waited for.
             runtime.shutdown_background();
             status
@@ -21,6 +37,11 @@ fn main() -> ExitCode {
         Err(failure) => run::give_up(failure),
     };
     ExitCode::from(status)
+}
+
+fn usage() -> u8 {
+    worker::process::log::stderr().end(USAGE);
+    2
 }
 
 fn start() -> Result<Runtime, Failure> {

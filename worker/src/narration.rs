@@ -48,6 +48,11 @@ impl Narration {
         log::stdout().say(&format!("iwomp: {label:<11} {}\n", self.line(text)));
     }
 
+    /// Writes `line`, which is for programs, as it is.
+    pub fn tell(&self, line: &str) {
+        log::stdout().say(&format!("{}\n", self.mask.apply(line)));
+    }
+
     /// Writes `line`, which is the last one, as it is.
     pub fn end(&self, line: &str) {
         log::stdout().end(&format!("{}\n", self.mask.apply(line)));

@@ -4,7 +4,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -171,7 +170,7 @@ impl Place<'_> {
         if name.contains('/') || self.directory.join(name).is_file() {
             return self.in_checkout(name);
         }
-        self.on_search_path(name)
+        process::find(name, self.search_path)
             .with_context(|| format!("command {name} is neither a file in deployDir nor a program of the build image"))
     }
 
@@ -180,7 +179,7 @@ impl Place<'_> {
         if name.contains('/') {
             return self.in_checkout(name);
         }
-        self.on_search_path(name).with_context(|| match name.contains(char::is_whitespace) {
+        process::find(name, self.search_path).with_context(|| match name.contains(char::is_whitespace) {
             true => format!("command \"{name}\" is one executable, not a line for a shell; {WORDS}"),
             false => format!("command {name} is not a program of the build image; for a file write ./{name}"),
         })
@@ -198,19 +197,11 @@ impl Place<'_> {
         if !path.is_file() {
             bail!("command {name} is not a file");
         }
-        if !is_executable(&path) {
+        if !process::is_executable(&path) {
             bail!("command {name} is not executable in the commit (git update-index --chmod=+x {name})");
         }
         require_unix_line_ends(&path, name)?;
         Ok(path)
-    }
-
-    /// Relative directories of the path are passed over: they would be the repository's.
-    fn on_search_path(&self, name: &str) -> Option<PathBuf> {
-        std::env::split_paths(self.search_path)
-            .filter(|directory| directory.is_absolute())
-            .map(|directory| directory.join(name))
-            .find(|path| path.is_file() && is_executable(path))
     }
 }
 
@@ -229,14 +220,19 @@ fn require_unix_line_ends(path: &Path, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_executable(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
+/// The name of the program of the image that `command` starts with; none where a file of the repository may be meant.
+#[must_use]
+pub fn of_the_image(command: &Command) -> Option<&str> {
+    match command {
+        Command::Executable(_) => None,
+        Command::Vector(words) => words.first().map(String::as_str).filter(|name| !name.contains('/')),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use contract::register::{Document, Storage};
     use tempfile::TempDir;

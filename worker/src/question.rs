@@ -1,14 +1,14 @@
 //! What an operator asks from inside a build: whether the Git host takes the project's credentials. The register and one question
 //! to the host; nothing is fetched, run or written.
 
-use contract::{Outcome, Project, Report};
+use contract::{Credentials, Outcome, Project, Report};
 use iwomp_aws::client::SdkConfig;
 
 use crate::app_token::AppToken;
 use crate::bounds::Bounds;
 use crate::deploy::{hide_secrets, private_directory};
 use crate::failure::Failure;
-use crate::git::{Repository, Told};
+use crate::git::{Repository, Told, Tries};
 use crate::narration::Narration;
 use crate::parameters::Parameters;
 use crate::variables::Question;
@@ -36,14 +36,8 @@ pub async fn ask_git_host(
     if let Some(token) = token {
         token.revoke(narration).await;
     }
-    let answer = match (told?, &project.credentials) {
-        (Told::Credentials, _) => "takes the project's credentials",
-        (Told::Nothing, None) => "asks for no credentials",
-        (Told::Nothing, Some(_)) => {
-            "asks for no credentials, so that the project's were not tried: anybody who reaches it can read the repository"
-        }
-    };
-    report.reason = Some(format!("the Git host {answer}; nothing was fetched or run"));
+    let answer = said(told?, project.credentials.as_ref());
+    report.reason = Some(format!("{answer}; nothing was fetched or run"));
     Ok(Outcome::Unchanged)
 }
 
@@ -51,5 +45,18 @@ async fn ask(project: &Project, question: &Question, bounds: &Bounds, narration:
     let scratch = private_directory()?;
     let repository = Repository::create(scratch.path(), &question.environment, bounds, narration).await?;
     narration.say("asking", project.git_url.as_str());
-    repository.ask_host(project).await
+    repository.ask_host(project, Tries::AsLongAsItHelps).await
+}
+
+/// What a host means that answers.
+#[must_use]
+pub fn said(told: Told, credentials: Option<&Credentials>) -> &'static str {
+    match (told, credentials) {
+        (Told::Credentials, _) => "the Git host takes the project's credentials",
+        (Told::Nothing, None) => "the Git host asks for no credentials",
+        (Told::Nothing, Some(_)) => {
+            "the Git host asks for no credentials, so that the project's were not tried: anybody who reaches it can read the \
+             repository"
+        }
+    }
 }

@@ -3,22 +3,35 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
+use contract::finding::{Finding, Findings};
 use contract::{Outcome, Report, printable};
 use iwomp_aws::client;
 
 use crate::aws;
 use crate::bounds::{Bounds, time_left};
 use crate::deploy::deploy;
+use crate::doctor;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::narration::{Narration, duration};
 use crate::private_directory;
 use crate::process::{Stop, privacy, strays};
 use crate::question::ask_git_host;
-use crate::variables::{Asked, Question, Variables};
+use crate::tools;
+use crate::user::User;
+use crate::variables::{Asked, Question, Subject, Variables};
 
 /// Longest reason in the outcome line, in characters.
 const MAX_REASON_CHARS: usize = 1000;
+/// For whoever looks at an image by hand.
+const BY_HAND: Duration = Duration::from_secs(300);
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    Text,
+    Json,
+}
 
 /// Deploys what the environment asks for and returns the exit status of the process: 0 for deployed, superseded,
 /// unchanged and held, the command's own if it failed, otherwise as [`Kind`] says.
@@ -35,6 +48,56 @@ pub async fn run() -> u8 {
     narration.say("result", &format!("{} after {}", report.outcome, duration(started.elapsed())));
     narration.end(&report.to_line());
     exit_status
+}
+
+/// Examines the image around us, and the project that the environment names, if it names one; and returns the exit status of
+/// the process: 0 if nothing stands in the way of a deployment, else 1.
+pub async fn examine(output: Output) -> u8 {
+    let mut narration = Narration::default();
+    let findings = match try_examine(&mut narration).await {
+        Ok(findings) => doctor::printed(findings, &narration),
+        Err(failure) => return conclude(Err(failure), &narration, &mut Report::new(Outcome::Failed)),
+    };
+    let faults = doctor::faults(&findings);
+    let status = u8::from(!faults.is_empty());
+    match output {
+        Output::Text => {
+            doctor::tell(&findings, &narration);
+            let result = match faults.as_slice() {
+                [] => format!("{} looked at: nothing stands in the way", findings.len()),
+                faults => format!("{} looked at, in the way: {}", findings.len(), faults.join(", ")),
+            };
+            narration.say("result", &result);
+        }
+        Output::Json => narration.end(&Findings { findings }.to_line()),
+    }
+    status
+}
+
+async fn try_examine(narration: &mut Narration) -> Result<Vec<Finding>, Failure> {
+    close_memory()?;
+    let environment: Environment = std::env::vars_os().collect();
+    let Some(question) = Question::by_hand(environment.clone()).map_err(|problems| wrong_variables(&problems))? else {
+        let bounds = begin(&environment, BY_HAND, None, narration)?;
+        return Ok(doctor::examine_image(&environment, &bounds).await);
+    };
+    let bounds = begin(&question.environment, question.time_limit, None, narration)?;
+    doctor::examine_build(&question, &bounds, narration).await
+}
+
+/// Prints the versions of this program and of the tools around it, a line each, and returns the exit status of the process.
+pub async fn tell_versions() -> u8 {
+    let narration = Narration::default();
+    narration.tell(&format!("iwomp-worker {}", env!("CARGO_PKG_VERSION")));
+    let user = User::for_command().ok().flatten();
+    let (_, never) = Stop::channel();
+    for tool in tools::look(&std::env::vars_os().collect(), user.as_ref(), &never).await {
+        match tool.version {
+            Ok(version) => narration.tell(&format!("{:<12} {version}", tool.name)),
+            Err(why) => narration.tell(&format!("{:<12} does not start: {why}", tool.name)),
+        }
+    }
+    0
 }
 
 /// Ends a run that could not begin, and returns its exit status.
@@ -73,7 +136,7 @@ fn identify(variables: &Variables, report: &mut Report) {
 }
 
 async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outcome, Failure> {
-    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")?;
+    close_memory()?;
     strays::adopt().context("asking for what the command leaves behind").or_fail(Kind::Machine, "this needs Linux")?;
     match read_variables(narration)? {
         Asked::Deployment(variables) => {
@@ -81,12 +144,22 @@ async fn try_run(narration: &mut Narration, report: &mut Report) -> Result<Outco
             let bounds = begin(&variables.environment, variables.time_limit, variables.build_start, narration)?;
             deploy(&variables, &client::config(&aws::BOUNDS).await, &bounds, narration, report).await
         }
-        Asked::GitHost(question) => {
+        Asked::Question(question) => {
             identify_question(&question, report);
             let bounds = begin(&question.environment, question.time_limit, question.build_start, narration)?;
-            ask_git_host(&question, &client::config(&aws::BOUNDS).await, &bounds, narration, report).await
+            match question.subject {
+                Subject::GitHost => {
+                    ask_git_host(&question, &client::config(&aws::BOUNDS).await, &bounds, narration, report).await
+                }
+                Subject::Image => doctor::answer(&question, &bounds, narration, report).await,
+            }
         }
     }
+}
+
+/// From here on, nothing that we start can read our memory.
+fn close_memory() -> Result<(), Failure> {
+    privacy::close_memory().or_fail(Kind::Machine, "this needs Linux")
 }
 
 fn begin(
@@ -109,13 +182,13 @@ fn read_variables(narration: &Narration) -> Result<Asked, Failure> {
         for problem in &problems {
             narration.say("variable", problem);
         }
-        let error = anyhow!("reading the variables of the build: {}", problems.join("; "));
-        Failure::new(
-            Kind::Variables,
-            error,
-            "start builds through the pipeline, which sets them; see its Terraform module",
-        )
+        wrong_variables(&problems)
     })
+}
+
+fn wrong_variables(problems: &[String]) -> Failure {
+    let error = anyhow!("reading the variables of the build: {}", problems.join("; "));
+    Failure::new(Kind::Variables, error, "start builds through the pipeline, which sets them; see its Terraform module")
 }
 
 /// Says what went wrong, once, and completes the report.

@@ -3,6 +3,7 @@
 
 use anyhow::{Context, anyhow};
 use aws_sdk_sts::Client;
+use aws_sdk_sts::error::BuildError;
 use aws_sdk_sts::types::{Credentials, Tag};
 use contract::CommitId;
 use contract::register::RoleArn;
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::aws;
 use crate::environment::{CREDENTIALS, Environment};
 use crate::failure::{Failure, Kind, OrFail};
-use crate::variables::Variables;
+use crate::variables::{Question, Variables};
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 const MAX_NAME_CHARS: usize = 64;
@@ -36,15 +37,33 @@ pub async fn take(
     variables: &Variables,
     commit: &CommitId,
 ) -> Result<Session, Failure> {
+    assume(client, role, name(variables, commit), tags(variables, commit)).await
+}
+
+/// Whether the build of `question` may take `role`. What is taken is dropped unused.
+///
+/// # Errors
+/// Like [`take`].
+pub async fn try_to_take(client: &Client, role: &RoleArn, question: &Question) -> Result<(), Failure> {
+    let build = question.build.as_deref().and_then(|build| build.rsplit(':').next());
+    let mut name = format!("iwomp-{}", build.unwrap_or(question.project.as_str()));
+    name.truncate(MAX_NAME_CHARS);
+    let project = Tag::builder().key("project").value(question.project.as_str()).build();
+    assume(client, role, name, project.map(|tag| vec![tag])).await.map(drop)
+}
+
+async fn assume(
+    client: &Client,
+    role: &RoleArn,
+    name: String,
+    tags: Result<Vec<Tag>, BuildError>,
+) -> Result<Session, Failure> {
     let doing = || format!("taking the deploy role {}", role.as_str());
-    let tags = tags(variables, commit)
-        .map_err(anyhow::Error::new)
-        .with_context(doing)
-        .or_fail(Kind::Machine, "trigger again")?;
+    let tags = tags.map_err(anyhow::Error::new).with_context(doing).or_fail(Kind::Machine, "trigger again")?;
     client
         .assume_role()
         .role_arn(role.as_str())
-        .role_session_name(name(variables, commit))
+        .role_session_name(name)
         .set_tags(Some(tags))
         .send()
         .await
@@ -97,7 +116,7 @@ fn name(variables: &Variables, commit: &CommitId) -> String {
     format!("{name}-{commit}")
 }
 
-fn tags(variables: &Variables, commit: &CommitId) -> Result<Vec<Tag>, aws_sdk_sts::error::BuildError> {
+fn tags(variables: &Variables, commit: &CommitId) -> Result<Vec<Tag>, BuildError> {
     // Encoded, for a policy may ask for the tag's value, and no two branches may then be one.
     let branch = variables.branch.encoded();
     let known = [

@@ -37,7 +37,7 @@ impl User {
     }
 
     /// The user `name` of `list`, lines as in `/etc/passwd`.
-    fn find(name: &str, list: &str) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn find(name: &str, list: &str) -> anyhow::Result<Option<Self>> {
         let mut lines = list.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let Some(fields) = lines.find(|fields| fields[0] == name) else { return Ok(None) };
         let [_, _, user_id, group_id, _, home, shell] = fields[..] else { bail!("its line has not seven fields") };
@@ -57,6 +57,11 @@ impl User {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Puts what programs want to know of their user into `environment`.

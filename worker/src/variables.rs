@@ -10,6 +10,8 @@ use crate::environment::Environment;
 
 /// The longest time limit: CodeBuild's longest build, 36 hours.
 const MAX_TIME_LIMIT_SECONDS: u64 = 36 * 60 * 60;
+/// For whoever looks at an image by hand.
+const BY_HAND_SECONDS: &str = "300";
 /// SNS message ids and CodeBuild build ids are shorter.
 const MAX_ID_BYTES: usize = 350;
 
@@ -23,11 +25,21 @@ const INITIATOR: &str = "CODEBUILD_INITIATOR";
 /// What the build was started for.
 pub enum Asked {
     Deployment(Box<Variables>),
-    GitHost(Question),
+    Question(Question),
 }
 
-/// What a build was started with that only asks whether the Git host takes the project's credentials, checked.
+/// What an operator may ask from inside a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Whether the Git host takes the project's credentials.
+    GitHost,
+    /// Whether the project can be deployed in this image.
+    Image,
+}
+
+/// What a build was started with that deploys nothing, checked.
 pub struct Question {
+    pub subject: Subject,
     pub config_path: ConfigPath,
     pub project: ProjectName,
     /// Who started the build.
@@ -49,19 +61,34 @@ impl Asked {
 
     fn read(environment: Environment) -> Result<Self, Vec<String>> {
         if environment.contains_key(OsStr::new(variable::QUESTION)) {
-            return Question::read(environment).map(Self::GitHost);
+            return Question::read(environment).map(Self::Question);
         }
         Variables::read(environment).map(Box::new).map(Self::Deployment)
     }
 }
 
 impl Question {
+    /// That of somebody who examines an image by hand, as in a build of the project that the environment names; none if it
+    /// names none.
+    ///
+    /// # Errors
+    /// Like [`Asked::from_process`].
+    pub fn by_hand(mut environment: Environment) -> Result<Option<Self>, Vec<String>> {
+        if !environment.contains_key(OsStr::new(variable::PROJECT)) {
+            return Ok(None);
+        }
+        environment.insert(variable::QUESTION.into(), variable::IMAGE.into());
+        environment.insert(variable::TIME_LIMIT_SECONDS.into(), BY_HAND_SECONDS.into());
+        Self::read(environment).map(Some)
+    }
+
     fn read(environment: Environment) -> Result<Self, Vec<String>> {
         let mut reader = Reader { environment: &environment, problems: Vec::new() };
         let config_path = reader.require(variable::CONFIG_PATH, ConfigPath::parse);
         let project = reader.require(variable::PROJECT, ProjectName::parse);
-        reader.require(variable::QUESTION, |text| match text {
-            variable::GIT_HOST => Ok(()),
+        let subject = reader.require(variable::QUESTION, |text| match text {
+            variable::GIT_HOST => Ok(Subject::GitHost),
+            variable::IMAGE => Ok(Subject::Image),
             _ => Err("is no question that this worker knows"),
         });
         // With a branch it would look like a deployment, to the launcher too.
@@ -75,9 +102,9 @@ impl Question {
         let time_limit = reader.require(variable::TIME_LIMIT_SECONDS, parse_time_limit);
         let build_start = environment.get(OsStr::new(BUILD_START)).and_then(|value| parse_start(value.to_str()?));
         let problems = reader.problems;
-        match (config_path, project, time_limit) {
-            (Some(config_path), Some(project), Some(time_limit)) if problems.is_empty() => {
-                Ok(Self { config_path, project, initiator, build, time_limit, build_start, environment })
+        match (subject, config_path, project, time_limit) {
+            (Some(subject), Some(config_path), Some(project), Some(time_limit)) if problems.is_empty() => {
+                Ok(Self { subject, config_path, project, initiator, build, time_limit, build_start, environment })
             }
             _ => Err(problems),
         }

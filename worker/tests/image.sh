@@ -30,6 +30,8 @@ main() {
   expect "public certificate authorities are trusted" '^yes$' sh -c "test -s $bundle && echo yes"
   expect "no source, toolchain or git directory is left" '^none$' \
     sh -c 'ls -d /build /usr/local/cargo /usr/local/rustup /.git 2>/dev/null || echo none'
+  expect "the worker says that the image can deploy" 'looked at: nothing stands in the way$' iwomp-worker doctor
+  expect "the worker tells the tools and their versions" '^terraform +Terraform v1\.' iwomp-worker --versions
   expect "without its variables the worker says which and fails" 'CONFIGPATH.*PROJECTNAME.*GITBRANCH.* status [1-9]' \
     bash -c 'iwomp-worker 2>&1 | tr "\n" " "; echo " status ${PIPESTATUS[0]}"'
 

@@ -145,7 +145,7 @@ pub struct DoctorArguments {
     /// Of this project, and of the pipeline around it
     #[arg(value_parser = ProjectName::parse)]
     pub project: Option<ProjectName>,
-    /// Start a build that asks the Git host whether it takes the project's credentials, too
+    /// Start a build that looks at its image, its role and its Git host, too, and deploys nothing
     #[arg(long, requires = "project")]
     pub in_build: bool,
     #[command(flatten)]

@@ -17,6 +17,7 @@ use std::future::Future;
 
 use anyhow::Result;
 use aws_sdk_codebuild::types::Project as BuildProject;
+use contract::finding::{About, Finding, Grade};
 use contract::{Description, ProjectName};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -33,7 +34,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Shape;
 use crate::parallel::AT_ONCE;
 use crate::pipeline::Pipeline;
-use crate::question::{self, Answer};
+use crate::question::{self, Examined};
 use crate::register::unknown;
 use crate::terminal::Terminal;
 
@@ -48,80 +49,15 @@ pub struct Doctor {
     findings: Vec<Finding>,
 }
 
-/// Something that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-struct Finding {
-    grade: Grade,
-    /// What was looked at: `launcher`, `queue`, `credentials`.
-    check: String,
-    /// Whose it is, where it is one project's.
-    #[schemars(with = "Option<String>")]
-    project: Option<ProjectName>,
-    saw: String,
-    to_do: Option<String>,
-}
-
-/// How bad it is. The worst come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Grade {
-    /// Keeps deployments from working, or from being told of.
-    Problem,
-    /// Somebody should know.
-    Warning,
-    /// It could not be judged.
-    Unknown,
-    Good,
-}
-
-/// What is looked at: names the findings.
-#[derive(Debug, Clone, Copy)]
-struct About<'a> {
-    check: &'a str,
-    project: Option<&'a ProjectName>,
-}
-
-impl<'a> About<'a> {
-    fn the(check: &'a str) -> Self {
-        Self { check, project: None }
-    }
-
-    fn of(project: &'a ProjectName, check: &'a str) -> Self {
-        Self { check, project: Some(project) }
-    }
-
-    fn good(self, saw: impl Into<String>) -> Finding {
-        self.finding(Grade::Good, saw, None)
-    }
-
-    fn problem(self, saw: impl Into<String>, to_do: impl Into<String>) -> Finding {
-        self.finding(Grade::Problem, saw, Some(to_do.into()))
-    }
-
-    fn warning(self, saw: impl Into<String>, to_do: impl Into<String>) -> Finding {
-        self.finding(Grade::Warning, saw, Some(to_do.into()))
-    }
-
-    fn unknown(self, saw: impl Into<String>, to_do: impl Into<String>) -> Finding {
-        self.finding(Grade::Unknown, saw, Some(to_do.into()))
-    }
-
-    fn finding(self, grade: Grade, saw: impl Into<String>, to_do: Option<String>) -> Finding {
-        Finding { grade, check: self.check.to_owned(), project: self.project.cloned(), saw: saw.into(), to_do }
-    }
-
-    /// What a look came to. One that AWS cut short is unknown.
-    fn judge(self, looked: Result<Vec<Finding>>) -> Vec<Finding> {
-        looked.unwrap_or_else(|error| vec![self.unknown(format!("AWS did not say: {error:#}"), LOOK_YOURSELF)])
-    }
-}
-
 /// A look that is still to be taken.
 type Look<'a> = LocalBoxFuture<'a, Vec<Finding>>;
 
-/// `looking`, of which an error is unknown.
+/// `looking`, which AWS may cut short: then it is unknown.
 fn look<'a>(about: About<'a>, looking: impl Future<Output = Result<Vec<Finding>>> + 'a) -> Look<'a> {
-    looking.map(move |looked| about.judge(looked)).boxed_local()
+    let judge = move |looked: Result<Vec<Finding>>| {
+        looked.unwrap_or_else(|error| vec![about.unknown(format!("AWS did not say: {error:#}"), LOOK_YOURSELF)])
+    };
+    looking.map(judge).boxed_local()
 }
 
 impl Shape for Doctor {
@@ -146,7 +82,7 @@ async fn look_at_all(pipeline: &Pipeline, arguments: &DoctorArguments) -> Result
     let patient = Patient::find(pipeline, arguments.project.as_ref()).await?;
     let mut doctor = examine(&patient, &Account::of(pipeline)).await;
     if let (true, Some(project)) = (arguments.in_build, &arguments.project) {
-        doctor.findings.push(git_host(pipeline, project).await);
+        doctor.findings.extend(in_build(pipeline, project).await);
         doctor.sort();
     }
     Ok(doctor)
@@ -203,14 +139,29 @@ async fn examine(patient: &Patient<'_>, account: &Account) -> Doctor {
     doctor
 }
 
-/// What only a build of the project can find out.
-async fn git_host(pipeline: &Pipeline, project: &ProjectName) -> Finding {
-    let about = About::of(project, "git host");
-    match question::ask_git_host(pipeline, project).await {
-        Ok(Answer { is_taken: true, reason, .. }) => about.good(reason),
-        Ok(Answer { build, reason, .. }) => about.problem(reason, format!("iwomp logs {project} --build {build}")),
-        Err(failure) => about.unknown(failure.what, failure.advice.unwrap_or_else(|| LOOK_YOURSELF.to_owned())),
+/// What only a build of the project can find out: its image, its network, its role, its Git host.
+async fn in_build(pipeline: &Pipeline, project: &ProjectName) -> Vec<Finding> {
+    let about = About::of(project, "build");
+    let examined = match question::examine_image(pipeline, project).await {
+        Err(failure) => {
+            let to_do = failure.advice.unwrap_or_else(|| LOOK_YOURSELF.to_owned());
+            return vec![about.unknown(failure.what, to_do)];
+        }
+        Ok(examined) => examined,
+    };
+    let Examined { answer, mut findings } = examined;
+    // CodeBuild's word goes before the image's, which may have said anything.
+    let is_explained = findings.iter().any(|finding| finding.grade == Grade::Problem);
+    if !answer.is_taken && !is_explained {
+        findings.push(about.problem(
+            format!("the worker of its image did not say what is wrong: {}", answer.reason),
+            format!(
+                "iwomp logs {project} --build {}; an image of a team's own is to be built on the pipeline's present one",
+                answer.build
+            ),
+        ));
     }
+    findings
 }
 
 /// An older program does not know what a newer pipeline says, and the other way round.

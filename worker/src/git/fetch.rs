@@ -46,9 +46,16 @@ struct Setback {
     retry_after: Option<Duration>,
 }
 
+impl Setback {
+    fn to_failure(&self, doing: &str) -> Failure {
+        let error = self.explanation.to_error(format!("{doing}: {}", self.explanation.problem));
+        Failure::new(Kind::Git, error, self.explanation.advice)
+    }
+}
+
 /// How often a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tries {
+pub enum Tries {
     /// As early as can be, for something that will be asked for again if it does not come.
     One,
     /// As long as it may help.
@@ -133,11 +140,19 @@ impl Repository<'_> {
     ///
     /// # Errors
     /// Like [`Self::fetch`].
-    pub async fn ask_host(&self, project: &Project) -> Result<Told, Failure> {
+    pub async fn ask_host(&self, project: &Project, tries: Tries) -> Result<Told, Failure> {
         self.require_bearer_if_wanted(project).await?;
         let url = project.git_url.as_str();
         let arguments = ["ls-remote", "--quiet", "--", url, "HEAD"].map(str::to_owned);
-        let heard = self.get(&self.git, &format!("asking {url} for its head"), project, &arguments).await?;
+        let doing = format!("asking {url} for its head");
+        let heard = match tries {
+            Tries::AsLongAsItHelps => self.get(&self.git, &doing, project, &arguments).await?,
+            Tries::One => {
+                let mut progress = Progress::of(&self.git.repository);
+                let answer = self.try_get(&self.git, &doing, project, &arguments, &mut progress).await?;
+                answer.map_err(|setback| setback.to_failure(&doing))?
+            }
+        };
         let wants_credentials = project.git_url.scheme() == Scheme::Ssh || heard.wants_credentials;
         Ok(if wants_credentials && project.credentials.is_some() { Told::Credentials } else { Told::Nothing })
     }
@@ -437,7 +452,8 @@ fn anew(arguments: Vec<String>) -> Vec<String> {
 const LOOKALIKES: &[&str] = &["^refs/refs/*", "^refs/tags/*", "^refs/heads/refs/*", "^refs/remotes/*"];
 
 /// `git version 2.47.3 (…)` as `(2, 47)`.
-pub(super) fn parse_version(text: &str) -> Option<(u32, u32)> {
+#[must_use]
+pub fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.strip_prefix("git version ")?.split(['.', ' ', '\n']).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

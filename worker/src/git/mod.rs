@@ -39,7 +39,7 @@ use part::Part;
 
 pub use commit::Commit;
 pub use explain::NoSuchBranch;
-pub use fetch::Told;
+pub use fetch::{Told, Tries, parse_version};
 pub use history::{History, Line, Standing};
 pub use lent_access::LentAccess;
 pub use pointers::{LargeFile, Pointers, Submodule};

@@ -13,6 +13,7 @@ use contract::register::AllowedSigners;
 use super::QUESTION_TIME_LIMIT;
 use super::command::Git;
 use crate::failure::{Failure, Kind, OrFail};
+use crate::process;
 
 /// Every way in which git would check a signature. The signature itself says which one it wants, so those that the register
 /// does not name must lead nowhere: gpg would go by whatever key ring it finds.
@@ -99,9 +100,7 @@ fn only(setting: &str, program: &Path) -> Vec<String> {
 /// Looked for before git does, because to git a missing program is a bad signature.
 fn require_program(name: &str, git: &Git<'_>) -> Result<PathBuf, Failure> {
     let path = git.environment.get(OsStr::new("PATH")).map_or(OsStr::new(""), |path| path);
-    let directories = std::env::split_paths(path).filter(|directory| directory.is_absolute());
-    let found = directories.map(|directory| directory.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| {
+    process::find(name, path).ok_or_else(|| {
         let error = anyhow!("checking signatures as allowedSigners wants it: {name} is not in the build image");
         Failure::new(Kind::Machine, error, format!("take a build image with {name}"))
     })

@@ -9,8 +9,11 @@ mod stop;
 pub mod strays;
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -53,6 +56,20 @@ pub fn command(program: impl AsRef<OsStr>, environment: &Environment) -> Command
     command.env_clear().envs(environment).stdin(Stdio::null()).kill_on_drop(true);
     before_exec(&mut command, || setsid().map(drop));
     command
+}
+
+/// The program `name` in the directories of `search_path`. Relative ones are passed over: they would be the repository's.
+#[must_use]
+pub fn find(name: &str, search_path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(search_path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file() && is_executable(path))
+}
+
+#[must_use]
+pub fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Lets no file that `command` or its children write grow over `bytes`.
@@ -139,8 +156,6 @@ fn before_exec(command: &mut Command, call: impl Fn() -> rustix::io::Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     const LIMITS: Limits = Limits { time: Duration::from_secs(120), grace: Duration::from_secs(120) };

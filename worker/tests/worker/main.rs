@@ -7,6 +7,7 @@
 mod cage;
 mod complete;
 mod crashes;
+mod doctor;
 mod economy;
 mod git_access;
 mod log;

@@ -49,6 +49,7 @@ fn a_question_comes_alone_and_is_one_that_is_known() {
         ("GITCOMMIT", &commit, "QUESTION comes alone, without GITCOMMIT"),
         ("ROLLBACKTO", &commit, "QUESTION comes alone, without ROLLBACKTO"),
         ("TRIGGERID", "trigger-1", "QUESTION comes alone, without TRIGGERID"),
+        ("QUESTION", "image ", "is no question that this worker knows"),
         ("QUESTION", "what-else", "is no question that this worker knows"),
         ("QUESTION", "", "is no question that this worker knows"),
     ] {

@@ -1,4 +1,5 @@
-//! As much of AWS as the worker calls, over plain HTTP on loopback: GetParameters and PutParameter of SSM, AssumeRole of STS.
+//! As much of AWS as the worker calls, over plain HTTP on loopback: GetParameters and PutParameter of SSM, AssumeRole and
+//! GetCallerIdentity of STS.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,6 +20,10 @@ pub const FORBIDDEN_ROLE: &str = "arn:aws:iam::123456789012:role/forbidden";
 
 /// What stands for the type of a parameter that nobody can decrypt any more.
 const DEAD_KEY: &str = "dead key";
+
+/// Where it stands who asks; unless it was told, the build.
+const CALLER: &str = "who asks";
+const BUILD: &str = "arn:aws:sts::123456789012:assumed-role/iw--demo/AWSCodeBuild-0a1b";
 
 /// The operation that is taken and never answered, if there is one.
 type Silent = Arc<Mutex<Option<&'static str>>>;
@@ -89,6 +94,11 @@ impl Ssm {
         self.put(name, DEAD_KEY, "");
     }
 
+    /// From now on, whoever asks is `arn`.
+    pub fn take_for(&self, arn: &str) {
+        self.put(CALLER, "", arn);
+    }
+
     pub fn value(&self, name: &str) -> Option<String> {
         self.parameters.lock().unwrap().get(name).map(|(_, value)| value.clone())
     }
@@ -121,7 +131,11 @@ fn answer(
     }
     let (status, kind, body) = if target.is_empty() {
         let query = String::from_utf8(body).unwrap();
-        let (status, body) = assume_role(&query);
+        let caller = parameters.lock().unwrap().get(CALLER).map_or(BUILD.to_owned(), |(_, arn)| arn.clone());
+        let (status, body) = match query.contains("Action=GetCallerIdentity&") {
+            true => ("200 OK", caller_identity(&caller)),
+            false => assume_role(&query),
+        };
         asked.lock().unwrap().push(query);
         (status, "text/xml", body)
     } else {
@@ -160,6 +174,13 @@ fn respond(target: &str, request: &Value, parameters: &Parameters) -> (&'static 
         }
         other => panic!("no answer to {other}"),
     }
+}
+
+fn caller_identity(arn: &str) -> String {
+    let result = format!("<Arn>{arn}</Arn><UserId>AROA:x</UserId><Account>123456789012</Account>");
+    format!(
+        "<GetCallerIdentityResponse><GetCallerIdentityResult>{result}</GetCallerIdentityResult></GetCallerIdentityResponse>"
+    )
 }
 
 fn assume_role(query: &str) -> (&'static str, String) {

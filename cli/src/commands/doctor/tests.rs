@@ -1,10 +1,11 @@
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_codebuild::types::StatusType;
 use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::test_util::infallible_client_fn;
 
 use super::*;
 use crate::arguments::Output;
-use crate::fixtures::{Aws, entry, terminal};
+use crate::fixtures::{Aws, entry, failed_with, terminal};
 
 /// Every call is answered with this.
 fn aws(status: u16, body: &'static str) -> SdkConfig {
@@ -80,6 +81,21 @@ async fn the_worst_comes_first_and_says_what_to_do() {
     let expected = "iwomp-in-aws in eu-central-1, account 123456789012\nproblem  queue: d\n  to do: mend\nwarning  queue: c\n  to do: \
                     mind\nunknown  queue: b\n  to do: look\n4 looked at: 1 problem, 1 warning, 1 unknown\n";
     assert_eq!(said.text(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_fails_and_says_no_fault_is_one() {
+    for (log, told) in [
+        (vec!["sh: 1: iwomp-worker: not found"], "BUILD: exit status 127"),
+        (vec![r#"{"findings":[]}"#, r#"{"outcome":"failed","reason":"no question"}"#], "no question"),
+    ] {
+        let mut build = failed_with(StatusType::Failed, "exit status 127");
+        build.id = Some("iwomp-in-aws--demo:8".to_owned());
+        let (pipeline, _) = Aws { builds: vec![build], log, ..Aws::with([entry("demo", "{}")]) }.pipeline();
+        let findings = in_build(&pipeline, &crate::fixtures::project("demo")).await;
+        let [Finding { grade: Grade::Problem, check, saw, .. }] = findings.as_slice() else { panic!("{findings:?}") };
+        assert!(check == "build" && saw.ends_with(told), "{saw}");
+    }
 }
 
 #[tokio::test]
