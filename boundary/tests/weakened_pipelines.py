@@ -332,7 +332,11 @@ def app_key_left_to_builds(snapshot: Snapshot) -> Iterator[tuple[str, Place, Doc
     patterns = deny["Condition"]["ArnLike"]["aws:PrincipalArn"]
     for name in patterns:
         others = {"ArnLike": {"aws:PrincipalArn": [other for other in patterns if other != name]}}
-        yield f"not to {name}", Place("resource", key), {**document, "Statement": [*rest, {**deny, "Condition": others}]}
+        yield (
+            f"not to {name}",
+            Place("resource", key),
+            {**document, "Statement": [*rest, {**deny, "Condition": others}]},
+        )
     for action in ("kms:PutKeyPolicy", "kms:GetParametersForImport", "kms:ScheduleKeyDeletion"):
         fewer = {**deny, "NotAction": ["kms:Sign", action]}
         yield f"but for {action}", Place("resource", key), {**document, "Statement": [*rest, fewer]}

@@ -1,4 +1,5 @@
 """A laboratory of hostile Git: hosts that lie, repositories made to hurt, and machines that were tampered with.
 
-Each case is run twice: by the worker, which must hold, and by a naive client, which shows whether the attack is real.
+Each case is run by the worker, which must hold. Where a naive client is known to come to harm (bites.json), that is run, too:
+it shows that the attack is real. HOSTILE_TRY_ALL=1 runs it in every case, and writes that list anew.
 """
