@@ -154,7 +154,7 @@ impl Courier {
         match self.secret(&parameter).await? {
             None if is_of_app => match self.token_of_app(&project).await {
                 Ok(token) => {
-                    let fate = self.bring(parcel, state, target, &token, &entry, link, TELLING - MINTING).await;
+                    let fate = self.bring((parcel, state), target, &token, &entry, link, TELLING - MINTING).await;
                     give_back(target, &token, &entry).await;
                     Ok(fate)
                 }
@@ -165,7 +165,7 @@ impl Courier {
                 aside("it is no SecureString, and many can read it: withdraw the secret, and store a new one")
             }
             Some(stored) => match TargetSecret::parse(stored.value().unwrap_or_default(), target.kind) {
-                Ok(secret) => Ok(self.bring(parcel, state, target, &secret, &entry, link, TELLING).await),
+                Ok(secret) => Ok(self.bring((parcel, state), target, &secret, &entry, link, TELLING).await),
                 Err(error) => aside(&format!("what is stored there {error}")),
             },
         }
@@ -174,8 +174,7 @@ impl Courier {
     /// Tells the target, with this secret.
     async fn bring(
         &self,
-        parcel: &Parcel,
-        state: State,
+        (parcel, state): (&Parcel, State),
         target: &Target,
         secret: &TargetSecret,
         entry: &Project,
