@@ -183,7 +183,7 @@ NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",cdk="none",all="n
 
 # The images are there before any project is pointed at one: a trigger that came in between would otherwise be answered with a
 # build that cannot start. The first apply is of their repository, with its policy, which knows the targets in use.
-deploy: preflight zip $(PROGRAM) ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
+deploy: preflight zip iwomp ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
 	$(TERRAFORM_INIT)
 	$(TERRAFORM) apply -target=aws_ecr_lifecycle_policy.this $(NO_IMAGES) $(TF_ARGS)
 	tags= && for target in $$($(TERRAFORM) output -raw image_targets); do \
@@ -191,7 +191,7 @@ deploy: preflight zip $(PROGRAM) ## Apply terraform/ with terraform.tfvars, push
 	  tags+="$$target=\"$$digest\"," || exit; done && \
 	$(TERRAFORM) apply -var "image_tags={$$tags}" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
 	@echo "The pipeline is there. What iwomp doctor says of it:"
-	@$(PROGRAM) --config-path "$$($(TERRAFORM) output -raw config_path)" doctor || true # before any credentials there is much to say
+	@target/release/iwomp --config-path "$$($(TERRAFORM) output -raw config_path)" doctor || true # before any credentials there is much to say
 	@echo "What each CI runs once its tests pass:"
 	@$(TERRAFORM) output publish_command
 	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Of a project's own: output publishers."
@@ -213,6 +213,7 @@ destroy: $(TOOLS) $(PROGRAM) ## Take everything down again, after a list of what
 	@name=$$($(TERRAFORM) output -raw config_path 2>/dev/null) || name=$(CONFIG_PATH); \
 	echo "What is live stays as it is, and nothing deploys it any more:"; \
 	$(PROGRAM) --config-path "$$name" status || true; \
+	echo "When all is down, what was written under its name goes, too: stored credentials, records of what is live, pauses, logs."; \
 	$(TERRAFORM) destroy $(NO_IMAGES) $(TF_ARGS) && $(ON_ACCOUNT) forget "$$name"
 
 # In use: `iwomp` of this folder (docs/commands.md) on the local stack while one is up, else in the account of the environment.

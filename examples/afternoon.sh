@@ -75,7 +75,7 @@ main() {
   run git checkout --quiet "$from"
   run make deploy TF_ARGS=-auto-approve
   touch "$work/enough"
-  wait "$asking"
+  wait "$asking" || fail "CI could not ask: $(cat "$work/complaint")"
   while read -r trigger; do
     iwomp wait "$trigger" --timeout 10m >/dev/null || fail "trigger $trigger was lost: iwomp trace $trigger"
   done <"$work/asked"
@@ -157,7 +157,7 @@ publish() {
 
 go_on_asking() {
   until [ -e "$work/enough" ]; do
-    publish >>"$work/asked" 2>/dev/null
+    publish >>"$work/asked" 2>"$work/complaint"
     sleep 2
   done
 }

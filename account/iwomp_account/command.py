@@ -74,8 +74,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run_forget(options: argparse.Namespace) -> int:
     here, name = place.of_environment(), options.config_path
-    if name in neighbours.pipelines(here):
-        raise AccountError(f"{here} has the pipeline {name}: destroy it first")
+    if there := neighbours.parts(here, name):
+        raise AccountError(
+            f"{here} has parts of the pipeline {name}, {'; '.join(there)}: nothing was removed; destroy it first"
+        )
     left = remains.remove_written(here, name)
     for item in left:
         print(f"STILL THERE, remove it by hand: {item}", file=sys.stderr)

@@ -38,6 +38,27 @@ def taken(config_path: str, own: str | None) -> Finding:
     return Finding("name", Grade.PROBLEM, saw, do)
 
 
+def parts(place: Place, config_path: str) -> list[str]:
+    """What there still is of a pipeline, so that what was written under its name may be of use yet."""
+    pages = place.client("lambda").get_paginator("list_functions").paginate()
+    functions = [function["FunctionName"] for page in pages for function in page["Functions"]]
+    builds = [
+        name
+        for page in place.client("codebuild").get_paginator("list_projects").paginate()
+        for name in page["projects"]
+    ]
+    queues = place.client("sqs").list_queues(QueueNamePrefix=f"{config_path}--").get("QueueUrls", [])
+    found = [f"function {name}" for name in functions if name.startswith(f"{config_path}--")]
+    found += [f"build project {name}" for name in builds if name.startswith(f"{config_path}--")]
+    found += [f"queue {url.rpartition('/')[2]}" for url in queues]
+    try:
+        place.client("ssm").get_parameter(Name=f"/{config_path}/_pipeline")
+        found.append(f"parameter /{config_path}/_pipeline")
+    except place.client("ssm").exceptions.ParameterNotFound:
+        pass
+    return found
+
+
 def leftovers(place: Place, config_path: str) -> Finding:
     """What would make an apply stumble although no pipeline of the name runs here."""
     found = []

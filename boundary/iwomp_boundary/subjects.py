@@ -17,7 +17,7 @@ from iwomp_boundary.stated import Entry, Names, entry_of, table
 FOREIGN_ACCOUNT = "999999999999"
 EVERYTHING: Document = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 FENCE = "fence"
-VIRTUAL = ("administrator", "insider", "offspring", "nobody", "stranger", "anonymous")
+VIRTUAL = ("administrator", "insider", "offspring", "offspring session", "nobody", "stranger", "anonymous")
 # Services that act on behalf of whoever asks them: any of them could be the deputy of another account.
 DEPUTIES = (
     *("apigateway", "codebuild", "codepipeline", "cloudformation", "cloudtrail", "cloudwatch", "config", "ec2"),
@@ -168,6 +168,12 @@ def virtual(snapshot: Snapshot, kind: str) -> Subject:
         ),
         "offspring": Principal(
             f"{snapshot.roles}/{snapshot.config_path}/{snapshot.region}/x/x",
+            Kind.IDENTITY,
+            snapshot.account,
+            everything,
+        ),
+        "offspring session": Principal(
+            f"arn:{snapshot.partition}:sts::{snapshot.account}:federated-user/x",
             Kind.IDENTITY,
             snapshot.account,
             everything,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ProjectName;
+use crate::{ProjectName, printable};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,6 +91,11 @@ pub struct Findings {
     pub findings: Vec<Finding>,
 }
 
+/// What stands before the name of such a look: it is the word of an image, which may be of a team's own, and not ours.
+const SAID: &str = "in-build ";
+/// Of one build, and of one text of it: more is not read.
+const MAX_SAID: usize = 50;
+const MAX_SAID_CHARS: usize = 600;
 /// How the line begins, and nothing else in JSON.
 const START: &str = r#"{"findings":["#;
 
@@ -121,12 +126,13 @@ impl Findings {
     pub fn find(log: &str, project: &ProjectName) -> Option<Self> {
         let start = log.rfind(START)?;
         let line = serde_json::Deserializer::from_str(&log[start..]).into_iter::<Line>().next()?.ok()?;
-        let findings = line.findings.into_iter().map(|Said { grade, check, saw, to_do }| Finding {
-            grade,
-            check,
+        let text = |text: &str| printable(text, MAX_SAID_CHARS);
+        let findings = line.findings.iter().take(MAX_SAID).map(|Said { grade, check, saw, to_do }| Finding {
+            grade: *grade,
+            check: text(&format!("{SAID}{check}")),
             project: Some(project.clone()),
-            saw,
-            to_do,
+            saw: text(saw),
+            to_do: to_do.as_deref().map(text),
         });
         Some(Self { findings: findings.collect() })
     }
@@ -140,13 +146,16 @@ mod tests {
     fn findings_are_a_line_and_whose_they_are_is_not_for_a_build_to_say() {
         let [demo, other] = ["demo", "other"].map(|name| ProjectName::parse(name).unwrap());
         let of =
-            |about: About<'_>| Findings { findings: vec![about.problem("2.30\n", "a newer one"), about.good("ok")] };
+            |about: About<'_>, saw| Findings { findings: vec![about.problem(saw, "a newer one"), about.good("ok")] };
         for about in [About::the("git"), About::of(&other, "git")] {
-            let line = of(about).to_line();
+            let line = of(about, "2.30\n").to_line();
             assert!(line.starts_with(r#"{"findings":[{"#) && !line.contains('\n'), "{line}");
             let log = format!("iwomp: good{line}{{\"outcome\":\"failed\"}}");
-            assert_eq!(Findings::find(&log, &demo), Some(of(About::of(&demo, "git"))));
+            assert_eq!(Findings::find(&log, &demo), Some(of(About::of(&demo, "in-build git"), "2.30\\n")));
         }
+        let many = Findings { findings: vec![About::the("git").good("x".repeat(2000)); 100] };
+        let found = Findings::find(&many.to_line(), &demo).unwrap().findings;
+        assert_eq!((found.len(), found[0].saw.chars().count()), (MAX_SAID, MAX_SAID_CHARS + 1));
         for other in [r#"{"outcome":"failed"}"#, r#"{"findings":[{"grade":"fine"}]}"#, "iwomp: good"] {
             assert_eq!(Findings::find(other, &demo), None);
         }

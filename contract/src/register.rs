@@ -558,6 +558,15 @@ impl Branches {
         patterns.map(Self).map_err(|error| DocumentError::Name { key: KEY, error })
     }
 
+    /// The first that it names whole.
+    #[must_use]
+    pub fn named(&self) -> Option<&Branch> {
+        self.0.iter().find_map(|pattern| match pattern {
+            BranchPattern::Exact(branch) => Some(branch),
+            BranchPattern::Below(_) => None,
+        })
+    }
+
     #[must_use]
     pub fn allow(&self, branch: &Branch) -> bool {
         self.standing(branch) != Standing::NotAllowed

@@ -16,7 +16,7 @@ cat plan.txt
 
 # An edit that takes away what the next edit would have to come by is a mistake, and nobody is asked here. What cannot be had
 # back is guarded by the ceiling, whatever this says.
-taken=' +# (aws_(ecr|kms|sqs)_|module\.(shared_topic|launcher|notifier|courier)([.]|\[)|module\.project\["'$IWOMP_PROJECT'"\])'
+taken=' +# (aws_(ecr|kms|sqs)_|module\.(shared_topic|launcher|notifier|courier)([.]|\[)|module\.(project|own_topic|publisher)\["'$IWOMP_PROJECT'"\])'
 if grep -E "^$taken.* (will be destroyed|must be replaced)" plan.txt; then
   echo "deploy.sh: nothing was applied: that is for a person, with make deploy" >&2
   exit 1

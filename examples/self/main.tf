@@ -114,11 +114,29 @@ resource "aws_iam_policy" "ceiling" {
         Resource  = [local.bucket_arn, "${local.bucket_arn}/*"]
       },
       {
-        # What an edit of a file shall never cost: triggers that wait, credentials, images.
-        Sid      = "KeepWhatCannotBeHadBack"
-        Effect   = "Deny"
-        Action   = ["ecr:DeleteRepository", "kms:DisableKey", "kms:ScheduleKeyDeletion", "sqs:DeleteQueue", "sqs:PurgeQueue"]
+        # What an edit of a file shall never cost, as far as no edit needs it: keys and who may use them, images, queues.
+        Sid    = "KeepWhatCannotBeHadBack"
+        Effect = "Deny"
+        Action = [
+          "ecr:BatchDeleteImage",
+          "ecr:DeleteRepository",
+          "kms:CreateGrant",
+          "kms:DeleteImportedKeyMaterial",
+          "kms:DisableKey",
+          "kms:PutKeyPolicy",
+          "kms:ScheduleKeyDeletion",
+          "sqs:DeleteQueue",
+          "sqs:PurgeQueue",
+          "sqs:ReceiveMessage",
+        ]
         Resource = "*"
+      },
+      {
+        # Credentials that people stored, and what is live.
+        Sid      = "KeepWhatWasWritten"
+        Effect   = "Deny"
+        Action   = "ssm:DeleteParameter*"
+        Resource = [for tree in ["credentials", "deployed"] : "${local.arn_prefix}:ssm:*:*:parameter/${var.config_path}-${tree}/*"]
       },
       {
         # Nor who asks, and who would hear of it. A project's own topic goes with its entry.

@@ -19,9 +19,9 @@ projects = {
             "Resource": "arn:aws:cloudformation:*:123456789012:stack/orders-production/*"
           },
           {
-            "Sid": "LookAtATemplate",
+            "Sid": "LookAround",
             "Effect": "Allow",
-            "Action": "cloudformation:ValidateTemplate",
+            "Action": ["cloudformation:ValidateTemplate", "logs:DescribeLogGroups"],
             "Resource": "*"
           },
           {

@@ -161,13 +161,14 @@ def test_a_build_asks_the_git_host_and_deploys_nothing(
         file.write_text(BEARER)
         assert iwomp("secret", "set", "bearer", "--file", str(file), "--yes").status == 0
     assert refused.status == 1, refused
-    (host,) = [finding for finding in refused.json["findings"] if finding["check"] == "git host"]
+    (host,) = [finding for finding in refused.json["findings"] if finding["check"] == "in-build git host"]
     assert (host["grade"], host["project"]) == ("problem", "bearer")
     assert "asking https://" in host["saw"]
     assert "the server refused the project's credentials" in host["saw"]
     assert host["to_do"].startswith("see whether the token")
     grades = {finding["check"]: finding["grade"] for finding in refused.json["findings"]}
-    assert {grades[check] for check in ("git", "certificates", "role", "register", "temporary directory")} == {"good"}
+    good = ("git", "certificates", "role", "register", "temporary directory")
+    assert {grades[f"in-build {check}"] for check in good} == {"good"}
     assert CANARY not in refused.out + refused.err
     assert iwomp("history", "bearer", "--json").json["records"] == before
     last = iwomp("status", "bearer", "--json").json["projects"][0]["last"]

@@ -169,6 +169,8 @@ PLANS = {
     "  # aws_kms_key.this will be destroyed": False,
     "  # module.launcher.aws_iam_role.this is tainted, so must be replaced": False,
     '  # module.project["self"].aws_codebuild_project.this will be destroyed': False,
+    '  # module.own_topic["self"].aws_sns_topic.this will be destroyed': False,
+    '  # module.publisher["self"].aws_iam_role.this[0] will be destroyed': False,
 }
 
 

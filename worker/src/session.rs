@@ -5,8 +5,8 @@ use anyhow::{Context, anyhow};
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::BuildError;
 use aws_sdk_sts::types::{Credentials, Tag};
-use contract::CommitId;
 use contract::register::RoleArn;
+use contract::{Branch, CommitId};
 use iwomp_aws::aws_error;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -40,16 +40,22 @@ pub async fn take(
     assume(client, role, name(variables, commit), tags(variables, commit)).await
 }
 
-/// Whether the build of `question` may take `role`. What is taken is dropped unused.
+/// Whether the build of `question` may take `role`, as it would to deploy `branch`. What is taken is dropped unused.
 ///
 /// # Errors
 /// Like [`take`].
-pub async fn try_to_take(client: &Client, role: &RoleArn, question: &Question) -> Result<(), Failure> {
+pub async fn try_to_take(
+    client: &Client,
+    role: &RoleArn,
+    question: &Question,
+    branch: Option<&Branch>,
+) -> Result<(), Failure> {
     let build = question.build.as_deref().and_then(|build| build.rsplit(':').next());
     let mut name = format!("iwomp-{}", build.unwrap_or(question.project.as_str()));
     name.truncate(MAX_NAME_CHARS);
-    let project = Tag::builder().key("project").value(question.project.as_str()).build();
-    assume(client, role, name, project.map(|tag| vec![tag])).await.map(drop)
+    let branch = branch.map(Branch::encoded);
+    let known = [("project", Some(question.project.as_str())), ("branch", branch.as_deref())];
+    assume(client, role, name, tagged(known)).await.map(drop)
 }
 
 async fn assume(
@@ -125,6 +131,10 @@ fn tags(variables: &Variables, commit: &CommitId) -> Result<Vec<Tag>, BuildError
         ("commit", Some(commit.as_str())),
         ("trigger", variables.trigger.as_deref()),
     ];
+    tagged(known)
+}
+
+fn tagged<const N: usize>(known: [(&str, Option<&str>); N]) -> Result<Vec<Tag>, BuildError> {
     let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
     known.map(|(key, value)| Tag::builder().key(key).value(tag_value(value)).build()).collect()
 }

@@ -80,7 +80,8 @@ def remove_written(place: Place, config_path: str, more: Iterable[str] = ()) -> 
             left.append(f"parameter {name}: {one_line(error)}")
     # A function or a build that ends after its group was deleted makes it anew.
     for prefix in (f"/aws/lambda/{config_path}--", f"/aws/codebuild/{config_path}--"):
-        for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
+        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+        for group in [group for page in pages for group in page["logGroups"]]:
             try:
                 logs.delete_log_group(logGroupName=group["logGroupName"])
             except logs.exceptions.ResourceNotFoundException:

@@ -161,6 +161,12 @@ async fn in_build(pipeline: &Pipeline, project: &ProjectName) -> Vec<Finding> {
             ),
         ));
     }
+    if answer.is_taken && findings.is_empty() {
+        findings.push(about.unknown(
+            format!("the worker of its image did not say what it saw: {}", answer.reason),
+            format!("iwomp logs {project} --build {}; is its image built on the pipeline's present one?", answer.build),
+        ));
+    }
     findings
 }
 

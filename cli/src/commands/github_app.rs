@@ -76,7 +76,7 @@ pub async fn import_key(
     if !is_wanted(&question, "make a key in KMS, and import this one", change, terminal)? {
         return Ok(Exit::Done);
     }
-    let policy = policy(&format!("arn:{partition}:iam::{account}"), region.as_ref(), &config_path);
+    let policy = policy((&partition, &account), region.as_ref(), &config_path);
     let arn = import(&Client::new(&aws), &key, &config_path, &policy).await?;
     terminal.line([format!("imported as {arn}").into()]);
     terminal
@@ -98,11 +98,14 @@ fn parse(text: &str) -> Result<PrivateKey> {
 
 /// The key's policy: what no policy of IAM can widen. Of the roles of builds, and of what those make, it keeps off every pipeline's
 /// in every region, by the shape of their names: no fence knows of a key that stands in no `github_app`.
-fn policy(iam: &str, region: &str, config_path: &ConfigPath) -> Value {
+fn policy((partition, account): (&str, &str), region: &str, config_path: &ConfigPath) -> Value {
+    let iam = format!("arn:{partition}:iam::{account}");
+    // A user, too, can be of a build's making, and a session that it opens is called neither after it nor after its path.
+    let sessions = format!("arn:{partition}:sts::{account}:federated-user/*");
     let account = json!({"AWS": format!("{iam}:root")});
     // By names: the broker's role may not be there yet.
     let broker = format!("{iam}:role/{config_path}--{region}--broker");
-    let builds = [format!("{iam}:role/*--*-*-?--*"), format!("{iam}:*/*/*-*-?/*/*")];
+    let builds = [format!("{iam}:role/*--*-*-?--*"), format!("{iam}:*/*/*-*-?/*/*"), sessions];
     json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -201,7 +204,7 @@ mod tests {
 
     #[test]
     fn only_the_broker_signs_and_only_as_github_wants_it() {
-        let policy = policy("arn:aws:iam::123456789012", "eu-central-1", &ConfigPath::parse("iwomp-in-aws").unwrap());
+        let policy = policy(("aws", "123456789012"), "eu-central-1", &ConfigPath::parse("iwomp-in-aws").unwrap());
         let [administer, sign, deny] = policy["Statement"].as_array().unwrap().as_slice() else { panic!("{policy}") };
         let broker = "arn:aws:iam::123456789012:role/iwomp-in-aws--eu-central-1--broker";
         assert_eq!(
@@ -215,7 +218,11 @@ mod tests {
             (
                 &json!("Deny"),
                 &json!("kms:Sign"),
-                &json!(["arn:aws:iam::123456789012:role/*--*-*-?--*", "arn:aws:iam::123456789012:*/*/*-*-?/*/*"])
+                &json!([
+                    "arn:aws:iam::123456789012:role/*--*-*-?--*",
+                    "arn:aws:iam::123456789012:*/*/*-*-?/*/*",
+                    "arn:aws:sts::123456789012:federated-user/*"
+                ])
             )
         );
     }

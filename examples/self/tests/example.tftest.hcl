@@ -13,11 +13,21 @@ run "the_role_and_all_that_it_makes_are_under_the_ceiling" {
   command = plan
 
   assert {
-    condition = alltrue([
-      for statement in jsondecode(aws_iam_policy.ceiling.policy).Statement : statement.Condition.StringNotEquals["iam:PermissionsBoundary"] == local.ceiling_arn
-      if statement.Sid == "PassTheCeilingOn"
-    ])
+    condition = one([
+      for statement in jsondecode(aws_iam_policy.ceiling.policy).Statement : statement if statement.Sid == "PassTheCeilingOn"
+      ]) == {
+      Sid       = "PassTheCeilingOn"
+      Effect    = "Deny"
+      Action    = ["iam:Attach*Policy", "iam:CreateRole", "iam:CreateUser", "iam:PutRole*", "iam:PutUser*", "iam:UpdateAssumeRolePolicy"]
+      Resource  = "*"
+      Condition = { StringNotEquals = { "iam:PermissionsBoundary" = local.ceiling_arn } }
+    }
     error_message = "What is made must carry the ceiling."
+  }
+
+  assert {
+    condition     = aws_iam_role.this.permissions_boundary == aws_iam_policy.ceiling.arn
+    error_message = "The role itself must be under it."
   }
 
   assert {

@@ -84,7 +84,8 @@ impl<'a> Account<'a> {
     pub(super) async fn deploy_role(&self, project: &Project) -> Result<Option<Finding>, Failure> {
         let Some(role) = &project.deploy_role else { return Ok(None) };
         let client = Client::new(&self.aws);
-        let trying = async { Ok(session::try_to_take(&client, role, self.question).await) };
+        let branch = project.branches.named();
+        let trying = async { Ok(session::try_to_take(&client, role, self.question, branch).await) };
         Ok(Some(match self.bounds.or_stop("taking the deploy role", trying).await? {
             Ok(()) => About::the("deploy role").good(format!("{} can be taken", role.as_str())),
             Err(failure) => of("deploy role", failure),

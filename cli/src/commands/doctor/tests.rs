@@ -84,17 +84,19 @@ async fn the_worst_comes_first_and_says_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_build_that_fails_and_says_no_fault_is_one() {
-    for (log, told) in [
-        (vec!["sh: 1: iwomp-worker: not found"], "BUILD: exit status 127"),
-        (vec![r#"{"findings":[]}"#, r#"{"outcome":"failed","reason":"no question"}"#], "no question"),
+async fn a_build_that_says_nothing_is_a_fault_where_it_fails_and_else_not_judged() {
+    let none = vec![r#"{"findings":[]}"#, r#"{"outcome":"failed","reason":"no question"}"#];
+    for (status, log, expected, told) in [
+        (StatusType::Failed, vec!["sh: 1: iwomp-worker: not found"], Grade::Problem, "BUILD: exit status 127"),
+        (StatusType::Failed, none.clone(), Grade::Problem, "no question"),
+        (StatusType::Succeeded, none, Grade::Unknown, "no question"),
     ] {
-        let mut build = failed_with(StatusType::Failed, "exit status 127");
+        let mut build = failed_with(status, "exit status 127");
         build.id = Some("iwomp-in-aws--demo:8".to_owned());
         let (pipeline, _) = Aws { builds: vec![build], log, ..Aws::with([entry("demo", "{}")]) }.pipeline();
         let findings = in_build(&pipeline, &crate::fixtures::project("demo")).await;
-        let [Finding { grade: Grade::Problem, check, saw, .. }] = findings.as_slice() else { panic!("{findings:?}") };
-        assert!(check == "build" && saw.ends_with(told), "{saw}");
+        let [Finding { grade, check, saw, .. }] = findings.as_slice() else { panic!("{findings:?}") };
+        assert!(*grade == expected && check == "build" && saw.ends_with(told), "{saw}");
     }
 }
 
