@@ -5,6 +5,12 @@ mock_provider "aws" {
   override_during = plan
 }
 
+override_resource {
+  target          = aws_iam_policy.ceiling
+  override_during = plan
+  values          = { arn = "arn:aws:iam::123456789012:policy/deploy/iwomp-in-aws-ceiling" }
+}
+
 variables {
   state_bucket = "a-teams-state"
 }
