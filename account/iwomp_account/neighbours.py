@@ -39,7 +39,10 @@ def taken(config_path: str, own: str | None) -> Finding:
 
 
 def parts(place: Place, config_path: str) -> list[str]:
-    """What there still is of a pipeline, so that what was written under its name may be of use yet."""
+    """What there still is of a pipeline, so that what was written under its name may be of use yet.
+
+    Queues are not asked for: SQS lists one for a minute after it was deleted.
+    """
     pages = place.client("lambda").get_paginator("list_functions").paginate()
     functions = [function["FunctionName"] for page in pages for function in page["Functions"]]
     builds = [
@@ -47,10 +50,8 @@ def parts(place: Place, config_path: str) -> list[str]:
         for page in place.client("codebuild").get_paginator("list_projects").paginate()
         for name in page["projects"]
     ]
-    queues = place.client("sqs").list_queues(QueueNamePrefix=f"{config_path}--").get("QueueUrls", [])
     found = [f"function {name}" for name in functions if name.startswith(f"{config_path}--")]
     found += [f"build project {name}" for name in builds if name.startswith(f"{config_path}--")]
-    found += [f"queue {url.rpartition('/')[2]}" for url in queues]
     try:
         place.client("ssm").get_parameter(Name=f"/{config_path}/_pipeline")
         found.append(f"parameter /{config_path}/_pipeline")

@@ -227,18 +227,21 @@ def names_of(emulator: Emulator) -> list[str]:
     return sorted(parameter["Name"] for page in pages for parameter in page["Parameters"])
 
 
-def test_the_things_of_a_pipeline_that_is_there_are_not_forgotten(
+def test_while_any_part_of_a_pipeline_is_there_nothing_is_forgotten(
     emulator: Emulator, operator: Principal, tmp_path: Path
 ) -> None:
+    ssm, functions = emulator.client("ssm"), emulator.client("lambda")
     role = emulator.client("iam").create_role(RoleName="there", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    for part in ("launcher", "notifier"):
-        emulator.client("lambda").create_function(
-            FunctionName=f"there--{part}",
-            Runtime="provided.al2023",
-            Handler="bootstrap",
-            Role=role,
-            Code={"ZipFile": places.launcher_zip().read_bytes()},
-        )
-    status, _, complained = run(emulator, operator, tmp_path, "forget", "there")
-    assert status == 2
-    assert "has the pipeline there: destroy it first" in complained
+    ssm.put_parameter(Name="/there-credentials/shop", Value="{}", Type="String")
+    code = {"ZipFile": places.launcher_zip().read_bytes()}
+    functions.create_function(
+        FunctionName="there--notifier", Runtime="provided.al2023", Handler="bootstrap", Role=role, Code=code
+    )
+    ssm.put_parameter(Name="/there/_pipeline", Value="{}", Type="String")
+    for part in ("function there--notifier", "parameter /there/_pipeline"):
+        status, _, complained = run(emulator, operator, tmp_path, "forget", "there")
+        assert status == 2
+        assert part in complained and "nothing was removed" in complained
+        if part.startswith("function"):
+            functions.delete_function(FunctionName="there--notifier")
+    ssm.get_parameter(Name="/there-credentials/shop")
