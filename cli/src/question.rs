@@ -179,7 +179,7 @@ mod tests {
         let aws = Aws { builds: vec![build], log, ..Aws::with([entry("demo", "{}")]) };
         let (pipeline, done) = aws.pipeline();
         let examined = examine_image(&pipeline, &project("demo")).await.unwrap();
-        assert_eq!(examined.findings, [About::of(&project("demo"), "git").problem("old", "renew")]);
+        assert_eq!(examined.findings, [About::of(&project("demo"), "in-build git").problem("old", "renew")]);
         assert_eq!((examined.answer.is_taken, examined.answer.reason.as_str()), (false, "in its way: git"));
         assert_eq!(done.lock().unwrap().started[0].1[1], ("QUESTION".to_owned(), "image".to_owned()));
     }
