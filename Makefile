@@ -40,7 +40,7 @@ PYTHON_ELSEWHERE := ../account ../bench ../boundary ../examples/self/live ../scr
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo up account down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip dist image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up account down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip dist dist-programs image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -157,6 +157,11 @@ $(PROGRAM):
 
 zip: $(TOOLS) ## The zips alone, for Lambda: [ARCHITECTURE=arm64]
 	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package broker --package launcher --package notifier
+
+# For one architecture, as `programs` makes them, and `iwomp` as a Lambda is linked: it then runs on as old a C library.
+dist-programs: $(TOOLS)
+	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package broker --package launcher --package notifier --package worker
+	$(call BUILD,$(ARCHITECTURE:arm64=aarch64)) --package iwomp
 
 # Of a commit, wherever it is made, the same bytes; .github/workflows/release.yml makes it twice and compares.
 dist: $(TOOLS) ## Everything of a release, in target/dist: [ARCHITECTURES="x86_64 arm64"] [DIST=FOLDER]

@@ -64,7 +64,7 @@ def release(architectures: list[str], folder: Path) -> None:
     folder.mkdir(parents=True)
     programs = {}
     for architecture in architectures:
-        made = build(TRIPLES[architecture])
+        made = build(architecture)
         programs[architecture] = {name: zipped(made[name]) for name in LAMBDAS}
         for name, data in programs[architecture].items():
             (folder / f"{name}-{architecture}.zip").write_bytes(data)
@@ -88,20 +88,13 @@ def require_targets(architectures: list[str]) -> None:
             raise Stop(f"Rust's library for {architecture} is not installed: rustup target add {triple}")
 
 
-def build(triple: str) -> dict[str, bytes]:
+def build(architecture: str) -> dict[str, bytes]:
     """The programs, of which none wants a newer C library than Lambda's."""
-    remapped = [f"{Path(os.environ.get('CARGO_HOME', Path.home() / '.cargo'))}/registry/src/=", f"{REPOSITORY}/="]
-    flags = " ".join(f"--remap-path-prefix={path}" for path in remapped)
-    command = ["cargo", "lambda", "build", "--release", "--locked", "--skip-target-check", "--target"]
-    # As in the Makefile: what is built in one call has what any of it needs, and the tests tried these bytes.
-    for packages in ((*LAMBDAS, "worker"), ("iwomp",)):
-        arguments = [argument for name in packages for argument in ("--package", name)]
-        version = f"{triple}.{GLIBC[0]}.{GLIBC[1]}"
-        run([*command, version, *arguments], {**os.environ, "RUSTFLAGS": flags})
+    run(["make", "--no-print-directory", "dist-programs", f"ARCHITECTURE={architecture}"], {**os.environ})
     made = {}
     for name in (*LAMBDAS, "iwomp"):
-        path = REPOSITORY / "target" / "lambda" / name / "bootstrap"
-        made[name] = path.read_bytes()
+        with zipfile.ZipFile(REPOSITORY / "target" / "lambda" / name / "bootstrap.zip") as built:
+            made[name] = built.read("bootstrap")
         check(name, made[name])
     return made
 

@@ -24,10 +24,15 @@ def look(place: Place, config_path: str, own: Callable[[], str | None]) -> list[
 
 def pipelines(place: Place) -> list[str]:
     """The config paths of this region's pipelines: who has both a launcher and a notifier."""
-    pages = place.client("lambda").get_paginator("list_functions").paginate()
-    names = {function["FunctionName"] for page in pages for function in page["Functions"]}
+    names = functions(place)
     launchers = {name.removesuffix(LAUNCHER) for name in names if name.endswith(LAUNCHER)}
     return sorted(launchers & {name.removesuffix(NOTIFIER) for name in names if name.endswith(NOTIFIER)})
+
+
+def functions(place: Place) -> set[str]:
+    """The names of all functions of the region."""
+    pages = place.client("lambda").get_paginator("list_functions").paginate()
+    return {function["FunctionName"] for page in pages for function in page["Functions"]}
 
 
 def taken(config_path: str, own: str | None) -> Finding:
@@ -43,14 +48,12 @@ def parts(place: Place, config_path: str) -> list[str]:
 
     Queues are not asked for: SQS lists one for a minute after it was deleted.
     """
-    pages = place.client("lambda").get_paginator("list_functions").paginate()
-    functions = [function["FunctionName"] for page in pages for function in page["Functions"]]
     builds = [
         name
         for page in place.client("codebuild").get_paginator("list_projects").paginate()
         for name in page["projects"]
     ]
-    found = [f"function {name}" for name in functions if name.startswith(f"{config_path}--")]
+    found = [f"function {name}" for name in sorted(functions(place)) if name.startswith(f"{config_path}--")]
     found += [f"build project {name}" for name in builds if name.startswith(f"{config_path}--")]
     try:
         place.client("ssm").get_parameter(Name=f"/{config_path}/_pipeline")

@@ -14,6 +14,7 @@ use crate::deploy::hide_secrets;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::narration::Narration;
+use crate::question;
 use crate::tools;
 use crate::user::User;
 use crate::variables::Question;
@@ -73,9 +74,7 @@ pub async fn answer(
     narration: &mut Narration,
     report: &mut Report,
 ) -> Result<Outcome, Failure> {
-    let by = question.initiator.as_deref().unwrap_or("somebody");
-    narration.say("project", question.project.as_str());
-    narration.say("question", &format!("can it be deployed in this image? asks {by}"));
+    question::announce(question, "can it be deployed in this image?", narration);
     let findings = examine_build(question, bounds, narration).await?;
     let findings = printed(findings, narration);
     tell(&findings, narration);

@@ -24,9 +24,7 @@ pub async fn ask_git_host(
     narration: &mut Narration,
     report: &mut Report,
 ) -> Result<Outcome, Failure> {
-    let by = question.initiator.as_deref().unwrap_or("somebody");
-    narration.say("project", question.project.as_str());
-    narration.say("question", &format!("does its Git host take its credentials? asks {by}"));
+    announce(question, "does its Git host take its credentials?", narration);
     let parameters = Parameters::new(aws_sdk_ssm::Client::new(aws), &question.config_path, &question.project);
     let mut project = bounds.or_stop("reading the register", parameters.read_project()).await?;
     hide_secrets(&project, narration);
@@ -39,6 +37,13 @@ pub async fn ask_git_host(
     let answer = said(told?, project.credentials.as_ref());
     report.reason = Some(format!("{answer}; nothing was fetched or run"));
     Ok(Outcome::Unchanged)
+}
+
+/// Says what is asked, and by whom.
+pub(crate) fn announce(question: &Question, asked: &str, narration: &Narration) {
+    let by = question.initiator.as_deref().unwrap_or("somebody");
+    narration.say("project", question.project.as_str());
+    narration.say("question", &format!("{asked} asks {by}"));
 }
 
 async fn ask(project: &Project, question: &Question, bounds: &Bounds, narration: &Narration) -> Result<Told, Failure> {
