@@ -36,11 +36,13 @@ LOCAL := PYTHONPATH=local $(VENV)/bin/python -m iwomp_local
 PROGRAM := $(or $(wildcard target/release/iwomp),target/debug/iwomp)
 ON_ACCOUNT := PYTHONPATH=account $(VENV)/bin/python -m iwomp_account
 # Checked with the settings of local/, seen from there.
-PYTHON_ELSEWHERE := ../account ../bench ../boundary ../examples/self/live ../scripts/dist.py ../worker/build_context.py ../worker/tests/git
+PYTHON_ELSEWHERE := ../account ../bench ../boundary ../examples/self/live ../scripts/book.py ../scripts/dist.py ../worker/build_context.py ../worker/tests/git
 export TF_PLUGIN_DIR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Of the AWS SDK only what is used is compiled (docs/decisions/0028). A wrapper of the environment's own stays.
+export RUSTC_WRAPPER ?= $(CURDIR)/scripts/rustc
 
-.PHONY: help demo up account down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences fmt build programs iwomp zip dist dist-programs image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
+.PHONY: help demo up account down test compile-tests test-rust test-end-to-end check check-style check-terraform faults faults-local soak bench fuzz mutants defences docs fmt build programs iwomp zip dist dist-programs image image-check preflight accept state-bucket deploy destroy trigger rollback release logs status stop pause resume secret verify-boundary redrive
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -68,8 +70,8 @@ BY_CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HA
 # Side by side: what does not compile keeps one processor, and leaves a core idle now and then, as linking does, too. Of the
 # tests most wait for something: of git, of a clock, of the local AWS.
 test: ## All tests: Rust, Terraform, and end to end on the local AWS
-	+@$(MAKE) --no-print-directory --jobs 2 compile-tests check-style check-terraform programs
-	+@$(MAKE) --no-print-directory --jobs 2 test-rust test-end-to-end
+	+@$(MAKE) --no-print-directory --jobs 2 compile-tests check-style programs
+	+@$(MAKE) --no-print-directory --jobs 3 test-end-to-end test-rust check-terraform
 
 compile-tests:
 	$(BY_CLIPPY) cargo test --workspace --locked --no-run
@@ -79,9 +81,10 @@ test-rust:
 	worker/tests/image_script.sh
 	.github/actions/trigger/test.sh
 
-# Pytest asks cargo for the same programs. Of its processes local/tests/conftest.py says what goes together.
+# Pytest asks cargo for the same programs. Of its processes local/tests/conftest.py says what goes together. Terraform and its
+# provider, of which some hundred are started, collect less garbage.
 test-end-to-end:
-	cd local && $(BY_CLIPPY) ../$(VENV)/bin/python -m pytest --numprocesses 5 --dist loadscope
+	cd local && $(BY_CLIPPY) GOGC=400 ../$(VENV)/bin/python -m pytest --numprocesses 6 --dist loadscope
 
 check: check-style check-terraform ## Formats, lints, licences, Terraform's own tests; changes nothing
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
@@ -90,6 +93,7 @@ check-style: $(TOOLS) $(LINTERS)
 	cargo fmt --all --check
 	cargo deny --locked check bans licenses sources
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
+	scripts/book.py target/site
 	hadolint worker/Dockerfile
 	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
 	actionlint
@@ -99,8 +103,8 @@ check-style: $(TOOLS) $(LINTERS)
 check-terraform: $(TOOLS) $(CHECKOV)
 	terraform fmt -check -recursive terraform examples
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
-	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM) validate && $(TERRAFORM_TEST)
-	for example in $(EXAMPLES); do $(call THERE,$$example,$(TERRAFORM_INIT)) -backend=false >/dev/null && terraform -chdir=$$example validate && terraform -chdir=$$example test || exit 1; done
+	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM_TEST)
+	for example in $(EXAMPLES); do $(call THERE,$$example,$(TERRAFORM_INIT)) -backend=false >/dev/null && terraform -chdir=$$example test || exit 1; done
 
 # The outcome lines go into the file, the figures to the terminal. Built once more, in a profile of its own: some minutes.
 faults: ## The launcher under 100,000 triggers and every fault, in simulated time: [TRIGGERS=100000]
@@ -128,6 +132,9 @@ mutants: ## Change the code in small ways, and see a test fail for each: [MUTANT
 # Some ten minutes. Compiles into a folder of its own, which stays: the first time takes longer.
 defences: $(TOOLS) ## Turn one defence after another off, and see its test fail: [ARGS="--only NAME"]
 	$(LOCAL).defences $(ARGS)
+
+docs: $(LINTERS) ## A site of all documents, target/site/index.html, each link of it followed
+	scripts/book.py target/site
 
 fmt: $(TOOLS) ## Format everything
 	cargo fmt --all

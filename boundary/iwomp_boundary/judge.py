@@ -12,7 +12,7 @@ takes a statement that it does not understand for one that says nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from iwomp_boundary.conditions import Context
@@ -69,6 +69,42 @@ class Named(Enum):
     NOT = 0
     BY_ACCOUNT = 1  # then the principal's own policies decide, too
     ITSELF = 2
+
+
+@dataclass
+class Memory:
+    """Judges once what the same statements say of the same thing, however many actions they speak of.
+
+    Every principal is as `Principal.about` gives it, for the request's own action.
+    """
+
+    policies: Mapping[str, Statements]
+    _known: dict[tuple[object, ...], bool] = field(default_factory=dict)
+
+    def allowed(self, principal: Principal, request: Request) -> bool:
+        attached = self.policies.get(request.resource)
+        theirs = None if attached is None else [each for each in attached if request.action in each.matched]
+        key = (needs_policy(request), *asked(principal, request), same(theirs))
+        if key not in self._known:
+            self._known[key] = allowed(principal, request, self.policies)
+        return self._known[key]
+
+    def allowed_by_itself(self, principal: Principal, request: Request) -> bool:
+        key = asked(principal, request)
+        if key not in self._known:
+            self._known[key] = allowed_by_itself(principal, request)
+        return self._known[key]
+
+
+def asked(principal: Principal, request: Request) -> tuple[object, ...]:
+    """All that the answer depends on, but for what a thing's own policy says."""
+    own, bounds = same(principal.identity), same(principal.boundary)
+    return (principal.name, own, bounds, request.resource, tuple(request.context.items()))
+
+
+def same(statements: Iterable[Statement] | None) -> tuple[int, ...] | None:
+    """Equal for the very same statements."""
+    return None if statements is None else tuple(map(id, statements))
 
 
 def allowed(principal: Principal, request: Request, resource_policies: Mapping[str, Statements]) -> bool:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from iwomp_boundary.catalogue import catalogue, concrete
 from iwomp_boundary.conditions import Context
-from iwomp_boundary.judge import Kind, Principal, Request, allowed_by_itself
+from iwomp_boundary.judge import Kind, Memory, Principal, Request, allowed_by_itself
 from iwomp_boundary.pipeline import EVERYBODYS
 from iwomp_boundary.policy import actions_like
 from iwomp_boundary.snapshot import Project, Snapshot
@@ -63,11 +63,12 @@ def breaches(self: Self, world: World, counts: Counter[str]) -> Iterator[str]:
     parts = [nameless(self, world), identities(self, world)]
     if self.named:
         parts.insert(0, named(self, world, counts))
+    memory = Memory(world.policies)
     for action, requests in itertools.groupby(itertools.chain.from_iterable(parts), lambda request: request.action):
         principal = self.principal.about(action)
         for request in requests:
             counts["requests"] += 1
-            if allowed_by_itself(principal, request):
+            if memory.allowed_by_itself(principal, request):
                 how = ", ".join(f"{key} = {value or 'nothing'}" for key, value in request.context.items())
                 yield f"may {catalogue().display(action)} on {request.resource}{f' with {how}' if how else ''}"
 

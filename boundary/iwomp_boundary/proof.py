@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from iwomp_boundary.catalogue import catalogue
 from iwomp_boundary.conditions import Context, Value
 from iwomp_boundary.globs import filled, glob
-from iwomp_boundary.judge import Request, allowed, within_reach
+from iwomp_boundary.judge import Memory, Request, allowed, within_reach
 from iwomp_boundary.promise import Self, breaches, may_still, selves
 from iwomp_boundary.snapshot import Snapshot
 from iwomp_boundary.stated import Rule
@@ -146,7 +146,7 @@ def excesses(subject: Subject, world: World, focus: Focus, counts: Counter[str] 
     known = subject.principal.known
     witnessed = subject_witnesses(subject, world)
     # The pipeline's services first: where something is wrong, it tends to be there.
-    actions = reachable(subject, world)
+    actions, memory = reachable(subject, world), Memory(world.policies)
     if focus.service is not None:
         actions &= actions_about(focus.service)
     for action in sorted(actions, key=lambda name: (service_of(name) not in world.things, name)):
@@ -156,7 +156,7 @@ def excesses(subject: Subject, world: World, focus: Focus, counts: Counter[str] 
             for scenario, context in contexts:
                 counts["requests"] += 1
                 request = Request(action, resource, context)
-                if not allowed(principal, request, world.policies):
+                if not memory.allowed(principal, request):
                     continue
                 counts["rights"] += 1
                 counts[action] += 1

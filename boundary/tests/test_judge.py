@@ -12,7 +12,7 @@ import pytest
 
 import iwomp_boundary
 from iwomp_boundary.conditions import Value, conditions_of
-from iwomp_boundary.judge import Kind, Principal, Request, allowed
+from iwomp_boundary.judge import Kind, Memory, Principal, Request, allowed, allowed_by_itself
 from iwomp_boundary.policy import Document, statements_of
 from iwomp_boundary.subjects import EVERYTHING
 from iwomp_boundary.unjudged import Unjudged
@@ -179,6 +179,40 @@ def test_policies_come_together_as_iam_documents_it(who: Principal, policy: Docu
     policies = {thing: statements_of(policy, True)}
     assert allowed(who, Request(action, thing, who.known), policies) is may
     assert allowed(who.about(action), Request(action, thing, who.known), policies) is may
+
+
+def test_what_is_remembered_of_one_action_is_said_of_no_other() -> None:
+    """A memory that is asked about everything, in any order, says what the judge says."""
+    who = user(
+        identity={
+            "Statement": [
+                {"Effect": "Allow", "Action": ["sqs:SendMessage", "kms:Decrypt"], "Resource": "*"},
+                {"Effect": "Allow", "Action": ["sqs:ReceiveMessage", "sts:*"], "Resource": THING},
+                {
+                    "Effect": "Deny",
+                    "Action": "sqs:SendMessage",
+                    "Resource": "*",
+                    "Condition": {"Bool": {"x:a": "true"}},
+                },
+            ]
+        }
+    )
+    policies = {
+        KEY: statements_of(grant(ROOT), True),
+        THING: statements_of({"Statement": {**grant(SOMEBODY)["Statement"], "Action": "sqs:DeleteMessage"}}, True),
+    }
+    actions = ["sqs:sendmessage", "sqs:receivemessage", "sqs:deletemessage", "kms:decrypt", "sts:assumerole"]
+    asked = list(itertools.product(actions, (THING, KEY, ROLE), ({}, {"x:a": "true"}, {"x:a": None})))
+    said = set()
+    for order in (asked, asked[::-1]):
+        memory = Memory(policies)
+        for action, thing, context in order:
+            request = Request(action, thing, context)
+            expected = (allowed(who, request, policies), allowed_by_itself(who, request))
+            principal = who.about(action)
+            assert (memory.allowed(principal, request), memory.allowed_by_itself(principal, request)) == expected
+            said.add(expected)
+    assert len(said) == 4, "all that can be said was said"
 
 
 def test_the_judge_allows_whatever_the_local_aws_allows() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 POLL_SECONDS = 0.05
+LONGEST_POLL_SECONDS = 0.5  # of what takes long: each look costs the machine something, often a call
 T = TypeVar("T")
 
 
@@ -16,11 +17,12 @@ class NotInTime(TimeoutError):
 
 def wait_for(what: str, look: Callable[[], T | None], timeout_seconds: float) -> T:
     """Calls `look` until it returns something other than None. Raises NotInTime naming `what`."""
-    deadline = time.monotonic() + timeout_seconds
+    begin = time.monotonic()
     while True:
         found = look()
         if found is not None:
             return found
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - begin
+        if waited >= timeout_seconds:
             raise NotInTime(f"{what}: not within {timeout_seconds:g} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(max(POLL_SECONDS, waited / 20), LONGEST_POLL_SECONDS))

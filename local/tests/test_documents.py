@@ -7,6 +7,7 @@ from pathlib import Path
 
 import interface
 import pytest
+from book import FENCED, links
 from documents import anchors, texts
 
 from iwomp_local.places import REPOSITORY
@@ -17,7 +18,6 @@ DOCUMENTS = sorted(
     for path in REPOSITORY.rglob("*.md")
     if not FOLDERS_OF_TOOLS & set(path.relative_to(REPOSITORY).parts)
 )
-ELSEWHERE = ("https://", "http://", "mailto:")
 # Where a module's inputs and outputs are told.
 MODULES = [*sorted(REPOSITORY.glob("terraform/modules/*")), REPOSITORY / "examples" / "state-bucket"]
 TABLES = {
@@ -25,17 +25,14 @@ TABLES = {
     **{module.relative_to(REPOSITORY) / "README.md": module.relative_to(REPOSITORY) for module in MODULES},
 }
 WITH_TERRAFORM = [document for document in DOCUMENTS if "```hcl" in (REPOSITORY / document).read_text()]
-FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)", re.MULTILINE)
 # The errors of AWS that people meet stand in our stand-ins for it.
 SAYS_ERRORS = ("*/src/**/*.rs", "lambdas/*/src/**/*.rs", "terraform/**/*.tf", "local/**/*.py")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
-    found = LINK.findall(FENCED.sub("", (REPOSITORY / document).read_text()))
-    links = [link for either in found for link in either if link and not link.startswith(ELSEWHERE)]
-    assert [link for link in links if not leads_somewhere(document, link)] == []
+    found = links((REPOSITORY / document).read_text())
+    assert [link for link in found if not leads_somewhere(document, link)] == []
 
 
 def leads_somewhere(document: Path, link: str) -> bool:
