@@ -193,17 +193,20 @@ accept: $(TOOLS) zip ## Try a throwaway pipeline in a sandbox account: ACCOUNT= 
 # Of all that projects may name, for what is done before any is built or after the last.
 NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",cdk="none",all="none"}'
 
+# What iwomp doctor tries of a pipeline that was deployed; empty, it only looks.
+DOCTOR_ARGS ?= --publish --in-build
+
 # The images are there before any project is pointed at one: a trigger that came in between would otherwise be answered with a
 # build that cannot start. The first apply is of their repository, with its policy, which knows the targets in use.
-deploy: preflight zip iwomp ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64]
+deploy: preflight zip iwomp ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64] [DOCTOR_ARGS=]
 	$(TERRAFORM_INIT)
 	$(TERRAFORM) apply -target=aws_ecr_lifecycle_policy.this $(NO_IMAGES) $(TF_ARGS)
 	tags= && for target in $$($(TERRAFORM) output -raw image_targets); do \
 	  digest=$$(IMAGE_TARGET=$$target worker/image.sh push "$$($(TERRAFORM) output -raw repository_url)" $(IMAGE_ARGS)) && \
 	  tags+="$$target=\"$$digest\"," || exit; done && \
 	$(TERRAFORM) apply -var "image_tags={$$tags}" -var architecture=$(ARCHITECTURE) $(TF_ARGS)
-	@echo "The pipeline is there. What iwomp doctor says of it:"
-	@target/release/iwomp --config-path "$$($(TERRAFORM) output -raw config_path)" doctor || true # before any credentials there is much to say
+	@echo "The pipeline is there. What iwomp $(strip doctor $(DOCTOR_ARGS)) says of it$(if $(strip $(DOCTOR_ARGS)), after some minutes):"
+	@target/release/iwomp --config-path "$$($(TERRAFORM) output -raw config_path)" $(strip doctor $(DOCTOR_ARGS)) || true # before any credentials there is much to say
 	@echo "What each CI runs once its tests pass:"
 	@$(TERRAFORM) output publish_command
 	@echo "The policy of a CI's identity: terraform -chdir=terraform output -raw publisher_policy. Of a project's own: output publishers."

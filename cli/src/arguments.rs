@@ -136,7 +136,7 @@ pub enum OfPipeline {
     #[command(subcommand)]
     Secret(SecretCommand),
     /// What would keep a deployment from working, and what to do about it
-    #[command(after_help = example!("iwomp doctor demo --in-build"))]
+    #[command(after_help = example!("iwomp doctor --publish --in-build"))]
     Doctor(DoctorArguments),
 }
 

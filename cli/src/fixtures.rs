@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use anstream::ColorChoice;
-use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::{FilterLogEventsError, FilterLogEventsOutput};
 use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsOutput;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, OutputLogEvent};
 use aws_sdk_codebuild::config::interceptors::BeforeSerializationInterceptorContextRef;
 use aws_sdk_codebuild::config::{ConfigBag, Intercept};
 use aws_sdk_codebuild::error::BoxError;
+use aws_sdk_codebuild::operation::batch_get_projects::BatchGetProjectsOutput;
 use aws_sdk_codebuild::operation::list_builds_for_project::ListBuildsForProjectError;
 use aws_sdk_codebuild::operation::start_build::{StartBuildError, StartBuildOutput};
 use aws_sdk_codebuild::operation::stop_build::StopBuildOutput;
@@ -26,6 +27,7 @@ use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageOutput;
 use aws_sdk_sqs::operation::send_message::SendMessageOutput;
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
+use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_ssm::error::ErrorMetadata;
 use aws_sdk_ssm::operation::delete_parameter::DeleteParameterOutput;
 use aws_sdk_ssm::operation::describe_parameters::DescribeParametersOutput;
@@ -36,6 +38,7 @@ use aws_sdk_ssm::operation::put_parameter::PutParameterOutput;
 use aws_sdk_ssm::primitives::DateTime;
 use aws_sdk_ssm::types::{Parameter, ParameterMetadata, ParameterType};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
+use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use contract::{Branch, CommitId, Description};
 use iwomp_aws::fixtures::{self, config_path};
@@ -99,6 +102,18 @@ pub fn terminal() -> (Terminal, Kept) {
 pub fn terminal_with_notes() -> (Terminal, Kept) {
     let kept = Kept::default();
     (Terminal::to(kept.clone(), kept.clone(), None, ColorChoice::Never), kept)
+}
+
+/// What clients are made of whose every call is answered with this.
+pub fn answers(status: u16, body: impl Into<String>) -> SdkConfig {
+    let body = body.into();
+    let http = infallible_client_fn(move |_| http::Response::builder().status(status).body(body.clone()).unwrap());
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .http_client(http)
+        .build()
 }
 
 /// An AWS in which nothing has happened, unless said.
@@ -291,8 +306,10 @@ impl Aws {
             started.lock().unwrap().started.push((name, variables.collect()));
             StartBuildOutput::builder().build_value(build).build()
         });
+        // What they look like, a test of it says itself.
+        let described = mock!(Client::batch_get_projects).then_output(|| BatchGetProjectsOutput::builder().build());
         let known = fixtures::build_rules(self.builds.clone(), 100);
-        let rules = [&unknown].into_iter().chain(&known).chain([&stop, &full, &start]);
+        let rules = [&unknown, &described].into_iter().chain(&known).chain([&stop, &full, &start]);
         let counter = Counter(done.clone());
         mock_client!(aws_sdk_codebuild, RuleMode::MatchAny, rules, move |conf| { conf.interceptor(counter.clone()) })
     }

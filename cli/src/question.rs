@@ -92,8 +92,9 @@ fn answer(build: Build, said: &[String]) -> Result<Answer, Failure> {
 
 /// For who does not wait for the answer.
 #[must_use]
-pub fn goes_on(project: &ProjectName) -> String {
-    format!("the build that asks goes on if it was started, and deploys nothing: iwomp status {project}")
+pub fn goes_on(project: Option<&ProjectName>) -> String {
+    let whose = project.map(|project| format!(" {project}")).unwrap_or_default();
+    format!("the build that asks goes on if it was started, and deploys nothing: iwomp status{whose}")
 }
 
 async fn start(pipeline: &Pipeline, project: &ProjectName, question: &str) -> Result<String, Failure> {

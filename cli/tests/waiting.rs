@@ -132,6 +132,8 @@ fn who_presses_ctrl_c_is_told_what_goes_on() {
         (["rollback", "demo", "main", &commit, "--yes", "--wait=30m"].as_slice(), START, "nothing was started, unless"),
         (&["secret", "check", "demo", "--in-build"], START, asks),
         (&["doctor", "demo", "--in-build"], READ, asks),
+        (&["doctor", "--in-build"], READ, "and deploys nothing: iwomp status\n"),
+        (&["doctor", "--publish"], READ, "a trigger that was published is refused all the same: iwomp status"),
         (&["wait", trigger], "Logs_20140328.FilterLogEvents", "iwomp wait follows it again"),
         (&["status"], READ, ""),
     ] {

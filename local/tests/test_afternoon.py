@@ -203,6 +203,14 @@ def test_the_readme_leads_from_a_clone_to_a_deployment(afternoon: Afternoon) -> 
     assert "The page says: Hello\n" in afternoon.step("Push")
 
 
+def test_deploying_ends_with_a_trigger_that_got_through_and_a_look_into_the_image(afternoon: Afternoon) -> None:
+    said, stored, _ = afternoon.step("Deploy the pipeline").partition("$ iwomp secret set demo")
+    assert stored
+    assert "What iwomp doctor --publish --in-build says of it" in said
+    assert "demo trigger: " not in said  # what is good is counted, not shown
+    assert re.search(r"problem +demo in-build git host: ", said)
+
+
 def test_a_trigger_that_waits_is_there_after_an_upgrade_and_nothing_changes_that_need_not(afternoon: Afternoon) -> None:
     said = afternoon.step("Upgrade")
     # It waited: nothing was deployed before it was let go.

@@ -187,3 +187,57 @@ def test_credentials_that_a_host_does_not_ask_for_are_not_said_to_be_taken(
     assert asked.status == 0, asked
     assert "the Git host asks for no credentials, so that the project's were not tried" in asked.out
     assert CANARY not in asked.out + asked.err
+
+
+def asked(iwomp: Iwomp, *arguments: str) -> list[dict[str, Any]]:
+    """What came of what was tried, beside all that was looked at."""
+    said = iwomp("doctor", *arguments, "--json")
+    assert said.out, said.err
+    return [found for found in said.json["findings"] if found["check"] == "trigger" or is_of_a_build(found)]
+
+
+def is_of_a_build(found: dict[str, Any]) -> bool:
+    check: str = found["check"]
+    return check == "build" or check.startswith("in-build ")
+
+
+def test_a_trigger_of_no_branch_gets_as_far_as_the_register_and_starts_nothing(
+    pipeline: PipelineUnderTest, iwomp: Iwomp
+) -> None:
+    builds = pipeline.stack.pipeline.builds(PROJECT)
+    assert iwomp("pause", PROJECT, "--yes", "--reason", "we repair").status == 0
+    try:
+        (trigger,) = asked(iwomp, PROJECT, "--publish")
+    finally:
+        assert iwomp("resume", PROJECT, "--yes").status == 0
+    assert (trigger["grade"], trigger["project"], trigger["to_do"]) == ("good", PROJECT, None)
+    assert "which goes by the register" in trigger["saw"]
+    refused = iwomp("status", PROJECT, "--json").json["projects"][0]["refused"]
+    assert refused[-1]["branch"] == "iwomp-doctor-only-asks", refused
+    assert pipeline.stack.pipeline.builds(PROJECT) == builds
+
+
+def test_a_trigger_that_gets_lost_is_told_with_what_to_do(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
+    with filtered_topic(pipeline):
+        (trigger,) = asked(iwomp, PROJECT, "--publish")
+    assert (trigger["grade"], trigger["project"]) == ("problem", PROJECT)
+    assert trigger["saw"].endswith("was published, and in 120 s the launcher has said nothing of it")
+    assert "docs/operations.md#nothing-happens-after-a-publish" in trigger["to_do"]
+
+
+def test_without_a_project_a_trigger_is_published_for_one_and_one_of_each_image_is_asked(
+    pipeline: PipelineUnderTest, iwomp: Iwomp
+) -> None:
+    projects = pipeline.stack.pipeline.outputs["projects"]
+    codebuild = pipeline.stack.emulator.client("codebuild")
+    names = {project["build_project"]: name for name, project in projects.items()}
+    described = codebuild.batch_get_projects(names=list(names))["projects"]
+    images = {names[project["name"]]: project["environment"]["image"] for project in described}
+    found = asked(iwomp, "--publish", "--in-build")
+    (trigger,) = [each for each in found if each["check"] == "trigger"]
+    assert trigger["grade"] == "good", trigger
+    of = {each["project"] for each in found if is_of_a_build(each)}
+    assert len(of) == len(set(images.values())) > 1
+    assert {images[name] for name in of} == set(images.values())
+    for name in of:
+        assert {each["check"] for each in found if each["project"] == name} >= {"in-build git", "in-build register"}

@@ -75,3 +75,13 @@ def test_where_iwomp_says_no_make_adds_nothing(tmp_path: Path, status: int) -> N
 @pytest.mark.parametrize("status", [1, 6, 130])
 def test_what_failed_fails_in_make_too(tmp_path: Path, status: int) -> None:
     assert make(tmp_path, "redrive", status=status).returncode != 0
+
+
+@pytest.mark.parametrize(("given", "tried"), [([], "--publish --in-build "), (["DOCTOR_ARGS="], "")])
+def test_deploy_ends_with_what_the_doctor_tries_unless_it_is_to_look_only(
+    tmp_path: Path, given: list[str], tried: str
+) -> None:
+    done = make(tmp_path, "--dry-run", "deploy", *given)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("target/release/iwomp ")]
+    assert line.partition('" ')[2].partition("||")[0].split() == ["doctor", *tried.split()]

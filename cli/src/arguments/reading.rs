@@ -145,8 +145,11 @@ pub struct DoctorArguments {
     /// Of this project, and of the pipeline around it
     #[arg(value_parser = ProjectName::parse)]
     pub project: Option<ProjectName>,
-    /// Start a build that looks at its image, its role and its Git host, too, and deploys nothing
-    #[arg(long, requires = "project")]
+    /// Publish a trigger that is to be refused, as a CI publishes others, and see that the launcher does so
+    #[arg(long)]
+    pub publish: bool,
+    /// Start a build of the project, or of one for each image, that looks at image, role and Git host, and deploys nothing
+    #[arg(long)]
     pub in_build: bool,
     #[command(flatten)]
     pub output: Output,

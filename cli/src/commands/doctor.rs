@@ -1,11 +1,13 @@
 //! `iwomp doctor`: what in the account, the pipeline or a project would keep a deployment from working, each with what to do. It
-//! only looks. What AWS does not let it see is said to be unknown, which is not the same as good.
+//! only looks, unless it is told to publish a trigger or to start builds that ask. What AWS does not let it see is said to be
+//! unknown, which is not the same as good.
 
 mod builds;
 mod credentials;
 mod functions;
 mod images;
 mod policy;
+mod published;
 mod queues;
 mod quotas;
 mod register;
@@ -13,6 +15,7 @@ mod roles;
 mod view;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use anyhow::Result;
@@ -69,8 +72,11 @@ pub async fn run(pipeline: &Pipeline, arguments: &DoctorArguments, terminal: &mu
     let spinner = terminal.spinner("looking at all that a deployment needs");
     let doctor = spinner.during(look_at_all(pipeline, arguments)).await;
     let Some(doctor) = doctor.transpose()? else {
-        if let Some(project) = arguments.project.as_ref().filter(|_| arguments.in_build) {
-            terminal.note(&question::goes_on(project));
+        if arguments.publish {
+            terminal.note("a trigger that was published is refused all the same: iwomp status");
+        }
+        if arguments.in_build {
+            terminal.note(&question::goes_on(arguments.project.as_ref()));
         }
         return Ok(Exit::Interrupted);
     };
@@ -81,10 +87,14 @@ pub async fn run(pipeline: &Pipeline, arguments: &DoctorArguments, terminal: &mu
 async fn look_at_all(pipeline: &Pipeline, arguments: &DoctorArguments) -> Result<Doctor, Failure> {
     let patient = Patient::find(pipeline, arguments.project.as_ref()).await?;
     let mut doctor = examine(&patient, &Account::of(pipeline)).await;
-    if let (true, Some(project)) = (arguments.in_build, &arguments.project) {
-        doctor.findings.extend(in_build(pipeline, project).await);
-        doctor.sort();
+    if arguments.publish {
+        doctor.findings.push(published::look(&patient).await);
     }
+    // Only then: while a build runs, the launcher may let a trigger wait before it looks at it.
+    if arguments.in_build {
+        doctor.findings.extend(in_builds(&patient).await);
+    }
+    doctor.sort();
     Ok(doctor)
 }
 
@@ -120,6 +130,17 @@ impl<'a> Patient<'a> {
         let name = self.pipeline.build_project(project);
         self.builds.iter().flatten().find(|found| found.name() == Some(&name))
     }
+
+    /// The images that builds run in, each with the first project that uses it.
+    fn images(&self) -> BTreeMap<&str, &ProjectName> {
+        let mut images = BTreeMap::new();
+        for project in &self.projects {
+            if let Some(environment) = self.build_project(project).and_then(BuildProject::environment) {
+                images.entry(environment.image()).or_insert(project);
+            }
+        }
+        images
+    }
 }
 
 async fn examine(patient: &Patient<'_>, account: &Account) -> Doctor {
@@ -139,14 +160,34 @@ async fn examine(patient: &Patient<'_>, account: &Account) -> Doctor {
     doctor
 }
 
+/// The same from inside: of the one project that was asked for, else of one for each image, which is alike for all that use it. One
+/// after another, since an account may have room for one build only.
+async fn in_builds(patient: &Patient<'_>) -> Vec<Finding> {
+    let projects = match patient.only {
+        Some(only) => vec![only],
+        None => patient.images().into_values().collect(),
+    };
+    if projects.is_empty() {
+        let (saw, to_do) = match &patient.builds {
+            Err(error) => (format!("no build was asked: {error:#}"), LOOK_YOURSELF),
+            Ok(_) => {
+                ("no build was asked: no project is there to start one of".to_owned(), "register one, and ask again")
+            }
+        };
+        return vec![About::the("build").unknown(saw, to_do)];
+    }
+    let mut findings = Vec::new();
+    for project in projects {
+        findings.extend(in_build(patient.pipeline, project).await);
+    }
+    findings
+}
+
 /// What only a build of the project can find out: its image, its network, its role, its Git host.
 async fn in_build(pipeline: &Pipeline, project: &ProjectName) -> Vec<Finding> {
     let about = About::of(project, "build");
     let examined = match question::examine_image(pipeline, project).await {
-        Err(failure) => {
-            let to_do = failure.advice.unwrap_or_else(|| LOOK_YOURSELF.to_owned());
-            return vec![about.unknown(failure.what, to_do)];
-        }
+        Err(failure) => return vec![not_tried(about, failure)],
         Ok(examined) => examined,
     };
     let Examined { answer, mut findings } = examined;
@@ -168,6 +209,11 @@ async fn in_build(pipeline: &Pipeline, project: &ProjectName) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What kept a trial from being made.
+fn not_tried(about: About<'_>, failure: Failure) -> Finding {
+    about.unknown(failure.what, failure.advice.unwrap_or_else(|| LOOK_YOURSELF.to_owned()))
 }
 
 /// An older program does not know what a newer pipeline says, and the other way round.

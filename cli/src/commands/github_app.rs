@@ -51,6 +51,11 @@ const ADMINISTER: [&str; 19] = [
     "kms:UpdateKeyDescription",
 ];
 
+/// Whom [`policy`] takes for a build.
+const LIKE_A_BUILD: &str = "the key's policy keeps off whoever is called like a pipeline's role, and so probably you \
+    (aws sts get-caller-identity): a role with a region between double hyphens in its name, as x--eu-central-1--y, a role or user \
+    with a path such as /x/eu-central-1/y/, or a federated user. Import it as another principal";
+
 #[tokio::main(flavor = "current_thread")]
 pub async fn import_key(
     place: &Place,
@@ -126,12 +131,8 @@ fn policy((partition, account): (&str, &str), region: &str, config_path: &Config
 }
 
 /// The ARN of a key in KMS that is `key`.
-async fn import(kms: &Client, key: &PrivateKey, config_path: &ConfigPath, policy: &Value) -> Result<String> {
-    let call = kms.create_key().origin(OriginType::External).key_spec(KeySpec::Rsa2048);
-    let call = call.key_usage(KeyUsageType::SignVerify).policy(policy.to_string());
-    let made = call.description(format!("Private key of the GitHub App of the pipeline {config_path}")).send().await;
-    let made = made.map_err(aws_error).context("making a key in KMS")?;
-    let arn = made.key_metadata.and_then(|made| made.arn).context("KMS did not say which key it made")?;
+async fn import(kms: &Client, key: &PrivateKey, config_path: &ConfigPath, policy: &Value) -> Result<String, Failure> {
+    let arn = make(kms, config_path, policy).await?;
     fill(kms, &arn, key).await.with_context(|| {
         format!(
             "importing into {arn}, which is there and empty (aws kms schedule-key-deletion --pending-window-in-days 7 --key-id {arn} \
@@ -139,6 +140,20 @@ async fn import(kms: &Client, key: &PrivateKey, config_path: &ConfigPath, policy
         )
     })?;
     Ok(arn)
+}
+
+/// The ARN of a key that is empty yet.
+async fn make(kms: &Client, config_path: &ConfigPath, policy: &Value) -> Result<String, Failure> {
+    let call = kms.create_key().origin(OriginType::External).key_spec(KeySpec::Rsa2048);
+    let call = call.key_usage(KeyUsageType::SignVerify).policy(policy.to_string());
+    let made = call.description(format!("Private key of the GitHub App of the pipeline {config_path}")).send().await;
+    let made = made.map_err(|error| {
+        // KMS makes no key whose policy its maker could not change afterwards; the policy itself is ours, and well formed.
+        let is_denied = error.as_service_error().is_some_and(|error| error.is_malformed_policy_document_exception());
+        let failure = Failure::from(aws_error(error).context("making a key in KMS"));
+        if is_denied { failure.advise(LIKE_A_BUILD) } else { failure }
+    })?;
+    Ok(made.key_metadata.and_then(|made| made.arn).context("KMS did not say which key it made")?)
 }
 
 async fn fill(kms: &Client, arn: &str, key: &PrivateKey) -> Result<()> {
@@ -181,6 +196,7 @@ mod tests {
     use rsa::pkcs8::LineEnding;
 
     use super::*;
+    use crate::fixtures::answers;
 
     #[test]
     fn a_key_is_taken_as_github_writes_it_and_as_openssl_does_and_kms_gets_it_whole() {
@@ -199,6 +215,20 @@ mod tests {
         for wrong in ["", "canary", "-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----\n"] {
             let error = format!("{:#}", parse(wrong).unwrap_err());
             assert!(error.contains("no RSA private key") && !error.contains("canary"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_called_like_a_build_is_told_to_be_somebody_else() {
+        const LOCKED_OUT: &str = "The new key policy will not allow you to update the key policy in the future.";
+        for (code, is_told) in [("MalformedPolicyDocumentException", true), ("LimitExceededException", false)] {
+            let body = json!({"__type": code, "message": LOCKED_OUT}).to_string();
+            let kms = Client::new(&answers(400, body));
+            let config_path = ConfigPath::parse("iwomp-in-aws").unwrap();
+            let failure = make(&kms, &config_path, &json!({})).await.unwrap_err();
+            assert!(failure.what.contains(code) && failure.what.contains(LOCKED_OUT), "{failure}");
+            let advice = failure.advice.unwrap_or_default();
+            assert_eq!(advice.contains("Import it as another principal"), is_told, "{advice}");
         }
     }
 

@@ -92,7 +92,7 @@ pub async fn run(
     if arguments.in_build {
         let spinner = terminal.spinner(&format!("a build of {project} asks its Git host"));
         let Some(answer) = spinner.during(question::ask_git_host(pipeline, project)).await.transpose()? else {
-            terminal.note(&question::goes_on(project));
+            terminal.note(&question::goes_on(Some(project)));
             return Ok(Exit::Interrupted);
         };
         check.in_build = Some(answer);

@@ -42,12 +42,9 @@ impl<'a> Image<'a> {
 
 pub fn looks<'a>(patient: &'a Patient<'_>, account: &'a Account) -> Vec<Look<'a>> {
     let described = &patient.pipeline.description;
-    let mut users = BTreeMap::<&str, Option<&ProjectName>>::from([(described.worker_image.as_str(), None)]);
-    for project in &patient.projects {
-        if let Some(environment) = patient.build_project(project).and_then(|found| found.environment()) {
-            users.entry(environment.image()).or_insert(Some(project));
-        }
-    }
+    let of_projects = patient.images().into_iter().map(|(image, project)| (image, Some(project)));
+    let mut users: BTreeMap<&str, Option<&ProjectName>> = of_projects.collect();
+    users.insert(&described.worker_image, None);
     // CodeBuild's own are always there.
     users.retain(|image, _| !image.starts_with("aws/codebuild/"));
     let looks = users.into_iter().map(|(image, project)| {
