@@ -217,14 +217,6 @@ def test_a_trigger_of_no_branch_gets_as_far_as_the_register_and_starts_nothing(
     assert pipeline.stack.pipeline.builds(PROJECT) == builds
 
 
-def test_a_trigger_that_gets_lost_is_told_with_what_to_do(pipeline: PipelineUnderTest, iwomp: Iwomp) -> None:
-    with filtered_topic(pipeline):
-        (trigger,) = asked(iwomp, PROJECT, "--publish")
-    assert (trigger["grade"], trigger["project"]) == ("problem", PROJECT)
-    assert trigger["saw"].endswith("was published, and in 120 s the launcher has said nothing of it")
-    assert "docs/operations.md#nothing-happens-after-a-publish" in trigger["to_do"]
-
-
 def test_without_a_project_a_trigger_is_published_for_one_and_one_of_each_image_is_asked(
     pipeline: PipelineUnderTest, iwomp: Iwomp
 ) -> None:
