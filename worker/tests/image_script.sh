@@ -28,6 +28,9 @@ main() {
   echo "// changed" >>"$work/tree/worker/src/main.rs"
   check "a source changes the tag" differ "$before" "$(tag)"
   before=$(tag)
+  echo "# changed" >>"$work/tree/scripts/rustc"
+  check "and how it is compiled" differ "$before" "$(tag)"
+  before=$(tag)
   echo "secret" >"$work/tree/worker/.env"
   check "what the image is not made of leaves the tag alone" same "$before" "$(tag)"
   the_context_follows_the_workspace
@@ -82,7 +85,8 @@ the_context_compiles() {
   local context=$repository/target/image-context
   rm -rf "$context"
   "$repository/worker/build_context.py" "$context"
-  check "what goes into the image compiles" env CARGO_TARGET_DIR="$repository/target" \
+  check "what goes into the image compiles, by the wrapper in it" \
+    env CARGO_TARGET_DIR="$repository/target" RUSTC_WRAPPER="$context/scripts/rustc" \
     cargo test --quiet --locked --no-run --workspace --lib --bin iwomp-worker --manifest-path "$context/Cargo.toml" \
     --config profile.dev.debug=1 --config 'profile.dev.package."*".debug=false'
   check "and is locked as it is here" cmp "$repository/Cargo.lock" "$context/Cargo.lock"

@@ -104,7 +104,8 @@ from_path() {
 # Instead of a compiler there is what it made, so that tests need not compile the AWS SDK a second time.
 from_build() {
   printf '%s\n' '#!/bin/sh' 'set -eu' 'test "$*" = "build --release --locked --package worker"' 'test -f worker/src/main.rs' \
-    'mkdir -p target/release' 'cp /usr/local/lib/iwomp-worker target/release/iwomp-worker' >"$work/cargo"
+    "test -x \"\$RUSTC_WRAPPER\"" 'mkdir -p target/release' \
+    'cp /usr/local/lib/iwomp-worker target/release/iwomp-worker' >"$work/cargo"
   chmod 0755 "$work/cargo"
   buildah copy --quiet "$2" "$1" /usr/local/lib/iwomp-worker
   buildah copy --quiet "$2" "$work/cargo" /usr/local/bin/cargo
