@@ -184,7 +184,7 @@ accept: $(TOOLS) zip ## Try a throwaway pipeline in a sandbox account: ACCOUNT= 
 	$(ON_ACCOUNT) accept --account "$${ACCOUNT-}" --git-url "$${GIT_URL-}" --push-url "$${PUSH_URL-}" $(ACCEPT_ARGS)
 
 # Of all that projects may name, for what is done before any is built or after the last.
-NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",cdk="none",all="none"}'
+NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",opentofu="none",cdk="none",all="none"}'
 
 # The images are there before any project is pointed at one: a trigger that came in between would otherwise be answered with a
 # build that cannot start. The first apply is of their repository, with its policy, which knows the targets in use.

@@ -6,10 +6,10 @@
 #   worker/image.sh push REPOSITORY_URL  [NAME=VALUE ...]   build and push, unless the repository has that tag; print the digest
 #   worker/image.sh tool                                    print the container tool that these use
 #
-# NAME=VALUE are build arguments of worker/Dockerfile. From the environment: IMAGE_TARGET (minimal, terraform, cdk or all,
-# the default: one of the Dockerfile's last stages), ARCHITECTURE (x86_64, the default, or arm64, as Terraform's variable),
-# CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, AWS credentials. The region is
-# that of the repository. Needs cargo and Python 3.11: they say what goes into the image.
+# NAME=VALUE are build arguments of worker/Dockerfile. From the environment: IMAGE_TARGET (minimal, terraform, opentofu, cdk
+# or all, the default: one of the Dockerfile's last stages), ARCHITECTURE (x86_64, the default, or arm64, as Terraform's
+# variable), CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, AWS credentials. The
+# region is that of the repository. Needs cargo and Python 3.11: they say what goes into the image.
 set -euo pipefail
 
 main() {
@@ -21,8 +21,8 @@ main() {
   esac
   target=${IMAGE_TARGET:-all}
   case $target in
-    minimal | terraform | cdk | all) ;;
-    *) fail "IMAGE_TARGET is minimal, terraform, cdk or all, not $target" ;;
+    minimal | terraform | opentofu | cdk | all) ;;
+    *) fail "IMAGE_TARGET is minimal, terraform, opentofu, cdk or all, not $target" ;;
   esac
   sha256=(sha256sum)
   command -v sha256sum >/dev/null || sha256=(shasum -a 256) # macOS

@@ -144,7 +144,7 @@ def arguments(variables: dict[str, str]) -> list[str]:
     """The Dockerfile's arguments: the worker that is built already, and stand-ins where the bases cannot be had."""
     stand_ins = [f"worker={places.worker()}"]
     if not can_pull(variables):
-        stand_ins += ["debian", "node", "terraform"]
+        stand_ins += ["debian", "node", "terraform", "opentofu"]
     return run(["worker/tests/stand_in_bases.sh", *stand_ins], variables, PULL_SECONDS).split()
 
 

@@ -83,7 +83,7 @@ run "what_no_image_was_built_for_is_no_target" {
   expect_failures = [var.image_tags]
 }
 
-run "there_are_four_targets" {
+run "there_are_five_targets" {
   command = plan
 
   module {
