@@ -154,6 +154,19 @@ def test_every_place_that_names_the_targets_names_those_of_the_dockerfile() -> N
     assert named == [TARGETS] * 3
 
 
+def test_what_is_in_an_image_is_listed_beside_it(in_the_image: PipelineUnderTest) -> None:
+    del in_the_image  # it has made the layers
+    name, bill = image.bill("minimal")
+    assert (bill["bomFormat"], f"iwomp:{bill['metadata']['component']['version']}") == (
+        "CycloneDX",
+        name.rpartition("/")[2],
+    )
+    listed = {component["name"]: component for component in bill["components"]}
+    assert {"awscli", "git", "gpg", "openssh-client"} <= set(listed)
+    assert listed["git"]["purl"].startswith("pkg:deb/debian/git@")
+    assert listed["git"]["licenses"]
+
+
 def test_a_build_in_the_image_that_is_stopped_lets_the_command_end_in_order(in_the_image: PipelineUnderTest) -> None:
     script = "#!/bin/sh\ntrap 'echo command: tidied up; exit 1' TERM\necho command: waits\nsleep 600 & wait\n"
     in_the_image.repository(IN_THE_IMAGE).commit("wait", {"deploy.sh": script})
