@@ -93,7 +93,7 @@ def build(target: str, given: list[str], variables: dict[str, str], syft: str = 
 
 def megabytes(name: str, variables: dict[str, str]) -> float:
     text = run(["buildah", "images", "--format", "{{.Size}}", name], variables, LOOK_SECONDS)
-    number, unit = text.split()
+    number, unit = text.splitlines()[0].split()  # one line for each name that the same image has
     return float(number) * {"MB": 1, "GB": 1000}[unit]
 
 
