@@ -64,6 +64,11 @@ run "a_project_runs_the_target_that_it_names" {
   }
 
   assert {
+    condition     = keys(output.worker_images) == ["all", "minimal", "terraform"] && output.worker_images.minimal == local.image_of_project.site
+    error_message = "What was built is told by target: ${jsonencode(output.worker_images)}"
+  }
+
+  assert {
     condition     = toset(split(" ", output.image_targets)) == toset(["minimal", "all"])
     error_message = "`make deploy` builds what is in use and no more: ${output.image_targets}"
   }
