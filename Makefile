@@ -10,6 +10,7 @@ VENV := .tools/venv
 TOOLS := $(VENV)/complete
 LINTERS := $(VENV)/complete-check
 CHECKOV := .tools/checkov/complete
+SYFT := .tools/sbom/complete
 # Of Lambda and CodeBuild: x86_64 or arm64.
 ARCHITECTURE ?= x86_64
 export ARCHITECTURE
@@ -83,7 +84,7 @@ test-rust:
 
 # Pytest asks cargo for the same programs. Of its processes local/tests/conftest.py says what goes together. Terraform and its
 # provider, of which some hundred are started, collect less garbage.
-test-end-to-end:
+test-end-to-end: $(SYFT)
 	cd local && $(BY_CLIPPY) GOGC=400 ../$(VENV)/bin/python -m pytest --numprocesses 6 --dist loadscope
 
 check: check-style check-terraform ## Formats, lints, licences, Terraform's own tests; changes nothing
@@ -95,7 +96,7 @@ check-style: $(TOOLS) $(LINTERS)
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	scripts/book.py target/site
 	hadolint worker/Dockerfile
-	shellcheck .ci/run contract/fuzz/run scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
+	shellcheck .ci/run contract/fuzz/run scripts/rustc scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
 	actionlint
 	actionlint examples/ci/github-actions.yml
 	zizmor --offline --quiet .github examples/ci/github-actions.yml
@@ -175,7 +176,8 @@ dist: $(TOOLS) ## Everything of a release, in target/dist: [ARCHITECTURES="x86_6
 	cargo install --quiet --locked --root .tools --version 0.5.9 cargo-cyclonedx
 	PATH="$(CURDIR)/.tools/bin:$$PATH" $(VENV)/bin/python scripts/dist.py $(addprefix --architecture ,$(ARCHITECTURES)) $(DIST)
 
-image: ## The deployer image, with docker, podman or buildah: [IMAGE_ARGS="NAME=VALUE ..."]
+# With a list of what is in it, target/image-TARGET.cdx.json, unless SBOM= says that there shall be none.
+image: $(SYFT) ## The deployer image, with docker, podman or buildah: [IMAGE_ARGS="NAME=VALUE ..."]
 	worker/image.sh build $(IMAGE_ARGS)
 
 image-check: ## Build the image, its worker compiled in it, and look into it
@@ -191,14 +193,14 @@ accept: $(TOOLS) zip ## Try a throwaway pipeline in a sandbox account: ACCOUNT= 
 	$(ON_ACCOUNT) accept --account "$${ACCOUNT-}" --git-url "$${GIT_URL-}" --push-url "$${PUSH_URL-}" $(ACCEPT_ARGS)
 
 # Of all that projects may name, for what is done before any is built or after the last.
-NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",cdk="none",all="none"}'
+NO_IMAGES := -var 'image_tags={minimal="none",terraform="none",opentofu="none",cdk="none",all="none"}'
 
 # What iwomp doctor tries of a pipeline that was deployed; empty, it only looks.
 DOCTOR_ARGS ?= --publish --in-build
 
 # The images are there before any project is pointed at one: a trigger that came in between would otherwise be answered with a
 # build that cannot start. The first apply is of their repository, with its policy, which knows the targets in use.
-deploy: preflight zip iwomp ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64] [DOCTOR_ARGS=]
+deploy: preflight zip iwomp $(SYFT) ## Apply terraform/ with terraform.tfvars, push the image, say what to do next: [ARCHITECTURE=arm64] [DOCTOR_ARGS=]
 	$(TERRAFORM_INIT)
 	$(TERRAFORM) apply -target=aws_ecr_lifecycle_policy.this $(NO_IMAGES) $(TF_ARGS)
 	tags= && for target in $$($(TERRAFORM) output -raw image_targets); do \
@@ -287,8 +289,10 @@ $(LINTERS): local/requirements-check.txt $(TOOLS)
 	$(call INSTALL,$(VENV),$<)
 	touch $@
 
-# Apart, because it wants an older boto3 than the local AWS.
+# Apart: checkov wants an older boto3 than the local AWS, and syft is what worker/image.sh looks for there.
 $(CHECKOV): terraform/requirements-check.txt $(TOOLS)
+$(SYFT): worker/requirements-sbom.txt $(TOOLS)
+$(CHECKOV) $(SYFT):
 	python3 -m venv --clear $(@D)
 	$(call INSTALL,$(@D),$<)
 	touch $@

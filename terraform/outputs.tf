@@ -28,6 +28,14 @@ output "worker_image" {
   value       = local.worker_image
 }
 
+output "worker_images" {
+  description = "Image of each target that was built, by target."
+  value       = local.image_of_target
+
+  # The first apply of `make deploy` is of a part, with no image: it then leaves alone what was told of those that run.
+  depends_on = [aws_ssm_parameter.description]
+}
+
 output "image_targets" {
   description = "Targets of the image that projects run, with a blank between two."
   value       = join(" ", local.image_targets)

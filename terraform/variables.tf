@@ -62,7 +62,7 @@ variable "image_tag" {
 }
 
 variable "image_tags" {
-  description = "The same of each target that projects name as image_target: minimal, terraform, cdk or all. `make deploy` sets it."
+  description = "The same of each target that projects name as image_target: minimal, terraform, opentofu, cdk or all. `make deploy` sets it."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -70,9 +70,9 @@ variable "image_tags" {
   validation {
     condition = alltrue([
       for target, tag in var.image_tags :
-      contains(["minimal", "terraform", "cdk", "all"], target) && can(regex("^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$", tag))
+      contains(["minimal", "terraform", "opentofu", "cdk", "all"], target) && can(regex("^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$", tag))
     ])
-    error_message = "Must be an image tag or a digest by target, which is minimal, terraform, cdk or all."
+    error_message = "Must be an image tag or a digest by target, which is minimal, terraform, opentofu, cdk or all."
   }
 
   validation {

@@ -19,6 +19,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OF_THE_WORKSPACE = ("Cargo.toml", "Cargo.lock")
+COMPILER = "scripts/rustc"  # by which all of it is compiled, as the Dockerfile names it
 # Cargo looks for these by itself, and does without them unless a manifest names them.
 FOUND_OR_NAMED = ("test", "bench", "example")
 EMPTY_PROGRAM = "pub fn main() {}\n"  # and an empty library
@@ -30,7 +31,7 @@ def main(context: Path) -> None:
     context.mkdir(parents=True)
     packages = {Path(package["manifest_path"]).parent: package for package in workspace()}
     needed = closure(next(root for root, package in packages.items() if package["name"] == "worker"), packages)
-    for name in OF_THE_WORKSPACE:
+    for name in (*OF_THE_WORKSPACE, COMPILER):
         put(REPOSITORY / name, context)
     for root, package in packages.items():
         put(root / "Cargo.toml", context)
@@ -88,7 +89,7 @@ def put(path: Path, context: Path) -> None:
     if path.is_file() and not path.is_symlink():
         target = context / path.relative_to(REPOSITORY)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        shutil.copy(path, target)  # with its mode: the compiler is started
 
 
 def stub(path: Path, context: Path) -> None:

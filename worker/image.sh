@@ -6,10 +6,12 @@
 #   worker/image.sh push REPOSITORY_URL  [NAME=VALUE ...]   build and push, unless the repository has that tag; print the digest
 #   worker/image.sh tool                                    print the container tool that these use
 #
-# NAME=VALUE are build arguments of worker/Dockerfile. From the environment: IMAGE_TARGET (minimal, terraform, cdk or all,
-# the default: one of the Dockerfile's last stages), ARCHITECTURE (x86_64, the default, or arm64, as Terraform's variable),
-# CONTAINER_TOOL (docker, podman or buildah; default: the first that works) and, for push, AWS credentials. The region is
-# that of the repository. Needs cargo and Python 3.11: they say what goes into the image.
+# NAME=VALUE are build arguments of worker/Dockerfile. From the environment: IMAGE_TARGET (minimal, terraform, opentofu, cdk
+# or all, the default: one of the Dockerfile's last stages), ARCHITECTURE (x86_64, the default, or arm64, as Terraform's
+# variable), CONTAINER_TOOL (docker, podman or buildah; default: the first that works), SBOM (the syft that lists what is in
+# an image that was built, in target/image-TARGET.cdx.json; default: the one that `make image` installs, if it has; empty:
+# no list) and, for push, AWS credentials. The region is that of the repository. Needs cargo and Python 3.11: they say what
+# goes into the image.
 set -euo pipefail
 
 main() {
@@ -21,9 +23,11 @@ main() {
   esac
   target=${IMAGE_TARGET:-all}
   case $target in
-    minimal | terraform | cdk | all) ;;
-    *) fail "IMAGE_TARGET is minimal, terraform, cdk or all, not $target" ;;
+    minimal | terraform | opentofu | cdk | all) ;;
+    *) fail "IMAGE_TARGET is minimal, terraform, opentofu, cdk or all, not $target" ;;
   esac
+  syft=${SBOM-$(find .tools/sbom/bin/syft 2>/dev/null || true)}
+  bill=target/image-$target.cdx.json
   sha256=(sha256sum)
   command -v sha256sum >/dev/null || sha256=(shasum -a 256) # macOS
   work=$(mktemp -d)
@@ -58,11 +62,32 @@ build() {
   for argument in "$@"; do
     arguments+=(--build-arg "$argument")
   done
+  # The list of an older image would pass for that of this one, whatever happens from here on.
+  rm -f "$bill"
   echo "building $image ($target) with $tool for $platform" >&2
   # No provenance attestation: it would turn the image into an index with a second, unscannable entry.
   BUILDX_NO_DEFAULT_ATTESTATIONS=1 "$tool" build --platform "$platform" --target "$target" --file worker/Dockerfile \
     --tag "$image" ${arguments[@]+"${arguments[@]}"} "$work/context" >&2 || fail "$tool could not build $image; its own words are above"
+  if [[ -n $syft ]]; then list_what_is_in "$image" "$tool"; fi
   echo "$image"
+}
+
+# Of the file alone, and with nothing of the environment, in which the credentials for a push may be, nor of the home, where
+# others are: syft reads what strangers have packed.
+list_what_is_in() {
+  local image=$1 tool=$2 archive=$work/image.tar
+  case $tool in
+    buildah) buildah push --quiet "$image" "docker-archive:$archive" >&2 ;;
+    *) "$tool" save --output "$archive" "$image" >&2 ;;
+  esac || fail "$tool could not write $image to a file for the list of what is in it; SBOM= builds without one"
+  env -i PATH="$PATH" HOME="$work" TMPDIR="$work" SYFT_CHECK_FOR_APP_UPDATE=false \
+    "$syft" scan --quiet --source-name "${image%:*}" --source-version "${image#*:}" \
+    --output "cyclonedx-json=$work/bill" "docker-archive:$archive" >&2 ||
+    fail "$syft could not list what is in $image; SBOM= builds without a list"
+  rm "$archive"
+  mkdir -p "${bill%/*}"
+  mv "$work/bill" "$bill"
+  echo "what is in it: $bill" >&2
 }
 
 # Puts what the image is made of into $work/context.
@@ -89,6 +114,8 @@ push_unless_there() {
     --query 'length(images)' --output text)
   if [[ $present != 0 ]]; then
     echo "$url:$tag is there already" >&2
+    # Of it, or of another that was built since?
+    grep --quiet --fixed-strings "\"$tag\"" "$bill" 2>/dev/null || rm -f "$bill"
     return
   fi
   tool=$(container_tool)

@@ -11,14 +11,16 @@ takes a statement that it does not understand for one that says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from iwomp_boundary.conditions import Context
+from iwomp_boundary.conditions import Context, Value
 from iwomp_boundary.policy import Statement
 
 Statements = tuple[Statement, ...]
+# What a request says of itself beyond what all of its principal's say: keys and values.
+Scenario = tuple[tuple[str, Value], ...]
 
 
 class Kind(Enum):
@@ -73,38 +75,55 @@ class Named(Enum):
 
 @dataclass
 class Memory:
-    """Judges once what the same statements say of the same thing, however many actions they speak of.
+    """What the same statements say of the same thing is judged once, however many actions they speak of."""
 
-    Every principal is as `Principal.about` gives it, for the request's own action.
-    """
-
+    principal: Principal
     policies: Mapping[str, Statements]
-    _known: dict[tuple[object, ...], bool] = field(default_factory=dict)
+    _known: dict[Speaking, dict[tuple[object, ...], bool]] = field(default_factory=dict)
 
-    def allowed(self, principal: Principal, request: Request) -> bool:
-        attached = self.policies.get(request.resource)
-        theirs = None if attached is None else [each for each in attached if request.action in each.matched]
-        key = (needs_policy(request), *asked(principal, request), same(theirs))
-        if key not in self._known:
-            self._known[key] = allowed(principal, request, self.policies)
-        return self._known[key]
-
-    def allowed_by_itself(self, principal: Principal, request: Request) -> bool:
-        key = asked(principal, request)
-        if key not in self._known:
-            self._known[key] = allowed_by_itself(principal, request)
-        return self._known[key]
+    def about(self, action: str) -> Asked:
+        """To ask many times about one action."""
+        principal = self.principal.about(action)
+        speaking = (needs_policy(action), same(principal.identity), same(principal.boundary))
+        return Asked(principal, action, self.policies, self._known.setdefault(speaking, {}))
 
 
-def asked(principal: Principal, request: Request) -> tuple[object, ...]:
-    """All that the answer depends on, but for what a thing's own policy says."""
-    own, bounds = same(principal.identity), same(principal.boundary)
-    return (principal.name, own, bounds, request.resource, tuple(request.context.items()))
+# Whether a policy is needed, and the statements of identity and boundary that speak of an action.
+Speaking = tuple[bool, tuple[int, ...], tuple[int, ...]]
 
 
-def same(statements: Iterable[Statement] | None) -> tuple[int, ...] | None:
-    """Equal for the very same statements."""
-    return None if statements is None else tuple(map(id, statements))
+@dataclass(frozen=True)
+class Asked:
+    """A principal with those statements only that speak of the action, and what is known of others like these."""
+
+    principal: Principal
+    action: str
+    policies: Mapping[str, Statements]
+    known: dict[tuple[object, ...], bool]
+
+    def allowed(self, resource: str, contexts: Mapping[Scenario, Context]) -> Iterator[Scenario]:
+        """In which contexts the request may go through, the thing's own policy included."""
+        theirs = [each for each in self.policies.get(resource, ()) if self.action in each.matched]
+        place = (resource, resource in self.policies, same(theirs))
+        for scenario, context in contexts.items():
+            said = self.known.get((place, scenario))
+            if said is None:
+                said = allowed(self.principal, Request(self.action, resource, context), self.policies)
+                self.known[place, scenario] = said
+            if said:
+                yield scenario
+
+    def allowed_by_itself(self, request: Request) -> bool:
+        key = (request.resource, tuple(request.context.items()))
+        said = self.known.get(key)
+        if said is None:
+            said = self.known[key] = allowed_by_itself(self.principal, request)
+        return said
+
+
+def same(statements: Iterable[Statement] | None) -> tuple[int, ...]:
+    """Equal for the very same statements. No boundary is not an empty one."""
+    return (0,) if statements is None else tuple(map(id, statements))
 
 
 def allowed(principal: Principal, request: Request, resource_policies: Mapping[str, Statements]) -> bool:
@@ -127,7 +146,7 @@ def allowed(principal: Principal, request: Request, resource_policies: Mapping[s
         return by_identity and bool(ways)
     if Named.ITSELF in ways:
         return True
-    return by_identity and (Named.BY_ACCOUNT in ways or not needs_policy(request))
+    return by_identity and (Named.BY_ACCOUNT in ways or not needs_policy(request.action))
 
 
 def allowed_by_itself(principal: Principal, request: Request) -> bool:
@@ -161,9 +180,9 @@ def may_allow(statement: Statement, request: Request) -> bool:
     return said and all(condition.met(request.context) is not False for condition in statement.conditions)
 
 
-def needs_policy(request: Request) -> bool:
+def needs_policy(action: str) -> bool:
     """Keys and roles are opened by their own policy only; for other things of the account the identity's is enough."""
-    return request.action.startswith(("kms:", "sts:"))
+    return action.startswith(("kms:", "sts:"))
 
 
 def naming(statement: Statement, principal: Principal) -> Named:

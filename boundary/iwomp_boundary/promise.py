@@ -63,12 +63,12 @@ def breaches(self: Self, world: World, counts: Counter[str]) -> Iterator[str]:
     parts = [nameless(self, world), identities(self, world)]
     if self.named:
         parts.insert(0, named(self, world, counts))
-    memory = Memory(world.policies)
+    memory = Memory(self.principal, world.policies)
     for action, requests in itertools.groupby(itertools.chain.from_iterable(parts), lambda request: request.action):
-        principal = self.principal.about(action)
+        asked = memory.about(action)
         for request in requests:
             counts["requests"] += 1
-            if memory.allowed_by_itself(principal, request):
+            if asked.allowed_by_itself(request):
                 how = ", ".join(f"{key} = {value or 'nothing'}" for key, value in request.context.items())
                 yield f"may {catalogue().display(action)} on {request.resource}{f' with {how}' if how else ''}"
 

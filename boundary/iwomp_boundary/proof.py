@@ -146,22 +146,20 @@ def excesses(subject: Subject, world: World, focus: Focus, counts: Counter[str] 
     known = subject.principal.known
     witnessed = subject_witnesses(subject, world)
     # The pipeline's services first: where something is wrong, it tends to be there.
-    actions, memory = reachable(subject, world), Memory(world.policies)
+    actions, memory = reachable(subject, world), Memory(subject.principal, world.policies)
     if focus.service is not None:
         actions &= actions_about(focus.service)
     for action in sorted(actions, key=lambda name: (service_of(name) not in world.things, name)):
-        principal = subject.principal.about(action)
-        contexts = [(scenario, {**known, **scenario}) for scenario in scenarios(subject, action, world)]
+        asked = memory.about(action)
+        contexts = {tuple(each.items()): {**known, **each} for each in scenarios(subject, action, world)}
         for resource in resources(subject, action, world, witnessed):
-            for scenario, context in contexts:
-                counts["requests"] += 1
-                request = Request(action, resource, context)
-                if not memory.allowed(principal, request):
-                    continue
+            counts["requests"] += len(contexts)
+            for scenario in asked.allowed(resource, contexts):
                 counts["rights"] += 1
                 counts[action] += 1
+                request = Request(action, resource, contexts[scenario])
                 if not any(row.covers(request, world.literals) for row in subject.entry.may):
-                    yield Finding(subject.label, f"may {describe(request, scenario)}")
+                    yield Finding(subject.label, f"may {describe(request, dict(scenario))}")
 
 
 def shortages(subject: Subject, world: World, focus: Focus) -> Iterator[Finding]:

@@ -202,15 +202,16 @@ def test_what_is_remembered_of_one_action_is_said_of_no_other() -> None:
         THING: statements_of({"Statement": {**grant(SOMEBODY)["Statement"], "Action": "sqs:DeleteMessage"}}, True),
     }
     actions = ["sqs:sendmessage", "sqs:receivemessage", "sqs:deletemessage", "kms:decrypt", "sts:assumerole"]
-    asked = list(itertools.product(actions, (THING, KEY, ROLE), ({}, {"x:a": "true"}, {"x:a": None})))
-    said = set()
-    for order in (asked, asked[::-1]):
-        memory = Memory(policies)
+    every = list(itertools.product(actions, (THING, KEY, ROLE), ({}, {"x:a": "true"}, {"x:a": None})))
+    said: set[tuple[bool, bool]] = set()
+    for order in (every, every[::-1]):
+        memory = Memory(who, policies)
         for action, thing, context in order:
             request = Request(action, thing, context)
             expected = (allowed(who, request, policies), allowed_by_itself(who, request))
-            principal = who.about(action)
-            assert (memory.allowed(principal, request), memory.allowed_by_itself(principal, request)) == expected
+            asked = memory.about(action)
+            through = bool(list(asked.allowed(thing, {tuple(context.items()): context})))
+            assert (through, asked.allowed_by_itself(request)) == expected
             said.add(expected)
     assert len(said) == 4, "all that can be said was said"
 

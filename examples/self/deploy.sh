@@ -6,8 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../../terraform"
 export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
 
-"$here/live" ..
 terraform init -no-color -input=false
+"$here/live" ..
 terraform plan -no-color -input=false -lock-timeout=5m -out=deploy.tfplan >plan.txt || {
   cat plan.txt
   exit 1

@@ -7,8 +7,9 @@ projects = {
     require_commit = true
     publisher      = { ci = "github", subjects = ["repo:example/network:ref:refs/heads/main"] }
 
-    # # With OpenTofu, which the image has to bring: worker/README.md.
-    # environment = { TERRAFORM = "tofu" }
+    # # With OpenTofu.
+    # environment  = { TERRAFORM = "tofu" }
+    # image_target = "opentofu"
 
     # Its own state and lock, as main.tf of the repository names them, and what its resources are.
     policy_json = <<-JSON

@@ -16,12 +16,14 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from iwomp_local import places
 from iwomp_local.standin.container import Image
 from iwomp_local.terraform import plugin_directory
 
 STORAGE = places.REPOSITORY / ".tools" / "images"
+SYFT = places.REPOSITORY / ".tools" / "sbom" / "bin" / "syft"
 # By the name of the program that is looked for.
 PACKAGES = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "setpriv": "util-linux", "unshare": "util-linux"}
 PROVIDERS = "/opt/terraform-providers"  # where a build finds Terraform's providers, if this machine has no registry
@@ -64,6 +66,17 @@ def sizes(targets: Iterable[str]) -> dict[str, float]:
     return {target: megabytes(name, variables) - megabytes(base, variables) for target, name in images.items()}
 
 
+def bill(target: str) -> tuple[str, dict[str, Any]]:
+    """The name of a target's image, and the bill of materials that comes with it."""
+    if not SYFT.exists():
+        raise ImageError("what lists the packages of the image is not installed: run `make .tools/sbom/complete`")
+    variables = environment()
+    with alone():
+        name = build(target, arguments(variables), variables, str(SYFT))
+        told: dict[str, Any] = json.loads((places.REPOSITORY / "target" / f"image-{target}.cdx.json").read_text())
+    return name, told
+
+
 @contextmanager
 def alone() -> Iterator[None]:
     """Two builds at once would make everything twice."""
@@ -72,16 +85,15 @@ def alone() -> Iterator[None]:
         yield
 
 
-def build(target: str, given: list[str], variables: dict[str, str]) -> str:
-    """The image's name."""
-    return run(["worker/image.sh", "build", *given], {**variables, "IMAGE_TARGET": target}, BUILD_SECONDS).splitlines()[
-        -1
-    ]
+def build(target: str, given: list[str], variables: dict[str, str], syft: str = "") -> str:
+    """The image's name. With a syft, what is in it is listed where `make image` leaves it."""
+    asked = {**variables, "IMAGE_TARGET": target, "SBOM": syft}
+    return run(["worker/image.sh", "build", *given], asked, BUILD_SECONDS).splitlines()[-1]
 
 
 def megabytes(name: str, variables: dict[str, str]) -> float:
     text = run(["buildah", "images", "--format", "{{.Size}}", name], variables, LOOK_SECONDS)
-    number, unit = text.split()
+    number, unit = text.splitlines()[0].split()  # one line for each name that the same image has
     return float(number) * {"MB": 1, "GB": 1000}[unit]
 
 
@@ -144,7 +156,7 @@ def arguments(variables: dict[str, str]) -> list[str]:
     """The Dockerfile's arguments: the worker that is built already, and stand-ins where the bases cannot be had."""
     stand_ins = [f"worker={places.worker()}"]
     if not can_pull(variables):
-        stand_ins += ["debian", "node", "terraform"]
+        stand_ins += ["debian", "node", "terraform", "opentofu"]
     return run(["worker/tests/stand_in_bases.sh", *stand_ins], variables, PULL_SECONDS).split()
 
 

@@ -5,10 +5,13 @@ That the module takes the entries, terraform/tests/examples.tftest.hcl says; tha
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +189,64 @@ def test_a_plan_that_takes_the_pipeline_away_is_not_applied(line: str, is_applie
         program.chmod(0o755)
     variables = {"PATH": f"{programs}:{os.environ['PATH']}", "IWOMP_PROJECT": "self"}
     done = subprocess.run(["sh", str(script)], env=variables, capture_output=True, text=True, check=False, timeout=60)
-    called = (tmp_path / "called").read_text().split()[1:]
-    assert (done.returncode == 0, called) == (is_applied, ["init", "plan", *(["apply"] if is_applied else [])])
+    called = (tmp_path / "called").read_text().split()
+    assert (done.returncode == 0, called) == (is_applied, ["init", "..", "plan", *(["apply"] if is_applied else [])])
     assert line in done.stdout
     assert is_applied or "that is for a person" in done.stderr
+
+
+# And what its `live` finds: of a pipeline whose name and images the checkout does not know.
+
+CODE = b"what runs"
+
+
+def live(folder: Path, outputs: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Runs it in a checkout with this state."""
+    version = re.search(r'iwomp_version = ".*"', (REPOSITORY / "terraform" / "description.tf").read_text())
+    assert version is not None
+    programs = folder / "programs"
+    for made in (programs, folder / "terraform"):
+        made.mkdir()
+    (folder / "terraform" / "description.tf").write_text(version[0])
+    (folder / "code").write_bytes(CODE)
+    description = {"iwomp": version[0].split('"')[1], "launcher": {"function": "ours--launcher"}}
+    configuration = {"CodeSha256": base64.b64encode(hashlib.sha256(CODE).digest()).decode(), "Architectures": ["arm64"]}
+    answers = {
+        "terraform": {f"-chdir={folder / 'terraform'} output -json": {key: {"value": outputs[key]} for key in outputs}},
+        "aws": {
+            "ssm get-parameter --name /ours/_pipeline --output json": {"Parameter": {"Value": json.dumps(description)}},
+            "lambda get-function --function-name ours--launcher --output json": {
+                "Code": {"Location": (folder / "code").as_uri()},
+                "Configuration": configuration,
+            },
+        },
+    }
+    for program, told in answers.items():
+        look = f"import json, sys\nprint(json.dumps({told!r}[' '.join(sys.argv[1:])]))\n"
+        (programs / program).write_text(f"#!{sys.executable}\n{look}")
+        (programs / program).chmod(0o755)
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / "self" / "live"), str(folder)],
+        env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_what_is_live_is_found_by_the_state_with_the_images_of_all_targets(tmp_path: Path) -> None:
+    digest = f"sha256:{'0' * 64}"
+    images = {"all": f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/ours@{digest}", "cdk": "registry:5000/ours:tag"}
+    done = live(tmp_path, {"config_path": "ours", "worker_images": images})
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "terraform" / "live.auto.tfvars.json").read_text())
+    assert told == {"image_tags": {"all": digest, "cdk": "tag"}, "architecture": "arm64"}
+    assert (tmp_path / "target" / "lambda" / "launcher" / "bootstrap.zip").read_bytes() == CODE
+
+
+def test_of_a_state_that_does_not_tell_its_images_a_person_deploys_first(tmp_path: Path) -> None:
+    done = live(tmp_path, {"config_path": "ours"})
+    assert done.returncode != 0
+    assert "make deploy" in done.stderr
+    assert not (tmp_path / "target").exists()

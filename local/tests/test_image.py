@@ -31,6 +31,9 @@ from iwomp_local.standin import container
 from iwomp_local.standin.credentials import CredentialsEndpoint
 from iwomp_local.waiting import wait_for
 
+# From `minimal` on, all stages of the Dockerfile are.
+STAGES = re.findall(r"^FROM .* AS (\w+)$", (REPOSITORY / "worker/Dockerfile").read_text(), re.MULTILINE)
+TARGETS = STAGES[STAGES.index("minimal") :]
 BY_CDK = "/in-the-image/cdk"
 DEPLOY_ROLE = "in-the-image"
 
@@ -134,9 +137,34 @@ def test_each_target_is_as_large_as_the_manual_says(in_the_image: PipelineUnderT
     del in_the_image  # it has made most of what is built here
     rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+) MB \|$", (REPOSITORY / "worker/README.md").read_text(), re.MULTILINE)
     told = {target: float(size) for target, size in rows}
-    assert sorted(told) == ["all", "cdk", "minimal", "terraform"]
+    assert set(told) == set(TARGETS)
     found = image.sizes(told)
     assert found == pytest.approx(told, rel=0.1)
+
+
+def test_every_place_that_names_the_targets_names_those_of_the_dockerfile() -> None:
+    script, variables = (
+        (REPOSITORY / "worker/image.sh").read_text(),
+        (REPOSITORY / "terraform/variables.tf").read_text(),
+    )
+    (taken,) = re.findall(r"^    (minimal .*)\) ;;$", script, re.MULTILINE)
+    (allowed,) = re.findall(r'contains\(\["(minimal".*)"\], target\)', variables)
+    (none,) = re.findall(r"^NO_IMAGES := .*=\{(.*)\}'$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    named = [taken.split(" | "), allowed.replace('"', "").split(", "), re.findall(r"(\w+)=", none)]
+    assert named == [TARGETS] * 3
+
+
+def test_what_is_in_an_image_is_listed_beside_it(in_the_image: PipelineUnderTest) -> None:
+    del in_the_image  # it has made the layers
+    name, bill = image.bill("minimal")
+    assert (bill["bomFormat"], f"iwomp:{bill['metadata']['component']['version']}") == (
+        "CycloneDX",
+        name.rpartition("/")[2],
+    )
+    listed = {component["name"]: component for component in bill["components"]}
+    assert {"awscli", "git", "gpg", "openssh-client"} <= set(listed)
+    assert listed["git"]["purl"].startswith("pkg:deb/debian/git@")
+    assert listed["git"]["licenses"]
 
 
 def test_a_build_in_the_image_that_is_stopped_lets_the_command_end_in_order(in_the_image: PipelineUnderTest) -> None:

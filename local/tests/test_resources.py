@@ -45,16 +45,22 @@ def test_each_project_takes_as_many_resources_as_it_did(emulator: Emulator, tmp_
 
 
 def test_before_there_is_any_image_make_deploy_learns_which_are_in_use(emulator: Emulator, tmp_path: Path) -> None:
-    (lines,) = re.findall(r"^deploy:.*\n((?:\t.*\n)+)", (places.REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-    (target,) = re.findall(r"-target=(\S+)", lines)
-    (none,) = re.findall(r"^NO_IMAGES := -var '(.*)'$", (places.REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     terraform = planned(emulator, tmp_path)
-    unasked = ("-input=false", "-auto-approve", "-var", none)
-    terraform.run("apply", *unasked, f"-target={target}", timeout_seconds=PLAN_SECONDS)
+    target, *unasked = first_apply()
+    terraform.run("apply", target, *unasked, timeout_seconds=PLAN_SECONDS)
     said = terraform.run("output", "-raw", "image_targets", timeout_seconds=PLAN_SECONDS).stdout
     assert sorted(said.split()) == ["all", "minimal"]
     assert terraform.run("output", "-raw", "repository_url", timeout_seconds=PLAN_SECONDS).stdout
     terraform.run("destroy", *unasked, timeout_seconds=PLAN_SECONDS)
+
+
+def first_apply() -> list[str]:
+    """The options of the first of the two applies of `make deploy`."""
+    makefile = (places.REPOSITORY / "Makefile").read_text()
+    (lines,) = re.findall(r"^deploy:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    (target,) = re.findall(r"-target=\S+", lines)
+    (none,) = re.findall(r"^NO_IMAGES := -var '(.*)'$", makefile, re.MULTILINE)
+    return [target, "-input=false", "-auto-approve", "-var", none]
 
 
 def owner(address: str) -> str:

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from test_resources import first_apply
 
 from iwomp_local.certificates import Authority
 from iwomp_local.emulator import ACCOUNT, REGION, Lifetime
 from iwomp_local.git_server import Anybody, GitServer
+from iwomp_local.pipeline import variable
 from iwomp_local.places import REPOSITORY, TERRAFORM
 from iwomp_local.repository import Repository
-from iwomp_local.stack import Stack
-from iwomp_local.terraform import Terraform, plugin_directory
+from iwomp_local.stack import BUILD_SECONDS, Stack
+from iwomp_local.terraform import APPLY_SECONDS, Terraform, plugin_directory
 from iwomp_local.waiting import wait_for
 
 EXAMPLE = REPOSITORY / "examples" / "self"
@@ -55,6 +57,8 @@ resource "aws_iam_role" "second" {{
 """
 # The folder for temporary files has a name in these builds that is too long for the socket of Terraform's provider.
 HERE = {"PLUGIN_UNIX_SOCKET_DIR": "/tmp", "GOGC": "400"}  # noqa: S108
+# As `make deploy` names them. What projects run if they name nothing, `all`, is not among them.
+IMAGES = {"minimal": "local", "cdk": "sha256:" + "0" * 64}
 RIGHT_TO_START = "codebuild:StartBuild"
 EDITED = {
     'aws_cloudwatch_metric_alarm.this["hourly-cap"]',
@@ -111,6 +115,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             "branches": ["main"],
             "own_topic": True,
             "require_commit": True,
+            "image_target": "minimal",
             "deploy_role_arn": told["deploy_role_arn"],
             "environment": {
                 **HERE,
@@ -122,7 +127,6 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             "deploy_roles_only": True,
             "shared_topic": False,
             "permissions_boundary": told["permissions_boundary"],
-            "image_tag": "local",
             "retry_seconds": 20,
             "max_wait_seconds": 3600,
         }
@@ -131,7 +135,9 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         for function in ("launcher", "notifier", "broker"):
             (zips / function).mkdir(parents=True)
             shutil.copy(directory / "stack" / f"{function}_zip.zip", zips / function / "bootstrap.zip")
-        stack.configure(launcher_zip=None, notifier_zip=None, broker_zip=None, **values)
+        stack.configure(
+            launcher_zip=None, notifier_zip=None, broker_zip=None, image_tag=None, image_tags=IMAGES, **values
+        )
         (stack.terraform.directory / "backend.tf").write_text(BACKEND)
         stack.apply()
         repository.commit("Our copy", of_repository())
@@ -165,6 +171,11 @@ def test_an_edit_rolls_out_through_the_pipeline_and_what_it_breaks_a_person_repa
     file, text = str(launcher.relative_to(REPOSITORY)), launcher.read_text()
     assert RIGHT_TO_START in text
     before = team.launcher()
+    # Meanwhile somebody is in the middle of a `make deploy`.
+    images = team.stack.terraform.outputs()["worker_images"]
+    assert sorted(images) == sorted(IMAGES)
+    team.stack.terraform.run("apply", *first_apply(), timeout_seconds=APPLY_SECONDS)
+    assert team.stack.terraform.outputs()["worker_images"] == images
     team.edit("Fewer builds", builds_per_hour=20)
     broken = team.repository.commit("And broken", {file: text.replace(RIGHT_TO_START, "codebuild:ListBuilds")})
     status, log = team.deploy(broken)
@@ -173,13 +184,23 @@ def test_an_edit_rolls_out_through_the_pipeline_and_what_it_breaks_a_person_repa
     assert set(re.findall(r"# (\S+) will be updated in-place", log)) == EDITED
     assert team.launcher() == {**before, "BUILDSPERHOUR": "20"}
 
+    # What the launcher may not start it gives up soon; so whoever repairs it has what comes wait.
+    team.stack.operate("pause", NAME)
     mended = team.repository.commit("Mended", {file: text})
     trigger = team.stack.trigger(NAME, commit=mended)
-    words = wait_for("a launcher that cannot", lambda: team.stack.launcher_words(trigger) or None, 60)
-    assert {word["outcome"] for word in words} == {"busy"}
+    words = wait_for("a launcher that is told to wait", lambda: team.stack.launcher_words(trigger) or None, 60)
+    assert {(word["outcome"], word["class"]) for word in words} == {("busy", "paused")}
     # With credentials and a checkout of one's own, and the same state.
     team.stack.configure(builds_per_hour=20)
     team.stack.terraform.apply()
-    build, log = team.stack.finished_build(NAME, trigger)
+    # By the one that has waited, or by that of `resume`: whichever the launcher sees first.
+    either = {trigger, team.stack.operate("resume", NAME).split()[-1]}
+
+    def ended() -> dict[str, Any] | None:
+        newest = team.stack.pipeline.builds(NAME)[0]
+        return newest if newest["buildComplete"] and variable(newest, "TRIGGERID") in either else None
+
+    build = wait_for("what has waited", ended, BUILD_SECONDS)
+    log = team.stack.pipeline.log_text(build)
     assert build["buildStatus"] == "SUCCEEDED", log
     assert "No changes. Your infrastructure matches the configuration." in log

@@ -64,6 +64,11 @@ run "a_project_runs_the_target_that_it_names" {
   }
 
   assert {
+    condition     = keys(output.worker_images) == ["all", "minimal", "terraform"] && output.worker_images.minimal == local.image_of_project.site
+    error_message = "What was built is told by target: ${jsonencode(output.worker_images)}"
+  }
+
+  assert {
     condition     = toset(split(" ", output.image_targets)) == toset(["minimal", "all"])
     error_message = "`make deploy` builds what is in use and no more: ${output.image_targets}"
   }
@@ -83,7 +88,7 @@ run "what_no_image_was_built_for_is_no_target" {
   expect_failures = [var.image_tags]
 }
 
-run "there_are_four_targets" {
+run "there_are_five_targets" {
   command = plan
 
   module {

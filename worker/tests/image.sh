@@ -27,6 +27,8 @@ main() {
   expect "npm is there" '^[0-9]+\.' npm --version
   expect "the CDK is version 2" '^2\.' cdk --version
   expect "Terraform is there" '^Terraform v1\.' terraform version
+  # Of this machine's Terraform where that stands in.
+  expect "OpenTofu is there" '^(OpenTofu|Terraform) v1\.' tofu version
   expect "public certificate authorities are trusted" '^yes$' sh -c "test -s $bundle && echo yes"
   expect "no source, toolchain or git directory is left" '^none$' \
     sh -c 'ls -d /build /usr/local/cargo /usr/local/rustup /.git 2>/dev/null || echo none'

@@ -13,7 +13,7 @@ main() {
   the_context_compiles
   copy_the_context
   make_fakes
-  unset ARCHITECTURE CONTAINER_TOOL
+  unset ARCHITECTURE CONTAINER_TOOL SBOM
   export PATH="$work/bin:$PATH" CALLS="$work/calls"
 
   local before
@@ -27,6 +27,9 @@ main() {
   check "arguments cannot be shifted into each other" differ "$(tag A=1 B=2)" "$(tag 'A=1 B=2')"
   echo "// changed" >>"$work/tree/worker/src/main.rs"
   check "a source changes the tag" differ "$before" "$(tag)"
+  before=$(tag)
+  echo "# changed" >>"$work/tree/scripts/rustc"
+  check "and how it is compiled" differ "$before" "$(tag)"
   before=$(tag)
   echo "secret" >"$work/tree/worker/.env"
   check "what the image is not made of leaves the tag alone" same "$before" "$(tag)"
@@ -55,6 +58,8 @@ main() {
   check "also when the push fails" present '^podman logout 123456789012'
   check "and the failure is the script's" differ 0 "$status"
 
+  the_list_is_of_what_was_built
+
   export PRESENT=denied
   run push "$url"
   check "a refused question to ECR ends it before anything is built" absent '^podman build'
@@ -82,10 +87,38 @@ the_context_compiles() {
   local context=$repository/target/image-context
   rm -rf "$context"
   "$repository/worker/build_context.py" "$context"
-  check "what goes into the image compiles" env CARGO_TARGET_DIR="$repository/target" \
+  check "what goes into the image compiles, by the wrapper in it" \
+    env CARGO_TARGET_DIR="$repository/target" RUSTC_WRAPPER="$context/scripts/rustc" \
     cargo test --quiet --locked --no-run --workspace --lib --bin iwomp-worker --manifest-path "$context/Cargo.toml" \
     --config profile.dev.debug=1 --config 'profile.dev.package."*".debug=false'
   check "and is locked as it is here" cmp "$repository/Cargo.lock" "$context/Cargo.lock"
+}
+
+# By a syft that writes down what it was told, and takes the name of the image for the whole list.
+the_list_is_of_what_was_built() {
+  local bill=$work/tree/target/image-all.cdx.json
+  check "without syft there is no list" fails test -e "$bill"
+  export SBOM=$work/bin/syft AWS_SECRET_ACCESS_KEY=canary
+  run push "$url"
+  check "what is in the image that is pushed is listed" same "\"$(tag)\"" "$(cat "$bill")"
+  check "from a file" present '^podman save --output .*/image.tar iwomp:'
+  check "by a program that is told no credentials" fails grep canary "$work/told"
+  check "and has another home" fails grep --fixed-strings "HOME=$HOME" "$work/told"
+  PRESENT=1 run push "$url"
+  check "the list stays where the repository has that image already" same "\"$(tag)\"" "$(cat "$bill")"
+  PRESENT=1 run push "$url" AWS_CDK_VERSION=2.0.0
+  check "but not for another's" fails test -e "$bill"
+  run push "$url"
+  FAIL_BUILD=1 run push "$url"
+  check "nor for that of a build that failed" fails test -e "$bill"
+  FAIL_SAVE=1 run push "$url"
+  check "what cannot be listed is not pushed" absent '^podman (login|push)'
+  check "as a failure" differ 0 "$status"
+  echo 'exit 1' >>"$work/bin/syft"
+  run push "$url"
+  check "whoever fails" absent '^podman (login|push)'
+  check "and there is no list" fails test -e "$bill"
+  unset SBOM AWS_SECRET_ACCESS_KEY
 }
 
 # A new member, a new dependency of the worker: nobody has to remember the image.
@@ -151,7 +184,13 @@ case $1 in
   login) cat >"$CALLS.stdin" ;;
   build) test -z "${FAIL_BUILD:-}" ;;
   push) test -z "${FAIL_PUSH:-}" ;;
+  save) test -z "${FAIL_SAVE:-}" && echo image >"$3" ;;
 esac
+FAKE
+  cat >"$work/bin/syft" <<'FAKE'
+#!/bin/sh
+env >"${0%/bin/syft}/told"
+test -f "${9#docker-archive:}" && echo "\"$6\"" >"${8#cyclonedx-json=}"
 FAKE
   cat >"$work/bin/aws" <<'FAKE'
 #!/bin/sh

@@ -3,7 +3,7 @@
 # mirror and npm but no image registry, and prints the build arguments that name them. They are for tests only: whatever
 # certificates this machine trusts, they trust too.
 #
-#   worker/tests/stand_in_bases.sh [BASE ...]         debian, rust, node, terraform; without a word all four
+#   worker/tests/stand_in_bases.sh [BASE ...]         debian, rust, node, terraform, opentofu; without a word all five
 #   worker/tests/stand_in_bases.sh worker=PATH        for RUST_IMAGE: its cargo has built this worker already
 #
 #   worker/tests/image.sh $(worker/tests/stand_in_bases.sh)
@@ -23,13 +23,14 @@ trap 'rm -rf "$work"' EXIT
 
 main() {
   local base image
-  if (($# == 0)); then set -- debian rust node terraform; fi
+  if (($# == 0)); then set -- debian rust node terraform opentofu; fi
   for base in "$@"; do
     case $base in
       debian) image=$(make debian "$suite" from_mirror) ;;
       rust) image=$(make rust "$(hash_of Cargo.lock "$(rustc --version)")" from_cargo) ;;
       node) image=$(make node "$node_version" from_npm) ;;
-      terraform) image=$(make terraform "$(terraform version | sed -n '1s/^Terraform v//p')" from_path) ;;
+      terraform) image=$(make terraform "$(terraform version | sed -n '1s/^Terraform v//p')" "from_path /bin/terraform") ;;
+      opentofu) image=$(make opentofu "$(terraform version | sed -n '1s/^Terraform v//p')" "from_path /usr/local/bin/tofu") ;;
       worker=*) image=$(make worker "$(sha256sum "${base#*=}" | cut -c 1-16)" "from_build ${base#*=}") ;;
       *) echo "there is no stand-in for $base" >&2 && exit 1 ;;
     esac
@@ -97,14 +98,16 @@ from_npm() {
   buildah config --env NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt "$1"
 }
 
+# Terraform of this machine, which stands in for OpenTofu, too, where it takes the place of its program.
 from_path() {
-  buildah copy --quiet "$1" "$(command -v terraform)" /bin/terraform
+  buildah copy --quiet "$2" "$(command -v terraform)" "$1"
 }
 
 # Instead of a compiler there is what it made, so that tests need not compile the AWS SDK a second time.
 from_build() {
   printf '%s\n' '#!/bin/sh' 'set -eu' 'test "$*" = "build --release --locked --package worker"' 'test -f worker/src/main.rs' \
-    'mkdir -p target/release' 'cp /usr/local/lib/iwomp-worker target/release/iwomp-worker' >"$work/cargo"
+    "test -x \"\$RUSTC_WRAPPER\"" 'mkdir -p target/release' \
+    'cp /usr/local/lib/iwomp-worker target/release/iwomp-worker' >"$work/cargo"
   chmod 0755 "$work/cargo"
   buildah copy --quiet "$2" "$1" /usr/local/lib/iwomp-worker
   buildah copy --quiet "$2" "$work/cargo" /usr/local/bin/cargo
