@@ -68,6 +68,7 @@ def start(emulator: Emulator, who: Principal, home: Path, *arguments: str) -> su
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "PYTHONPATH": str(places.REPOSITORY / "account"),
+            "GOGC": "400",  # Terraform collects less garbage
             **({"TF_PLUGIN_DIR": str(plugins)} if plugins else {}),
             **emulator.variables(who.access_key, who.secret_key),
         },

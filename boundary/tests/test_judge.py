@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import iwomp_boundary
-from iwomp_boundary.conditions import Value, conditions_of
+from iwomp_boundary.conditions import Context, Value, conditions_of
 from iwomp_boundary.judge import Kind, Memory, Principal, Request, allowed, allowed_by_itself
 from iwomp_boundary.policy import Document, statements_of
 from iwomp_boundary.subjects import EVERYTHING
@@ -202,7 +202,8 @@ def test_what_is_remembered_of_one_action_is_said_of_no_other() -> None:
         THING: statements_of({"Statement": {**grant(SOMEBODY)["Statement"], "Action": "sqs:DeleteMessage"}}, True),
     }
     actions = ["sqs:sendmessage", "sqs:receivemessage", "sqs:deletemessage", "kms:decrypt", "sts:assumerole"]
-    every = list(itertools.product(actions, (THING, KEY, ROLE), ({}, {"x:a": "true"}, {"x:a": None})))
+    contexts: list[Context] = [{}, {"x:a": "true"}, {"x:a": None}]
+    every = list(itertools.product(actions, (THING, KEY, ROLE), contexts))
     said: set[tuple[bool, bool]] = set()
     for order in (every, every[::-1]):
         memory = Memory(who, policies)

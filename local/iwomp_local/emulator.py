@@ -7,6 +7,7 @@ AWS configuration, no Docker) and enforces IAM. It knows nothing of what is depl
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +37,7 @@ ROOT_KEY = "test"  # ministack lets this key id do everything, like an account's
 START_SECONDS = 60.0  # 2 s alone; a loaded machine is slow to import 40 services
 STOP_SECONDS = keeper.GRACE_SECONDS * 2 + 5  # the keeper's two bounded waits, and its own end
 POLL_SECONDS = 0.05
+MAKING = threading.Lock()
 START_TRIES = 3  # somebody may take the free port between our look and ministack's bind
 
 NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
@@ -180,20 +183,20 @@ class Emulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def session(self, access_key: str = ROOT_KEY, secret_key: str = ROOT_KEY) -> boto3.session.Session:
-        return boto3.session.Session(access_key, secret_key, region_name=REGION)
-
     def client(self, service: str, access_key: str = ROOT_KEY, secret_key: str = ROOT_KEY):  # type: ignore[no-untyped-def]
         """An AWS client of this emulator; without keys it may do everything.
 
         Kept, for making one costs more than a hundred calls, and whoever waits asks again and again.
         """
         if (kept := self._clients.get((service, access_key, secret_key))) is None:
-            kept = self._clients[service, access_key, secret_key] = self.session(access_key, secret_key).client(
-                service,
-                endpoint_url=self.url,
-                config=Config(proxies={}, connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2}),
-            )
+            with MAKING:
+                kept = self._clients[service, access_key, secret_key] = session().client(
+                    service,
+                    endpoint_url=self.url,
+                    aws_access_key_id=access_key,
+                    aws_secret_access_key=secret_key,
+                    config=Config(proxies={}, connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2}),
+                )
         return kept
 
     def variables(self, access_key: str = ROOT_KEY, secret_key: str = ROOT_KEY) -> dict[str, str]:
@@ -211,6 +214,12 @@ class Emulator:
             "AWS_PAGER": "",
             "NO_PROXY": "127.0.0.1,localhost",
         }
+
+
+@functools.cache
+def session() -> boto3.session.Session:
+    """One for all clients: it keeps what it has read of each service. It takes one of them at a time (MAKING)."""
+    return boto3.session.Session(region_name=REGION)
 
 
 def environment(directory: Path, port: int, build_path: list[Path]) -> dict[str, str]:

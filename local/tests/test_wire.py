@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
-from iwomp_local.emulator import REGION, Emulator
+from iwomp_local.emulator import REGION, ROOT_KEY, Emulator
 from iwomp_local.standin.repeats import Message, Receive, Repeats, Send
 
 ASKED = 50  # the two writes are half a millisecond apart, so of so many some would come in two
@@ -27,7 +28,7 @@ def signed(emulator: Emulator, fields: dict[str, str], headers: dict[str, str], 
     body = urllib.parse.urlencode({"Version": "2010-05-08", **fields})
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     request = AWSRequest("POST", f"{emulator.url}/", data=body, headers={**form, **headers})
-    credentials = (emulator.session(*keys) if keys else emulator.session()).get_credentials()
+    credentials = Credentials(*(keys or (ROOT_KEY, ROOT_KEY)))
     SigV4Auth(credentials, "iam", REGION).add_auth(request)
     return request.prepare()
 
