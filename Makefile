@@ -21,8 +21,6 @@ TF_PLUGIN_DIR ?= $(patsubst %/$(PROVIDER),%,$(firstword $(wildcard $(addsuffix /
 TERRAFORM := terraform -chdir=terraform
 STATE_BUCKET := examples/state-bucket
 EXAMPLES := examples/own-account examples/own-account/deploy-role examples/child-module examples/self
-# The provider is started once for each of some three hundred runs; fewer garbage collections save a third of the time.
-TERRAFORM_TEST := GOGC=400 $(TERRAFORM) test
 TERRAFORM_INIT := $(TERRAFORM) init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
 # The same elsewhere: $(call THERE,FOLDER,COMMAND).
 THERE = $(subst -chdir=terraform,-chdir=$(1),$(2))
@@ -71,7 +69,7 @@ BY_CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=--deny__CLIPPY_HA
 # Side by side: what does not compile keeps one processor, and leaves a core idle now and then, as linking does, too. Of the
 # tests most wait for something: of git, of a clock, of the local AWS.
 test: ## All tests: Rust, Terraform, and end to end on the local AWS
-	+@$(MAKE) --no-print-directory --jobs 2 compile-tests check-style programs
+	+@$(MAKE) --no-print-directory --jobs 2 compile-tests programs check-style $(CHECKOV) $(SYFT)
 	+@$(MAKE) --no-print-directory --jobs 3 test-end-to-end test-rust check-terraform
 
 compile-tests:
@@ -96,7 +94,7 @@ check-style: $(TOOLS) $(LINTERS)
 	cd local && ruff format --check . $(PYTHON_ELSEWHERE) && ruff check . $(PYTHON_ELSEWHERE) && mypy iwomp_local tests $(PYTHON_ELSEWHERE)
 	scripts/book.py target/site
 	hadolint worker/Dockerfile
-	shellcheck .ci/run contract/fuzz/run scripts/rustc scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
+	shellcheck .ci/run contract/fuzz/run scripts/rustc scripts/terraform-test scripts/trigger worker/image.sh worker/tests/*.sh local/iwomp_local/*.sh local/iwomp_local/standin/*.sh .github/actions/trigger/test.sh $$(grep --recursive --exclude-dir=.terraform --files-with-matches '^#!/bin/sh' examples)
 	actionlint
 	actionlint examples/ci/github-actions.yml
 	zizmor --offline --quiet .github examples/ci/github-actions.yml
@@ -104,8 +102,8 @@ check-style: $(TOOLS) $(LINTERS)
 check-terraform: $(TOOLS) $(CHECKOV)
 	terraform fmt -check -recursive terraform examples
 	cd terraform && ../.tools/checkov/bin/checkov --config-file .checkov.yaml
-	$(TERRAFORM_INIT) -backend=false >/dev/null && $(TERRAFORM_TEST)
-	for example in $(EXAMPLES); do $(call THERE,$$example,$(TERRAFORM_INIT)) -backend=false >/dev/null && terraform -chdir=$$example test || exit 1; done
+	for folder in terraform $(EXAMPLES); do $(call THERE,$$folder,$(TERRAFORM_INIT)) -backend=false >/dev/null || exit; done
+	scripts/terraform-test terraform $(EXAMPLES)
 
 # The outcome lines go into the file, the figures to the terminal. Built once more, in a profile of its own: some minutes.
 faults: ## The launcher under 100,000 triggers and every fault, in simulated time: [TRIGGERS=100000]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import io
 import json
+import multiprocessing
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pipeline_under_test import PipelineUnderTest
 from place import changed
-from weakened import Weakening, fewer, weakenings
+from weakened import fewer, weakenings
 from weakened_pipelines import PIPELINES
 from weakened_statements import STATEMENTS
 
@@ -28,7 +31,8 @@ from iwomp_local import standing
 from iwomp_local.emulator import ACCOUNT
 from iwomp_local.places import REPOSITORY
 
-Weakened = list[tuple[Weakening, Finding | None]]
+# How and where a policy was weakened, and what the proof says to it.
+Weakened = list[tuple[str, str, Finding | None]]
 
 ALL_ACTIONS = 15_000
 LEAST_WEAKENED = 50
@@ -46,19 +50,47 @@ def snapshot(applied: Snapshot) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def verdicts(snapshot: Snapshot) -> list[Verdict]:
-    return prove(snapshot)
+def under_way(snapshot: Snapshot) -> Iterator[tuple[Future[list[Verdict]], Future[Weakened]]]:
+    """What wants nothing but a processor, in processes of its own, while tests here wait for AWS."""
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
+        yield processes.submit(prove, snapshot), processes.submit(weaken, snapshot)
 
 
 @pytest.fixture(scope="module")
-def weakened(snapshot: Snapshot) -> Weakened:
-    """Each weakened policy with what the proof says to it."""
+def verdicts(under_way: tuple[Future[list[Verdict]], Future[Weakened]]) -> list[Verdict]:
+    return under_way[0].result()
+
+
+@pytest.fixture(scope="module")
+def weakened(under_way: tuple[Future[list[Verdict]], Future[Weakened]]) -> Weakened:
+    return under_way[1].result()
+
+
+def weaken(snapshot: Snapshot) -> Weakened:
     few = fewer(snapshot, PROJECTS_WEAKENED)
-    return [(weakening, first_finding(weakening.snapshot, weakening.focus)) for weakening in weakenings(few)]
+    every = ((each, first_finding(each.snapshot, each.focus)) for each in weakenings(few))
+    return [(weakening.how, weakening.where, finding) for weakening, finding in every]
 
 
 def of_kind(verdicts: list[Verdict], kind: str) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.subject.endswith(f"({kind})")]
+
+
+@pytest.mark.usefixtures("under_way")
+def test_the_command_proves_tries_and_ends_with_a_verdict(
+    pipeline: PipelineUnderTest, snapshot: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = pipeline.stack
+    standing.tell_where(stack, tmp_path)
+    (tmp_path / "ci.json").write_text(json.dumps(vars(stack.ci)))
+    builds = {name: stack.pipeline.builds(name) for name in ("public", "monorepo")}
+    assert command.main(["--local", str(tmp_path), "--config-path", pipeline.config_path]) == 0
+    said = capsys.readouterr().out
+    assert f"{len(catalogue().actions):,} actions of AWS" in said
+    assert "requests judged" in said
+    assert "✓ make a user" in said
+    assert "the boundary holds" in said
+    assert {name: stack.pipeline.builds(name) for name in builds} == builds, "it deploys nothing"
 
 
 def test_nobody_may_do_more_or_less_than_is_stated_over_all_actions_of_aws(verdicts: list[Verdict]) -> None:
@@ -115,8 +147,8 @@ def test_nobody_but_the_notifier_can_make_a_report(pipeline: PipelineUnderTest, 
 
 
 def test_every_weakened_policy_is_noticed(weakened: Weakened) -> None:
-    assert [f"{weakening.how}: {weakening.where}" for weakening, finding in weakened if finding is None] == []
-    done = Counter(weakening.how for weakening, _ in weakened)
+    assert [f"{how}: {where}" for how, where, finding in weakened if finding is None] == []
+    done = Counter(how for how, _, _ in weakened)
     assert done.total() >= LEAST_WEAKENED
     assert {*STATEMENTS, *PIPELINES} - set(done) == set(), "a way to weaken that finds nothing to weaken shows nothing"
 
@@ -163,22 +195,6 @@ def test_the_pipeline_is_found_as_terraform_made_it(pipeline: PipelineUnderTest,
         assert {name: outputs[name][key] for name in outputs} == {name: getattr(names[name], key) for name in names}
     assert {name: outputs[name]["identity_path"] for name in outputs} == {name: names[name].path for name in names}
     assert {name: outputs[name]["register_parameter"] for name in outputs} == {n: names[n].register for n in names}
-
-
-def test_the_command_proves_tries_and_ends_with_a_verdict(
-    pipeline: PipelineUnderTest, snapshot: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stack = pipeline.stack
-    standing.tell_where(stack, tmp_path)
-    (tmp_path / "ci.json").write_text(json.dumps(vars(stack.ci)))
-    builds = {name: stack.pipeline.builds(name) for name in ("public", "monorepo")}
-    assert command.main(["--local", str(tmp_path), "--config-path", pipeline.config_path]) == 0
-    said = capsys.readouterr().out
-    assert f"{len(catalogue().actions):,} actions of AWS" in said
-    assert "requests judged" in said
-    assert "✓ make a user" in said
-    assert "the boundary holds" in said
-    assert {name: stack.pipeline.builds(name) for name in builds} == builds, "it deploys nothing"
 
 
 def test_a_finding_is_shown_and_ends_in_no(verdicts: list[Verdict]) -> None:
