@@ -272,8 +272,8 @@ redrive: $(PROGRAM) ## Send what was given up through the same checks again
 verify-boundary: $(TOOLS) $(PROGRAM) ## Show what each principal can do, and try the CI's key: [ARGS="--account N --ci-profile P"]
 	$(call USE,verify-boundary)
 
-# $(call INSTALL,ENVIRONMENT,REQUIREMENTS,OPTIONS OF UV). By uv, which takes a tenth of pip's time; where it finds no way to the packages, such as
-# to a mirror that pip alone is told of, by pip.
+# $(call INSTALL,ENVIRONMENT,REQUIREMENTS,OPTIONS OF UV). By uv, which takes a tenth of pip's time; where it finds no way to the
+# packages, such as to a mirror that pip alone is told of, by pip.
 INSTALL = $(VENV)/bin/uv pip install --quiet $(3) --python $(1)/bin/python --requirement $(2) || \
   $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
 

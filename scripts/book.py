@@ -112,9 +112,9 @@ def reached() -> tuple[list[str], list[str]]:
     while queue:
         document = queue.pop()
         for link in links((REPOSITORY / document).read_text()):
-            path = (REPOSITORY / document).parent / link.partition("#")[0]
-            if not link.partition("#")[0]:
+            if link.startswith("#"):
                 continue
+            path = (REPOSITORY / document).parent / link.partition("#")[0]
             if not path.is_file():
                 raise Broken(f"{document} links to {link}, which is no file: link to one")
             name = path.resolve().relative_to(REPOSITORY).as_posix()
